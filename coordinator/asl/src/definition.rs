@@ -1,0 +1,1 @@
+//! Parses and validates a definition and compiles it into a `Program`.
