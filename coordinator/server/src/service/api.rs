@@ -1,0 +1,229 @@
+//! Requests and answers of the service layer: what both faces (AWS JSON and gRPC) speak to. Lengths and enums of the
+//! AWS model were checked by the face; meaning (names, ARNs, existence) is checked by the service.
+
+use std::sync::Arc;
+
+use stepfleet_asl::diagnostic::Diagnostic;
+use stepfleet_engine::execution::Status;
+use stepfleet_engine::{HistoryEvent, Timestamp};
+
+/// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub principal: Arc<str>,
+    pub namespace: Arc<str>,
+}
+
+/// Tag keys and values, in the caller's order.
+pub type Tags = Vec<(String, String)>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MachineType {
+    #[default]
+    Standard,
+    Express,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineStatus {
+    Active,
+    Deleting,
+}
+
+/// Settings that are kept and given back without effect, as JSON texts (`loggingConfiguration`, …).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    pub logging_configuration: Option<String>,
+    pub tracing_configuration: Option<String>,
+    pub encryption_configuration: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CreateStateMachine {
+    pub name: String,
+    pub definition: String,
+    /// None takes the installation's default.
+    pub role_arn: Option<String>,
+    pub machine_type: MachineType,
+    pub tags: Tags,
+    pub accepted: Accepted,
+}
+
+#[derive(Clone, Debug)]
+pub struct CreatedStateMachine {
+    pub arn: String,
+    pub created_at: Timestamp,
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct UpdateStateMachine {
+    pub arn: String,
+    pub definition: Option<String>,
+    pub role_arn: Option<String>,
+    pub accepted: Accepted,
+}
+
+#[derive(Clone, Debug)]
+pub struct UpdatedStateMachine {
+    pub updated_at: Timestamp,
+    pub revision_id: String,
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StateMachineDescription {
+    pub arn: String,
+    pub name: String,
+    pub status: MachineStatus,
+    pub definition: Arc<str>,
+    pub role_arn: String,
+    pub machine_type: MachineType,
+    /// Creation; for a description by execution, when its revision was made.
+    pub date: Timestamp,
+    /// None on the first revision.
+    pub revision_id: Option<String>,
+    pub accepted: Accepted,
+}
+
+#[derive(Clone, Debug)]
+pub struct StateMachineItem {
+    pub arn: String,
+    pub name: String,
+    pub machine_type: MachineType,
+    pub created_at: Timestamp,
+}
+
+/// `limit` 0 is 100, at most 1000; `token` from the page before.
+#[derive(Clone, Debug, Default)]
+pub struct PageRequest {
+    pub limit: u32,
+    pub token: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StartExecution {
+    pub machine_arn: String,
+    /// None draws a UUID.
+    pub name: Option<String>,
+    /// None is `{}`.
+    pub input: Option<String>,
+    pub trace_header: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StartedExecution {
+    pub arn: String,
+    pub started_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct ExecutionDescription {
+    pub arn: String,
+    pub machine_arn: String,
+    pub name: String,
+    pub status: Status,
+    pub started_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub input: String,
+    pub output: Option<String>,
+    pub error: Option<String>,
+    pub cause: Option<String>,
+    pub trace_header: Option<String>,
+    pub version_arn: Option<String>,
+    pub alias_arn: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionItem {
+    pub arn: String,
+    pub machine_arn: String,
+    pub name: String,
+    pub status: Status,
+    pub started_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub version_arn: Option<String>,
+    pub alias_arn: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ListExecutions {
+    pub machine_arn: String,
+    pub status: Option<Status>,
+    pub page: PageRequest,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct GetHistory {
+    pub execution_arn: String,
+    pub reverse: bool,
+    pub page: PageRequest,
+}
+
+/// What a watcher gets: new events, and the status after them.
+#[derive(Clone, Debug)]
+pub struct HistoryBatch {
+    pub events: Vec<HistoryEvent>,
+    pub status: Status,
+}
+
+#[derive(Clone, Debug)]
+pub struct ActivityDescription {
+    pub arn: String,
+    pub name: String,
+    pub created_at: Timestamp,
+    pub queued: u64,
+    pub oldest_age_ms: u64,
+    pub workers: u64,
+    pub encryption_configuration: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ActivityItem {
+    pub arn: String,
+    pub name: String,
+    pub created_at: Timestamp,
+}
+
+/// A task handed to a unary poller.
+#[derive(Clone, Debug)]
+pub struct ActivityTask {
+    pub token: String,
+    pub input: String,
+}
+
+/// A task that waits for anyone to complete its token.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    pub token: String,
+    pub execution_arn: String,
+    pub state_name: String,
+    pub resource: String,
+    pub parameters: String,
+    pub scheduled_at: Timestamp,
+    pub deadline: Option<Timestamp>,
+}
+
+/// What `ValidateStateMachineDefinition` found.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    pub ok: bool,
+    pub diagnostics: Vec<Diagnostic>,
+    pub truncated: bool,
+}
+
+/// Facts for `stepfleet status`.
+#[derive(Clone, Debug)]
+pub struct StatusReport {
+    pub cluster_id: String,
+    pub partitions: u32,
+    pub live_executions: u64,
+    pub resident_executions: u64,
+    pub refusing: Option<String>,
+}

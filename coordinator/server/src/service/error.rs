@@ -1,0 +1,112 @@
+//! One error for every request: an AWS exception name and its message. Both faces render it; clients decide by the
+//! code, never by the message.
+
+/// The exceptions of the AWS model that this release raises, and the wire-level ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    AccessDeniedException,
+    ActivityAlreadyExists,
+    ActivityDoesNotExist,
+    ActivityLimitExceeded,
+    ActivityWorkerLimitExceeded,
+    ConflictException,
+    ExecutionAlreadyExists,
+    ExecutionDoesNotExist,
+    ExecutionLimitExceeded,
+    IncompleteSignature,
+    InternalServerError,
+    InvalidArn,
+    InvalidDefinition,
+    InvalidEncryptionConfiguration,
+    InvalidExecutionInput,
+    InvalidLoggingConfiguration,
+    InvalidName,
+    InvalidOutput,
+    InvalidToken,
+    InvalidTracingConfiguration,
+    MissingAuthenticationToken,
+    MissingRequiredParameter,
+    ResourceNotFound,
+    SerializationException,
+    ServiceUnavailable,
+    StateMachineAlreadyExists,
+    StateMachineDeleting,
+    StateMachineDoesNotExist,
+    StateMachineLimitExceeded,
+    StateMachineTypeNotSupported,
+    TaskDoesNotExist,
+    TaskTimedOut,
+    ThrottlingException,
+    TooManyTags,
+    UnknownOperationException,
+    UnrecognizedClientException,
+    ValidationException,
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", code.as_str())]
+pub struct ApiError {
+    pub code: ErrorCode,
+    pub message: String,
+    /// `ThrottlingException` and `ServiceUnavailable`: when to try again, milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    /// An error with its message.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after_ms: None }
+    }
+
+    /// The same, telling the client when to try again.
+    pub fn with_retry_after_ms(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+}
+
+impl ErrorCode {
+    /// The name on the wire (`__type`, gRPC `ErrorInfo.reason`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDeniedException => "AccessDeniedException",
+            Self::ActivityAlreadyExists => "ActivityAlreadyExists",
+            Self::ActivityDoesNotExist => "ActivityDoesNotExist",
+            Self::ActivityLimitExceeded => "ActivityLimitExceeded",
+            Self::ActivityWorkerLimitExceeded => "ActivityWorkerLimitExceeded",
+            Self::ConflictException => "ConflictException",
+            Self::ExecutionAlreadyExists => "ExecutionAlreadyExists",
+            Self::ExecutionDoesNotExist => "ExecutionDoesNotExist",
+            Self::ExecutionLimitExceeded => "ExecutionLimitExceeded",
+            Self::IncompleteSignature => "IncompleteSignature",
+            Self::InternalServerError => "InternalServerError",
+            Self::InvalidArn => "InvalidArn",
+            Self::InvalidDefinition => "InvalidDefinition",
+            Self::InvalidEncryptionConfiguration => "InvalidEncryptionConfiguration",
+            Self::InvalidExecutionInput => "InvalidExecutionInput",
+            Self::InvalidLoggingConfiguration => "InvalidLoggingConfiguration",
+            Self::InvalidName => "InvalidName",
+            Self::InvalidOutput => "InvalidOutput",
+            Self::InvalidToken => "InvalidToken",
+            Self::InvalidTracingConfiguration => "InvalidTracingConfiguration",
+            Self::MissingAuthenticationToken => "MissingAuthenticationToken",
+            Self::MissingRequiredParameter => "MissingRequiredParameter",
+            Self::ResourceNotFound => "ResourceNotFound",
+            Self::SerializationException => "SerializationException",
+            Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::StateMachineAlreadyExists => "StateMachineAlreadyExists",
+            Self::StateMachineDeleting => "StateMachineDeleting",
+            Self::StateMachineDoesNotExist => "StateMachineDoesNotExist",
+            Self::StateMachineLimitExceeded => "StateMachineLimitExceeded",
+            Self::StateMachineTypeNotSupported => "StateMachineTypeNotSupported",
+            Self::TaskDoesNotExist => "TaskDoesNotExist",
+            Self::TaskTimedOut => "TaskTimedOut",
+            Self::ThrottlingException => "ThrottlingException",
+            Self::TooManyTags => "TooManyTags",
+            Self::UnknownOperationException => "UnknownOperationException",
+            Self::UnrecognizedClientException => "UnrecognizedClientException",
+            Self::ValidationException => "ValidationException",
+        }
+    }
+}
