@@ -1,0 +1,43 @@
+//! Time, entropy and pure look-ups that a decision may use. All of it comes from the shell.
+
+use std::sync::Arc;
+
+use stepfleet_asl::resource::{Integration, Resource};
+
+use crate::ids::{TaskRef, Timestamp};
+use crate::limits::Limits;
+
+/// The surroundings of one decision.
+#[derive(Clone, Copy)]
+pub struct Env<'a> {
+    pub now: Timestamp,
+    /// Seed of everything random in this decision (jitter, UUIDs, MathRandom).
+    pub entropy: u64,
+    pub services: &'a dyn Services,
+    pub limits: &'a Limits,
+}
+
+/// Pure functions of the installation.
+pub trait Services {
+    /// Seals a task token; the same task gives the same token.
+    fn token(&self, task: &TaskRef) -> String;
+    /// Whether an activity with this ARN exists now.
+    fn activity_exists(&self, arn: &str) -> bool;
+    /// How this installation serves an integration.
+    fn served(&self, integration: &Integration) -> Served;
+    /// The region of `TaskScheduled` events.
+    fn region(&self) -> Arc<str>;
+    /// Whether a resource can be reached at all; kept beside `served` for Lambda ARNs.
+    fn serves(&self, resource: &Resource) -> bool;
+}
+
+/// How an integration begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Not in this installation: the execution fails with a clear cause when it gets here.
+    No,
+    /// Nothing to start: scheduled, started and submitted in one decision; it waits for its token.
+    Waits,
+    /// The shell starts it by `Command::StartTask`.
+    Starts,
+}

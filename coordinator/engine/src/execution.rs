@@ -1,0 +1,190 @@
+//! The runtime aggregate: what a live execution is between two inputs. Small (live frames only), cheap to clone
+//! (payloads and the header are shared), loaded and stored whole. Written by `apply` alone.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use stepfleet_asl::program::{ScopeId, StateId};
+
+use crate::event::{Data, Failure, TaskResource};
+use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp};
+
+/// What never changes after the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub id: ExecutionId,
+    pub hash: KeyHash,
+    /// Account id of the ARNs.
+    pub namespace: Arc<str>,
+    pub machine_name: Arc<str>,
+    pub machine_arn: Arc<str>,
+    pub execution_arn: Arc<str>,
+    pub name: Arc<str>,
+    /// The revision of the definition that this execution runs for its whole life.
+    pub revision: u64,
+    pub role_arn: Arc<str>,
+    pub trace_header: Option<Arc<str>>,
+    /// Version and alias ARNs when the execution was started by one.
+    pub version_arn: Option<Arc<str>>,
+    pub alias_arn: Option<Arc<str>>,
+    /// What started it, when that was not a client: the parent's attempt, so that the same origin gets the same answer.
+    pub origin: Option<Arc<str>>,
+}
+
+/// `DescribeExecution.status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+/// The eight state types, as history names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateKind {
+    Pass,
+    Task,
+    Choice,
+    Wait,
+    Succeed,
+    Fail,
+    Parallel,
+    Map,
+}
+
+/// An execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
+    pub header: Arc<Header>,
+    pub status: Status,
+    pub started_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub input: Data,
+    /// When it succeeded.
+    pub output: Option<Data>,
+    /// When it failed or was aborted.
+    pub failure: Option<Failure>,
+    /// Machine-level timeout.
+    pub deadline: Option<Timestamp>,
+    pub last_event: EventId,
+    pub last_seq: EventSeq,
+    pub last_payload: PayloadId,
+    pub next_frame: FrameId,
+    /// Live frames, ascending by id. Frame 0 is the document's.
+    pub frames: SmallVec<[Frame; 1]>,
+}
+
+/// One line of control.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    pub id: FrameId,
+    /// The Map or Parallel frame that waits for this one, and the index in it.
+    pub parent: Option<(FrameId, u32)>,
+    pub scope: ScopeId,
+    /// The last public event on this line: the next one's `previousEventId`.
+    pub last_event: EventId,
+    /// Raw input of the current state, or of the state to be entered.
+    pub input: Data,
+    pub phase: Phase,
+}
+
+/// Where a frame stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// The `StartAt` of the frame's scope is to be entered.
+    Starting,
+    /// The state is to be entered (a start, a finished predecessor, a decision cut by its bound).
+    Ready { state: StateId },
+    /// Inside a state.
+    Inside(Box<Stay>),
+    /// The frame's last state exited; only between two events of one decision.
+    Finished { output: Data },
+}
+
+/// One stay in one state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stay {
+    pub state: StateId,
+    pub kind: StateKind,
+    pub name: Arc<str>,
+    pub entry: EventId,
+    pub entered_at: Timestamp,
+    /// Attempts begun so far minus one: `State.RetryCount`.
+    pub attempt: u32,
+    /// Per retrier: retries used during this stay.
+    pub retries: SmallVec<[u32; 2]>,
+    pub work: Work,
+}
+
+/// What a stay is waiting for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Entered; nothing scheduled yet.
+    Entered,
+    Activity(ActivityWork),
+    Task(TaskWork),
+    Waiting { until: Timestamp },
+    /// Between two attempts.
+    Backoff { until: Timestamp },
+    Parallel(ParallelWork),
+    Map(MapWork),
+    /// Work is over (succeeded or failed) and the exit, retry or failure event follows in the same decision.
+    Over,
+}
+
+/// An activity task in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivityWork {
+    pub activity: Arc<str>,
+    pub input: Data,
+    pub generation: u32,
+    /// None: scheduled and offered. Some: started by a worker at this time.
+    pub started_at: Option<Timestamp>,
+    pub worker: Option<Arc<str>>,
+    /// End of `TimeoutSeconds`, counted from the schedule.
+    pub deadline: Option<Timestamp>,
+    pub heartbeat_seconds: Option<u32>,
+    /// Soft: end of the running heartbeat window. Set by the start, moved by heartbeats, never logged by them.
+    pub heartbeat_deadline: Option<Timestamp>,
+}
+
+/// An integration's task in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskWork {
+    pub resource: TaskResource,
+    pub parameters: Data,
+    pub stage: TaskStage,
+    pub deadline: Option<Timestamp>,
+    pub heartbeat_seconds: Option<u32>,
+    /// Soft, as for activities.
+    pub heartbeat_deadline: Option<Timestamp>,
+}
+
+/// Scheduled → Started → Submitted (callbacks and jobs only).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskStage {
+    Scheduled,
+    Started,
+    Submitted,
+}
+
+/// A Parallel state's branches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParallelWork {
+    pub results: Vec<Option<Data>>,
+    pub started: u32,
+}
+
+/// A Map state's iterations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapWork {
+    /// The array that is mapped over.
+    pub items: Data,
+    pub max_concurrency: u32,
+    /// Iterations begun; the next one's index.
+    pub started: u32,
+    pub finished: u32,
+    pub results: Vec<Option<Data>>,
+}

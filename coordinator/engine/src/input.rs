@@ -1,0 +1,31 @@
+//! What happened outside, validated and timed by the shell.
+
+use std::sync::Arc;
+
+use stepfleet_asl::Payload;
+
+use crate::event::Failure;
+use crate::ids::Attempt;
+
+/// One input to `decide`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Go on where a bounded decision stopped.
+    Continue,
+    /// Time has passed; everything due at `Env::now` happens.
+    Tick,
+    /// `StopExecution`, or the deletion of the state machine.
+    Stop(Failure),
+    /// A worker's slot is reserved for a scheduled activity task.
+    Started { attempt: Attempt, worker: Option<Arc<str>> },
+    /// The hand-out never reached the worker: offer the attempt again under a new generation.
+    Undelivered { attempt: Attempt },
+    /// `SendTaskSuccess`, a stream's result, an integration's answer.
+    Succeeded { attempt: Attempt, output: Payload },
+    /// `SendTaskFailure` and its kin.
+    Failed { attempt: Attempt, failure: Failure },
+    /// The session of the worker that held this attempt is gone for good.
+    WorkerLost { attempt: Attempt },
+    /// An integration accepted a job or callback (`TaskSubmitted`).
+    Submitted { attempt: Attempt, output: Payload },
+}

@@ -1,0 +1,29 @@
+//! Bounds of an execution, with their units. Defaults are AWS's quotas; [`Limits`] carries what an installation set.
+
+/// A payload: input, output, result. Bytes of UTF-8.
+pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Events of one public history; the last one is the failing event. 0 is unlimited.
+pub const HISTORY_EVENTS_MAX: u64 = 25_000;
+/// State transitions of one decision; what is left goes on by `Input::Continue`.
+pub const DECISION_TRANSITIONS_MAX: u32 = 256;
+/// Bytes of new payload of one decision.
+pub const DECISION_BYTES_MAX: usize = 262_144;
+/// Nesting of Parallel and Map.
+pub const FRAME_DEPTH_MAX: u32 = 32;
+/// `error` of a failure, in characters.
+pub const ERROR_CHARS_MAX: usize = 256;
+/// `cause` of a failure, in characters.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+/// The limits in force for one execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub payload_bytes_max: usize,
+    pub history_events_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { payload_bytes_max: PAYLOAD_BYTES_MAX, history_events_max: HISTORY_EVENTS_MAX }
+    }
+}
