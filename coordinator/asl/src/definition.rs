@@ -1,1 +1,102 @@
-//! Parses and validates a definition and compiles it into a `Program`.
+//! Definition text in, [`Program`] or diagnostics out. One walk parses, validates and compiles; it reports everything
+//! that is wrong, each finding with its place, and never stops at the first.
+//!
+//! Files: `scope` walks a `States` block, `state` the fields that states share, one file for each state type, `retry`
+//! and `catch` their lists, `fields` and `data` read typed fields, `graph` looks at the transitions of a block,
+//! `later` refuses the parts of the language that come in later releases.
+
+mod catch;
+mod choice;
+mod data;
+mod fail;
+mod fields;
+mod graph;
+mod json_text;
+mod later;
+mod map;
+mod parallel;
+mod parameters;
+mod pass;
+mod report;
+mod retry;
+mod scope;
+mod state;
+mod task;
+mod wait;
+mod walk;
+
+use std::fmt;
+
+use crate::diagnostic::Diagnostic;
+use crate::limits::DEFINITION_BYTES_MAX;
+use crate::program::Program;
+use crate::resource::Resource;
+use crate::value::Value;
+
+use self::report::Report;
+use self::walk::Walk;
+
+/// What a definition is compiled for.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    pub machine_type: MachineType,
+    /// Whether this installation can carry out a Task with this resource. A resource that it cannot serve is a
+    /// warning, since who serves what can change while the definition stands.
+    pub served: &'a dyn Fn(&Resource) -> bool,
+}
+
+/// The type of a state machine. Express machines cannot use activities, `.sync` and `.waitForTaskToken`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineType {
+    Standard,
+    Express,
+}
+
+/// Parses, validates and compiles a definition.
+///
+/// # Errors
+/// All findings, errors and warnings in document order, when at least one is an error.
+pub fn compile(text: &str, options: &Options<'_>) -> Result<Program, Vec<Diagnostic>> {
+    let (program, findings) = walk(text, options);
+    match program {
+        Some(mut program) => {
+            program.warnings = findings;
+            Ok(program)
+        }
+        None => Err(findings),
+    }
+}
+
+/// All findings of a definition, errors and warnings in document order; it is accepted when none is an error.
+pub fn validate(text: &str, options: &Options<'_>) -> Vec<Diagnostic> {
+    walk(text, options).1
+}
+
+/// The message of `InvalidDefinition`: the errors of `findings`, joined.
+pub fn invalid_definition_message(findings: &[Diagnostic]) -> String {
+    let errors: Vec<String> =
+        findings.iter().filter(|finding| finding.is_error()).map(Diagnostic::to_string).collect();
+    format!("Invalid State Machine Definition: '{}'", errors.join(", "))
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("machine_type", &self.machine_type).finish_non_exhaustive()
+    }
+}
+
+/// The one walk. A program comes out exactly when no finding is an error.
+fn walk(text: &str, options: &Options<'_>) -> (Option<Program>, Vec<Diagnostic>) {
+    let mut report = Report::default();
+    if text.len() > DEFINITION_BYTES_MAX {
+        report.schema("/", format!("The definition is longer than {DEFINITION_BYTES_MAX} bytes"));
+        return (None, report.into_findings());
+    }
+    match Value::parse(text) {
+        Ok(document) => Walk::run(&document, options, report),
+        Err(error) => (None, vec![json_text::diagnostic(text, &error)]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! `Choice`.
+
+use crate::choice::Rule;
+use crate::program::{Choice, ChoiceBranch, Kind};
+use crate::value::Value;
+
+use super::fields::Fields;
+use super::report::Report;
+use super::scope::Block;
+use super::state::Site;
+use super::walk::Walk;
+use super::{graph, later};
+
+pub(super) const FIELDS: &[&str] = &["Choices", "Default"];
+
+/// The fields of a rule of a JSONata Choice, which a JSONPath rule does not have.
+const JSONATA_FIELDS: &[&str] = &["Condition", "Output"];
+
+/// At least one rule, each with a `Next`; `Default` is optional.
+pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Kind {
+    let (report, fields) = (&mut walk.report, &site.fields);
+    fields.require(report, &["Choices"]);
+    let mut branches = Vec::new();
+    for (at, value) in fields.some_items(report, "Choices") {
+        branches.extend(branch(report, value, &at, site.block));
+    }
+    let default = graph::target(report, fields, "Default", site.block.targets);
+    Kind::Choice(Choice { branches, default })
+}
+
+fn branch(
+    report: &mut Report,
+    value: &Value,
+    at: &str,
+    block: &Block<'_>,
+) -> Option<ChoiceBranch> {
+    let fields = Fields::of(report, value, at)?;
+    fields.require(report, &["Next"]);
+    fields.string(report, "Comment");
+    later::variables(report, &fields);
+    let next = graph::target(report, &fields, "Next", block.targets);
+    let rule = rule(report, value, &fields);
+    Some(ChoiceBranch { rule: rule?, next: next? })
+}
+
+fn rule(report: &mut Report, value: &Value, fields: &Fields<'_>) -> Option<Rule> {
+    let foreign: Vec<&str> =
+        JSONATA_FIELDS.iter().copied().filter(|field| fields.has(field)).collect();
+    for field in &foreign {
+        fields.unsupported(report, field);
+    }
+    if !foreign.is_empty() {
+        return None;
+    }
+    match Rule::compile(value) {
+        Ok(rule) => Some(rule),
+        Err(problems) => {
+            for problem in problems {
+                report.schema(format!("{}{}", fields.here(), problem.pointer), problem.message);
+            }
+            None
+        }
+    }
+}

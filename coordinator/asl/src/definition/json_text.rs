@@ -1,0 +1,63 @@
+//! The diagnostic of a text that is not JSON, worded and located as Step Functions does.
+
+use crate::diagnostic::{Diagnostic, INVALID_JSON_DESCRIPTION, Severity};
+use crate::value::JsonError;
+
+/// Characters of the source that a location quotes.
+const SOURCE_CHARS_MAX: usize = 500;
+
+/// Says why `text` is not JSON. A text that is blank or starts with a bare word, which is what people send by
+/// mistake, gets the words of Step Functions; anything else those of our parser.
+pub(super) fn diagnostic(text: &str, error: &JsonError) -> Diagnostic {
+    let start = text.trim_ascii_start();
+    let word: usize = start.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum();
+    let (message, line, column) = if start.is_empty() {
+        ("No content to map due to end-of-input".to_owned(), 1, 0)
+    } else if starts_like_a_word(start) && !is_literal(&start[..word]) {
+        let (line, column) = place(text, text.len() - start.len() + word);
+        (unrecognized(&start[..word]), line, column)
+    } else {
+        (error.message.clone(), error.line, error.column)
+    };
+    Diagnostic {
+        severity: Severity::Error,
+        code: INVALID_JSON_DESCRIPTION,
+        message,
+        location: Some(format!(
+            "[Source: (String){}; line: {line}, column: {column}]",
+            quoted(text)
+        )),
+    }
+}
+
+fn unrecognized(word: &str) -> String {
+    format!(
+        "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or \
+         'false')"
+    )
+}
+
+fn starts_like_a_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+fn is_literal(word: &str) -> bool {
+    matches!(word, "null" | "true" | "false")
+}
+
+/// Line and column, from 1, of a byte offset.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SOURCE_CHARS_MAX) {
+        None => format!("\"{text}\""),
+        Some((cut, _)) => {
+            let rest = text[cut..].chars().count();
+            format!("\"{}\"[truncated {rest} chars]", &text[..cut])
+        }
+    }
+}

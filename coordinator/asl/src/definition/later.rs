@@ -1,0 +1,49 @@
+//! The parts of the language that come in later releases: recognised, and refused in plain words.
+
+use super::fields::Fields;
+use super::report::Report;
+
+/// Fields of a Map that only a distributed Map has.
+const DISTRIBUTED: &[&str] = &[
+    "ItemBatcher",
+    "ItemReader",
+    "Label",
+    "ResultWriter",
+    "ToleratedFailureCount",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentage",
+    "ToleratedFailurePercentagePath",
+];
+
+/// Refuses `QueryLanguage: "JSONata"`.
+pub(super) fn jsonata(report: &mut Report, fields: &Fields<'_>) {
+    refuse(report, fields, "QueryLanguage", "JSONata");
+}
+
+/// Refuses `Assign`, of a state, a catcher or a Choice rule.
+pub(super) fn variables(report: &mut Report, fields: &Fields<'_>) {
+    if fields.has("Assign") {
+        refuse(report, fields, "Assign", "variables");
+    }
+}
+
+/// Refuses the fields of a distributed Map.
+pub(super) fn distributed_fields(report: &mut Report, map: &Fields<'_>) {
+    for field in DISTRIBUTED.iter().filter(|field| map.has(field)) {
+        refuse(report, map, field, "distributed Map");
+    }
+}
+
+/// Refuses `Mode: DISTRIBUTED`.
+pub(super) fn distributed_mode(report: &mut Report, config: &Fields<'_>) {
+    refuse(report, config, "Mode", "distributed Map");
+}
+
+/// Whether a field of a Map is one that [`distributed_fields`] speaks of.
+pub(super) fn is_distributed_field(field: &str) -> bool {
+    DISTRIBUTED.contains(&field)
+}
+
+fn refuse(report: &mut Report, fields: &Fields<'_>, field: &str, feature: &str) {
+    report.schema(fields.location(field), format!("Stepfleet does not support {feature} yet"));
+}

@@ -1,0 +1,88 @@
+//! The state of one walk over a document, and the assembly of the program from it. States and scopes get their ids
+//! before they are compiled, so that transitions and owners can name them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::program::{Program, Scope, ScopeId, State, StateId};
+use crate::value::Value;
+
+use super::fields::Fields;
+use super::report::Report;
+use super::{Options, scope};
+
+/// What the walk has found so far. A slot stays empty when its state or scope has an error.
+pub(super) struct Walk<'o> {
+    pub(super) options: &'o Options<'o>,
+    pub(super) report: Report,
+    names: BTreeSet<Arc<str>>,
+    states: Vec<Option<State>>,
+    scopes: Vec<Option<Scope>>,
+}
+
+impl<'o> Walk<'o> {
+    /// Walks a document. A program comes out exactly when nothing found is an error.
+    pub(super) fn run(
+        document: &Value,
+        options: &'o Options<'o>,
+        mut report: Report,
+    ) -> (Option<Program>, Vec<Diagnostic>) {
+        if document.as_object().is_none() {
+            report.schema("/", "Definition must be a valid JSON object");
+            return (None, report.into_findings());
+        }
+        let mut walk = Walk {
+            options,
+            report,
+            names: BTreeSet::new(),
+            states: Vec::new(),
+            scopes: Vec::new(),
+        };
+        let timeout = Fields::of(&mut walk.report, document, "")
+            .and_then(|fields| scope::document(&mut walk, &fields));
+        walk.finish(timeout)
+    }
+
+    pub(super) fn reserve_scope(&mut self) -> ScopeId {
+        self.scopes.push(None);
+        ScopeId(index(self.scopes.len() - 1))
+    }
+
+    pub(super) fn reserve_state(&mut self) -> StateId {
+        self.states.push(None);
+        StateId(index(self.states.len() - 1))
+    }
+
+    pub(super) fn fill_scope(&mut self, id: ScopeId, scope: Option<Scope>) {
+        self.scopes[id.0 as usize] = scope;
+    }
+
+    pub(super) fn fill_state(&mut self, id: StateId, state: Option<State>) {
+        self.states[id.0 as usize] = state;
+    }
+
+    /// Notes a state's name; false when the document has it already.
+    pub(super) fn claim_name(&mut self, name: &Arc<str>) -> bool {
+        self.names.insert(name.clone())
+    }
+
+    fn finish(self, timeout_seconds: Option<u32>) -> (Option<Program>, Vec<Diagnostic>) {
+        if self.report.has_errors() {
+            return (None, self.report.into_findings());
+        }
+        let states: Option<Vec<State>> = self.states.into_iter().collect();
+        let scopes: Option<Vec<Scope>> = self.scopes.into_iter().collect();
+        let program = Program {
+            states: states.expect("a state that did not compile has reported an error"),
+            scopes: scopes.expect("a scope that did not compile has reported an error"),
+            timeout_seconds,
+            warnings: Vec::new(),
+        };
+        (Some(program), self.report.into_findings())
+    }
+}
+
+fn index(position: usize) -> u32 {
+    u32::try_from(position).expect("a definition of at most 1 MiB has fewer states")
+}

@@ -1,0 +1,135 @@
+//! The service integrations that a Task can name: the table of optimized integrations with their patterns, the form
+//! of SDK integrations, and Stepfleet's own.
+
+use super::Pattern;
+
+/// Actions of one service that share their patterns.
+struct Row {
+    service: &'static str,
+    patterns: &'static [&'static str],
+    actions: &'static [&'static str],
+}
+
+const ONCE: &[&str] = &[""];
+const JOB: &[&str] = &["", ".sync"];
+const TOKEN: &[&str] = &["", ".waitForTaskToken"];
+const JOB_OR_TOKEN: &[&str] = &["", ".sync", ".waitForTaskToken"];
+
+/// How the action `service:action` (with its suffix) waits; none when no such integration exists.
+pub(super) fn pattern_of(service: &str, action: &str) -> Option<Pattern> {
+    let (base, suffix) = action.split_at(action.find('.').unwrap_or(action.len()));
+    let known = match service.strip_prefix("aws-sdk:") {
+        Some(sdk) => is_service_id(sdk) && is_camel_case(base) && TOKEN.contains(&suffix),
+        None => TABLE.iter().any(|row| {
+            row.service == service && row.actions.contains(&base) && row.patterns.contains(&suffix)
+        }),
+    };
+    if !known {
+        return None;
+    }
+    match suffix {
+        "" => Some(Pattern::RequestResponse),
+        ".waitForTaskToken" => Some(Pattern::Callback),
+        _ => Some(Pattern::RunJob),
+    }
+}
+
+fn is_service_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+fn is_camel_case(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+const fn row(
+    service: &'static str,
+    patterns: &'static [&'static str],
+    actions: &'static [&'static str],
+) -> Row {
+    Row { service, patterns, actions }
+}
+
+const TABLE: &[Row] = &[
+    row("apigateway", TOKEN, &["invoke"]),
+    row("athena", JOB, &["startQueryExecution"]),
+    row("athena", ONCE, &["getQueryExecution", "getQueryResults", "stopQueryExecution"]),
+    row("batch", JOB, &["submitJob"]),
+    row("bedrock", JOB, &["createModelCustomizationJob"]),
+    row("bedrock", TOKEN, &["invokeModel"]),
+    row("codebuild", JOB, &["retryBuildBatch", "startBuild", "startBuildBatch"]),
+    row(
+        "codebuild",
+        ONCE,
+        &["batchDeleteBuilds", "batchGetReports", "deleteBuildBatch", "stopBuild", "stopBuildBatch"],
+    ),
+    row("databrew", JOB, &["startJobRun"]),
+    row("dynamodb", ONCE, &["deleteItem", "getItem", "putItem", "updateItem"]),
+    row("ecs", JOB_OR_TOKEN, &["runTask"]),
+    row("eks", TOKEN, &["call"]),
+    row("eks", JOB_OR_TOKEN, &["runJob"]),
+    row(
+        "eks",
+        JOB,
+        &[
+            "createCluster",
+            "createFargateProfile",
+            "createNodegroup",
+            "deleteCluster",
+            "deleteFargateProfile",
+            "deleteNodegroup",
+        ],
+    ),
+    row("elasticmapreduce", JOB, &["addStep", "createCluster", "terminateCluster"]),
+    row(
+        "elasticmapreduce",
+        ONCE,
+        &[
+            "cancelStep",
+            "modifyInstanceFleetByName",
+            "modifyInstanceGroupByName",
+            "setClusterTerminationProtection",
+        ],
+    ),
+    row("emr-containers", JOB, &["deleteVirtualCluster", "startJobRun"]),
+    row("emr-containers", ONCE, &["createVirtualCluster"]),
+    row(
+        "emr-serverless",
+        JOB,
+        &[
+            "cancelJobRun",
+            "createApplication",
+            "deleteApplication",
+            "startApplication",
+            "startJobRun",
+            "stopApplication",
+        ],
+    ),
+    row("events", TOKEN, &["putEvents"]),
+    row("glue", JOB, &["startJobRun"]),
+    row("http", ONCE, &["invoke"]),
+    row("lambda", TOKEN, &["invoke"]),
+    row("mediaconvert", JOB, &["createJob"]),
+    row(
+        "sagemaker",
+        JOB,
+        &[
+            "createHyperParameterTuningJob",
+            "createLabelingJob",
+            "createProcessingJob",
+            "createTrainingJob",
+            "createTransformJob",
+        ],
+    ),
+    row(
+        "sagemaker",
+        ONCE,
+        &["createEndpoint", "createEndpointConfig", "createModel", "updateEndpoint"],
+    ),
+    row("sns", TOKEN, &["publish"]),
+    row("sqs", TOKEN, &["sendMessage"]),
+    row("states", &["", ".sync", ".sync:2", ".waitForTaskToken"], &["startExecution"]),
+    // Ours: a task that only hands out its token, for partners that know nothing of queues.
+    row("stepfleet", &[".waitForTaskToken"], &["callback"]),
+];
