@@ -1,15 +1,28 @@
 //! JSON values whose containers are shared: cloning a subtree copies a pointer, so a payload that passes through
 //! ten states is held once. Key order is kept; integers of any size keep their digits.
 
+mod number;
+mod read;
+mod syntax_error;
+#[cfg(test)]
+mod tests;
+mod write;
+
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+
+pub(crate) use number::integral;
+pub(crate) use read::validate;
+pub(crate) use write::write_string;
 
 /// Object members in document order.
 pub type Object = IndexMap<Arc<str>, Value>;
 
 /// One JSON value. Containers and strings are reference counted.
-#[derive(Clone, Debug, Default)]
+///
+/// Equality is deep: numbers by numeric value (`1` equals `1.0`), objects whatever the order of their members.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     #[default]
     Null,
@@ -20,8 +33,8 @@ pub enum Value {
     Object(Arc<Object>),
 }
 
-/// A JSON number: `Int` when it was written as an integer that fits, `Big` with its digits when it does not fit,
-/// `Float` when it was written with a fraction or an exponent.
+/// A JSON number: `Int` when it was written as an integer that fits, `Float` when it was written with a fraction or an
+/// exponent, `Big` with its text when it fits neither (an integer beyond 64 bits, or `1e999`).
 #[derive(Clone, Debug)]
 pub enum Number {
     Int(i64),
@@ -39,80 +52,134 @@ pub struct JsonError {
 }
 
 impl Value {
-    /// Parses one JSON document.
-    pub fn parse(_text: &str) -> Result<Value, JsonError> {
-        unimplemented!()
+    /// Parses one JSON document. Of duplicate keys the last value wins, in the place of the first.
+    ///
+    /// # Errors
+    /// When the text is not one JSON document, or nests deeper than `limits::JSON_DEPTH_MAX`.
+    pub fn parse(text: &str) -> Result<Value, JsonError> {
+        read::parse(text)
     }
+
     /// Appends compact JSON text.
-    pub fn write(&self, _out: &mut String) {
-        unimplemented!()
+    pub fn write(&self, out: &mut String) {
+        write::write(self, out);
     }
+
+    /// Compact JSON text.
     pub fn to_text(&self) -> String {
-        unimplemented!()
+        let mut text = String::new();
+        self.write(&mut text);
+        text
     }
+
+    /// An object without members.
+    pub fn empty_object() -> Value {
+        Value::Object(Arc::new(Object::new()))
+    }
+
     pub fn is_null(&self) -> bool {
-        unimplemented!()
+        matches!(self, Value::Null)
     }
+
     pub fn as_str(&self) -> Option<&str> {
-        unimplemented!()
+        if let Value::String(text) = self { Some(text) } else { None }
     }
+
+    /// The whole number, if this is one; `2.0` is.
     pub fn as_i64(&self) -> Option<i64> {
-        unimplemented!()
+        if let Value::Number(number) = self { number.as_i64() } else { None }
     }
+
     pub fn as_f64(&self) -> Option<f64> {
-        unimplemented!()
+        if let Value::Number(number) = self { Some(number.as_f64()) } else { None }
     }
+
     pub fn as_bool(&self) -> Option<bool> {
-        unimplemented!()
+        if let Value::Bool(flag) = self { Some(*flag) } else { None }
     }
+
     pub fn as_array(&self) -> Option<&Arc<Vec<Value>>> {
-        unimplemented!()
+        if let Value::Array(items) = self { Some(items) } else { None }
     }
+
     pub fn as_object(&self) -> Option<&Arc<Object>> {
-        unimplemented!()
+        if let Value::Object(members) = self { Some(members) } else { None }
     }
-    pub fn get(&self, _key: &str) -> Option<&Value> {
-        unimplemented!()
+
+    /// The member of an object.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_object().and_then(|members| members.get(key))
     }
+
+    /// `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn type_name(&self) -> &'static str {
-        unimplemented!()
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        }
+    }
+
+    /// Whether containers nest deeper than `levels`.
+    pub fn nests_deeper_than(&self, levels: usize) -> bool {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+            Value::Array(items) => {
+                levels == 0 || items.iter().any(|item| item.nests_deeper_than(levels - 1))
+            }
+            Value::Object(members) => {
+                levels == 0 || members.values().any(|value| value.nests_deeper_than(levels - 1))
+            }
+        }
     }
 }
-impl PartialEq for Value {
-    fn eq(&self, _other: &Value) -> bool {
-        unimplemented!()
-    }
-}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Value {
         Value::String(text.into())
     }
 }
+
 impl From<String> for Value {
     fn from(text: String) -> Value {
         Value::String(text.into())
     }
 }
+
+impl From<Arc<str>> for Value {
+    fn from(text: Arc<str>) -> Value {
+        Value::String(text)
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Value {
         Value::Number(Number::Int(number))
     }
 }
+
+/// JSON has no infinities and no NaN: they become null.
 impl From<f64> for Value {
     fn from(number: f64) -> Value {
-        Value::Number(Number::Float(number))
+        if number.is_finite() { Value::Number(Number::Float(number)) } else { Value::Null }
     }
 }
+
 impl From<bool> for Value {
     fn from(flag: bool) -> Value {
         Value::Bool(flag)
     }
 }
+
 impl From<Vec<Value>> for Value {
     fn from(items: Vec<Value>) -> Value {
         Value::Array(Arc::new(items))
     }
 }
+
 impl From<Object> for Value {
     fn from(members: Object) -> Value {
         Value::Object(Arc::new(members))

@@ -1,0 +1,39 @@
+//! What an evaluation may ask of its surroundings, and how it fails.
+
+use crate::value::Value;
+
+/// The surroundings of one evaluation. Implemented by the engine per state; cheap to build, everything lazy.
+pub trait Environment {
+    /// The context object (`$$`), built on first use.
+    fn context(&self) -> &Value;
+    /// The value of a workflow variable (`$name`), if assigned. Variables come later; today always `None`.
+    fn variable(&self, name: &str) -> Option<Value>;
+    /// The next 64 bits of the entropy that came with the input (UUID, MathRandom without seed).
+    fn random_u64(&self) -> u64;
+}
+
+/// A failed evaluation: the `States.*` error name and the cause, without the frame
+/// "An error occurred while executing the state …" that the engine puts around it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}: {cause}")]
+pub struct EvalError {
+    pub error: &'static str,
+    pub cause: String,
+}
+
+impl EvalError {
+    /// `States.Runtime`: never retried, never caught.
+    pub fn runtime(cause: impl Into<String>) -> EvalError {
+        EvalError { error: "States.Runtime", cause: cause.into() }
+    }
+
+    /// `States.IntrinsicFailure`.
+    pub fn intrinsic(cause: impl Into<String>) -> EvalError {
+        EvalError { error: "States.IntrinsicFailure", cause: cause.into() }
+    }
+
+    /// `States.ResultPathMatchFailure`.
+    pub fn result_path(cause: impl Into<String>) -> EvalError {
+        EvalError { error: "States.ResultPathMatchFailure", cause: cause.into() }
+    }
+}

@@ -1,0 +1,1 @@
+//! Values: text to value to text.
