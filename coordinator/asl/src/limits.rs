@@ -1,0 +1,34 @@
+//! Bounds of the language, with their units.
+
+/// A definition's text, in bytes.
+pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
+/// Nesting of a JSON document.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Unicode characters of a state's name.
+pub const STATE_NAME_CHARS_MAX: usize = 80;
+/// Iterations of an inline Map that run at once.
+pub const MAP_CONCURRENCY_MAX: u32 = 40;
+/// Nodes that one path evaluation may visit before it fails.
+pub const PATH_STEPS_MAX: u32 = 1_000_000;
+/// Nested intrinsic calls in one field.
+pub const INTRINSIC_DEPTH_MAX: usize = 10;
+/// Findings of one severity that a definition's diagnostics hold.
+pub const DIAGNOSTICS_MAX: usize = 1_000;
+/// The largest timeout, heartbeat, literal wait and retry interval, in seconds; also the most retry attempts.
+pub const TIMEOUT_SECONDS_MAX: u32 = 99_999_999;
+/// `MaxDelaySeconds` of a retrier, in seconds (366 days).
+pub const RETRY_DELAY_SECONDS_MAX: u32 = 31_622_400;
+/// `MaxConcurrency` that a definition may ask for; what runs at once is bounded by `MAP_CONCURRENCY_MAX`.
+pub const MAP_CONCURRENCY_LITERAL_MAX: u32 = 2_147_483_647;
+/// Filters, arguments and literals inside one another in one path.
+pub const PATH_NESTING_MAX: usize = 32;
+/// A compiled pattern (`=~ /…/`), in bytes.
+pub const PATH_PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Items that `States.ArrayRange` makes.
+pub const ARRAY_RANGE_ITEMS_MAX: i64 = 1_000;
+/// Characters that `States.Base64Encode` and `States.Base64Decode` take.
+pub const BASE64_CHARS_MAX: usize = 10_000;
+/// Characters that `States.Hash` takes.
+pub const HASH_CHARS_MAX: usize = 10_000;
+/// A Wait state's delay, in seconds: below this.
+pub const WAIT_SECONDS_END: i64 = 1 << 31;

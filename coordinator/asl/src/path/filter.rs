@@ -1,0 +1,177 @@
+//! Decides filters, with Jayway's comparisons: a number equals the string of its digits, an absent value equals nothing.
+
+use std::cmp::Ordering;
+
+use super::PathMiss;
+use super::evaluate::Evaluation;
+use super::syntax::{Filter, Operand, Operator};
+use crate::value::Value;
+
+impl Evaluation<'_> {
+    /// Whether an element passes a filter.
+    pub(super) fn accepts(&self, filter: &Filter, current: &Value) -> Result<bool, PathMiss> {
+        self.spend()?;
+        match filter {
+            Filter::And(filters) => {
+                for filter in filters {
+                    if !self.accepts(filter, current)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Filter::Or(filters) => {
+                for filter in filters {
+                    if self.accepts(filter, current)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Filter::Not(filter) => Ok(!self.accepts(filter, current)?),
+            Filter::Exists(query) => {
+                let is_definite = super::syntax::is_definite(&query.segments);
+                let found = self.query(query, current)?;
+                Ok(found.is_some_and(|value| {
+                    is_definite || value.as_array().is_some_and(|found| !found.is_empty())
+                }))
+            }
+            Filter::Compare { left, operator, right } => {
+                self.compare(left, *operator, right, current)
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        left: &Operand,
+        operator: Operator,
+        right: &Operand,
+        current: &Value,
+    ) -> Result<bool, PathMiss> {
+        let (left, right) = match (left, right) {
+            (Operand::Pattern(regex), text) | (text, Operand::Pattern(regex)) => {
+                let text = self.operand(text, current)?;
+                let is_match = operator == Operator::Matches;
+                return Ok(is_match && text.is_some_and(|text| matches(regex, &text)));
+            }
+            (Operand::Literal(_) | Operand::Query(_), Operand::Literal(_) | Operand::Query(_)) => {
+                (self.operand(left, current)?, self.operand(right, current)?)
+            }
+        };
+        for value in [&left, &right].into_iter().flatten() {
+            self.spend_on(value)?;
+        }
+        Ok(decide(left.as_ref(), operator, right.as_ref()))
+    }
+
+    /// The value of an operand; none when a path finds nothing.
+    pub(super) fn operand(
+        &self,
+        operand: &Operand,
+        current: &Value,
+    ) -> Result<Option<Value>, PathMiss> {
+        match operand {
+            Operand::Literal(value) => Ok(Some(value.clone())),
+            Operand::Query(query) => self.query(query, current),
+            Operand::Pattern(_) => Ok(None),
+        }
+    }
+
+    /// Lists are compared element by element, so that each counts as visited.
+    fn spend_on(&self, value: &Value) -> Result<(), PathMiss> {
+        let length = value.as_array().map_or(0, |items| items.len());
+        (0..length).try_for_each(|_| self.spend())
+    }
+}
+
+fn decide(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> bool {
+    match operator {
+        Operator::Equal => equal(left, right),
+        Operator::NotEqual => !equal(left, right),
+        Operator::Less => order(left, right).is_some_and(Ordering::is_lt),
+        Operator::LessEqual => order(left, right).is_some_and(Ordering::is_le),
+        Operator::Greater => order(left, right).is_some_and(Ordering::is_gt),
+        Operator::GreaterEqual => order(left, right).is_some_and(Ordering::is_ge),
+        Operator::In => contained(left, right),
+        Operator::NotIn => !contained(left, right),
+        Operator::Contains => match (left, right) {
+            (Some(Value::String(text)), Some(Value::String(part))) => text.contains(&**part),
+            (Some(list @ Value::Array(_)), item) => contained(item, Some(list)),
+            _ => false,
+        },
+        Operator::All => every(right, |item| contained(Some(item), left)),
+        Operator::SubsetOf => every(left, |item| contained(Some(item), right)),
+        Operator::AnyOf => {
+            items(left).is_some_and(|list| list.iter().any(|item| contained(Some(item), right)))
+        }
+        Operator::NoneOf => every(left, |item| !contained(Some(item), right)),
+        Operator::Size => {
+            let size = left.and_then(size).and_then(|size| i64::try_from(size).ok());
+            size.is_some() && size == right.and_then(Value::as_i64)
+        }
+        Operator::Empty => {
+            let is_empty = left.and_then(size).map(|size| size == 0);
+            is_empty.is_some() && is_empty == right.and_then(Value::as_bool)
+        }
+        // A pattern is handled by the caller; between two values nothing matches.
+        Operator::Matches => false,
+    }
+}
+
+fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else { return false };
+    match (left, right) {
+        (Value::Number(_), Value::String(text)) => {
+            Value::parse(text).is_ok_and(|number| number == *left)
+        }
+        (Value::String(text), Value::Number(_)) => **text == *right.to_text(),
+        _ => left == right,
+    }
+}
+
+/// Numbers among numbers and strings (by UTF-16 units, as Java orders them) among strings have an order.
+fn order(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
+    match (left?, right?) {
+        (Value::Number(left), Value::Number(right)) => match (left.as_i64(), right.as_i64()) {
+            (Some(left), Some(right)) => Some(left.cmp(&right)),
+            _ => left.as_f64().partial_cmp(&right.as_f64()),
+        },
+        (Value::String(left), Value::String(right)) => {
+            Some(left.encode_utf16().cmp(right.encode_utf16()))
+        }
+        _ => None,
+    }
+}
+
+fn contained(item: Option<&Value>, list: Option<&Value>) -> bool {
+    items(list).is_some_and(|list| list.iter().any(|other| equal(item, Some(other))))
+}
+
+fn every(list: Option<&Value>, test: impl Fn(&Value) -> bool) -> bool {
+    items(list).is_some_and(|list| list.iter().all(test))
+}
+
+fn items(list: Option<&Value>) -> Option<&[Value]> {
+    list.and_then(Value::as_array).map(|items| items.as_slice())
+}
+
+fn size(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(text.encode_utf16().count()),
+        Value::Array(items) => Some(items.len()),
+        Value::Object(members) => Some(members.len()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn matches(regex: &regex::Regex, value: &Value) -> bool {
+    match value {
+        Value::String(text) => regex.is_match(text),
+        Value::Number(_) | Value::Bool(_) => regex.is_match(&value.to_text()),
+        Value::Array(items) => {
+            items.iter().any(|item| item.as_str().is_some_and(|text| regex.is_match(text)))
+        }
+        Value::Null | Value::Object(_) => false,
+    }
+}
