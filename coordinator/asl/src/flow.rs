@@ -1,35 +1,166 @@
-//! The data flow of one state.
+//! The data flow of one state: raw input → InputPath → Parameters → work → ResultSelector → ResultPath → OutputPath.
+//! A document that passes through unchanged is neither parsed nor printed.
+
+mod fields;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::environment::{Environment, EvalError};
+use crate::limits::JSON_DEPTH_MAX;
+use crate::path::Path;
 use crate::payload::Payload;
-use crate::program::{Bound, Choice, Map, ResultPath, State, StateId, Text, Wait};
+use crate::program::{Choice, Map, Pass, ResultPath, Selection, State, StateId};
 use crate::value::Value;
 
-pub fn effective_input(_state: &State, _raw: &Payload, _env: &dyn Environment) -> Result<Payload, EvalError> {
-    unimplemented!()
+pub use fields::{bound, fail_text, wait_until};
+
+/// The effective input: `InputPath`, then `Parameters`. A Map's `ItemSelector` is not applied here; see [`item`].
+///
+/// # Errors
+/// `States.Runtime` when a path finds nothing; `States.IntrinsicFailure`.
+pub fn effective_input(
+    state: &State,
+    raw: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    let selected = select(&state.input_path, raw, env)?;
+    match &state.parameters {
+        None => Ok(selected),
+        Some(parameters) => payload(parameters.eval(selected.value(), env)?),
+    }
 }
-pub fn output(_state: &State, _raw: &Payload, _result: &Payload, _env: &dyn Environment) -> Result<Payload, EvalError> {
-    unimplemented!()
+
+/// The result of a Pass state: the literal `Result`, else the effective input.
+///
+/// # Errors
+/// As [`effective_input`].
+pub fn pass_result(
+    state: &State,
+    pass: &Pass,
+    raw: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    let input = effective_input(state, raw, env)?;
+    Ok(pass.result.clone().unwrap_or(input))
 }
-pub fn caught(_result_path: &ResultPath, _raw: &Payload, _error_output: Value) -> Result<Payload, EvalError> {
-    unimplemented!()
+
+/// The output: `ResultSelector` over the result, `ResultPath` into the raw input, `OutputPath`.
+///
+/// # Errors
+/// `States.Runtime` when a path finds nothing, `States.ResultPathMatchFailure`, `States.IntrinsicFailure`.
+pub fn output(
+    state: &State,
+    raw: &Payload,
+    result: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    let result = match &state.result_selector {
+        None => result.clone(),
+        Some(selector) => payload(selector.eval(result.value(), env)?)?,
+    };
+    let merged = match &state.result_path {
+        ResultPath::Replace => result,
+        ResultPath::Discard => raw.clone(),
+        ResultPath::Insert(path) => payload(path.insert(raw.value(), result.value().clone())?)?,
+    };
+    select(&state.output_path, &merged, env)
 }
-pub fn bound(_bound: &Bound, _input: &Payload, _env: &dyn Environment, _field: &str) -> Result<u32, EvalError> {
-    unimplemented!()
+
+/// The input of a Catcher's target: the error output merged into the raw input. The state's own ResultSelector,
+/// ResultPath and OutputPath have no part in it.
+///
+/// # Errors
+/// `States.ResultPathMatchFailure`.
+pub fn caught(
+    result_path: &ResultPath,
+    raw: &Payload,
+    error_output: Value,
+) -> Result<Payload, EvalError> {
+    match result_path {
+        ResultPath::Replace => payload(error_output),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::Insert(path) => payload(path.insert(raw.value(), error_output)?),
+    }
 }
-pub fn wait_until(_wait: &Wait, _input: &Payload, _env: &dyn Environment, _now_ms: i64) -> Result<i64, EvalError> {
-    unimplemented!()
+
+/// The items of a Map: what `ItemsPath` (default `$`) finds in the effective input.
+///
+/// # Errors
+/// `States.Runtime` when it finds nothing or no array.
+pub fn items(
+    map: &Map,
+    input: &Payload,
+    env: &dyn Environment,
+) -> Result<Arc<Vec<Value>>, EvalError> {
+    let (found, source) = match &map.items_path {
+        None => (input.value().clone(), "$"),
+        Some(path) => (find(path, input.value(), env)?, path.source()),
+    };
+    found.as_array().cloned().ok_or_else(|| {
+        EvalError::runtime(format!("Reference path \"{source}\" must point to array."))
+    })
 }
-pub fn fail_text(_text: &Text, _field: &str, _input: &Payload, _env: &dyn Environment) -> Result<String, EvalError> {
-    unimplemented!()
+
+/// The input of one iteration: `ItemSelector` over the Map's effective input, with `$$.Map.Item` in the surroundings;
+/// without one, the item itself.
+///
+/// # Errors
+/// As [`effective_input`].
+pub fn item(
+    map: &Map,
+    input: &Payload,
+    item: &Value,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    match &map.item_selector {
+        None => payload(item.clone()),
+        Some(selector) => payload(selector.eval(input.value(), env)?),
+    }
 }
-pub fn items(_map: &Map, _input: &Payload, _env: &dyn Environment) -> Result<Arc<Vec<Value>>, EvalError> {
-    unimplemented!()
+
+/// The target of a Choice: the first rule that is true, else `Default`; none when neither is there.
+///
+/// # Errors
+/// `States.Runtime` when the path of a variable finds nothing.
+pub fn choose(
+    choice: &Choice,
+    input: &Value,
+    env: &dyn Environment,
+) -> Result<Option<StateId>, EvalError> {
+    for branch in &choice.branches {
+        if branch.rule.eval(input, env)? {
+            return Ok(Some(branch.next));
+        }
+    }
+    Ok(choice.default)
 }
-pub fn item(_map: &Map, _input: &Payload, _item: &Value, _env: &dyn Environment) -> Result<Payload, EvalError> {
-    unimplemented!()
+
+/// Applies `InputPath` or `OutputPath`.
+fn select(
+    selection: &Selection,
+    document: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    match selection {
+        Selection::All => Ok(document.clone()),
+        Selection::Nothing => Ok(Payload::empty_object()),
+        Selection::Path(path) => payload(find(path, document.value(), env)?),
+    }
 }
-pub fn choose(_choice: &Choice, _input: &Value, _env: &dyn Environment) -> Result<Option<StateId>, EvalError> {
-    unimplemented!()
+
+/// Evaluates the path of a field.
+fn find(path: &Path, document: &Value, env: &dyn Environment) -> Result<Value, EvalError> {
+    path.eval(document, env)
+        .map_err(|miss| EvalError::runtime(format!("Invalid path '{path}' : {}", miss.detail)))
+}
+
+/// Prints a value that a state made. Its nesting is bounded here, so that its text can be read again.
+fn payload(value: Value) -> Result<Payload, EvalError> {
+    if value.nests_deeper_than(JSON_DEPTH_MAX) {
+        let cause = format!("The document nests deeper than {JSON_DEPTH_MAX} levels.");
+        return Err(EvalError::runtime(cause));
+    }
+    Ok(Payload::from_value(value))
 }

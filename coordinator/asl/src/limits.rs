@@ -32,3 +32,5 @@ pub const BASE64_CHARS_MAX: usize = 10_000;
 pub const HASH_CHARS_MAX: usize = 10_000;
 /// A Wait state's delay, in seconds: below this.
 pub const WAIT_SECONDS_END: i64 = 1 << 31;
+/// `And`, `Or` and `Not` inside one another.
+pub const RULE_NESTING_MAX: usize = 64;
