@@ -1,0 +1,252 @@
+//! The coordinator's configuration: defaults < TOML file < environment (`STEPFLEET_SECTION__KEY`) < flags.
+//! A key that nobody reads is an error that names it; what is refused says what to write instead.
+
+mod args;
+mod check;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use args::Args;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was named cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    /// A source has an unknown key or a value of the wrong type.
+    #[error("configuration: {0}")]
+    Source(String),
+    /// The values are well-formed and make no sense, all of them listed.
+    #[error("configuration: {}", .0.join("\nconfiguration: "))]
+    Invalid(Vec<String>),
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The one port for everything.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Keeps everything in memory and leaves nothing behind.
+    pub ephemeral: bool,
+    /// Partitions of a new data folder, a power of two; fixed once the folder exists.
+    pub partitions: u16,
+    /// `roleArn` of a state machine that was created over gRPC without one.
+    pub role_default: String,
+    /// Memory for executions; quiet ones are evicted above it. Bytes.
+    pub memory_budget_bytes: u64,
+    /// How long closed executions are kept.
+    pub retention_days: u32,
+    /// New executions are refused when the disk has less free than this. Bytes.
+    pub disk_reserve_bytes: u64,
+    /// How long a shutdown waits for requests in flight. Seconds.
+    pub shutdown_grace_s: u64,
+    /// How long a worker session may be away before its attempts end. Seconds.
+    pub session_ttl_s: u64,
+    pub arn: Arn,
+    pub tls: Tls,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub checkpoint: Checkpoint,
+    pub log: Log,
+}
+
+/// The constant parts of our own ARNs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arn {
+    pub partition: String,
+    pub region: String,
+    /// Twelve digits; also the namespace of every caller without one of its own.
+    #[serde(deserialize_with = "sources::account")]
+    pub account: String,
+}
+
+/// TLS of the one port. PEM files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The server's certificate chain, leaf first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<PathBuf>,
+    /// Certificates that client certificates must descend from.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client_ca: Option<PathBuf>,
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// Nobody is asked for one.
+    #[default]
+    None,
+    /// A certificate that is shown must be valid; who shows none needs an API key.
+    Optional,
+    /// No connection without one.
+    Required,
+}
+
+/// Who may call. Without keys and without client certificates everybody may.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    #[serde(default)]
+    pub keys: Vec<ApiKey>,
+}
+
+/// One API key, known by its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// The principal that the key stands for.
+    pub name: String,
+    /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
+    pub sha256: String,
+    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "sources::account_option")]
+    pub namespace: Option<String>,
+}
+
+/// Bounds of what clients may do. The defaults are AWS's quotas where AWS has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// An input, output or result. Bytes of UTF-8, at most 16 MiB.
+    pub payload_bytes_max: usize,
+    /// Events of one history; 0 is unlimited.
+    pub history_events_max: u64,
+    /// A definition's text. Bytes.
+    pub definition_bytes_max: usize,
+    /// A whole request body. Bytes.
+    pub request_bytes_max: usize,
+    /// `GetActivityTask` calls that wait at once, per activity.
+    pub pollers_per_activity_max: u32,
+    /// Open executions.
+    pub executions_open_max: u64,
+    /// Connections; more of them wait in the listen queue.
+    pub connections_max: usize,
+    /// Requests at once on one HTTP/2 connection; a long poll holds one.
+    pub connection_streams_max: u32,
+}
+
+/// When the state store is made durable and the log trimmed, whichever comes first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    pub interval_s: u64,
+    /// Log written since the last one. Bytes.
+    pub log_bytes: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A level (`info`) or directives (`warn,stepfleet=debug`).
+    pub level: String,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)),
+            data: PathBuf::from("stepfleet-data"),
+            ephemeral: false,
+            partitions: 64,
+            role_default: "arn:aws:iam::000000000000:role/stepfleet".to_owned(),
+            memory_budget_bytes: 1 << 30,
+            retention_days: 90,
+            disk_reserve_bytes: 1 << 30,
+            shutdown_grace_s: 30,
+            session_ttl_s: 60,
+            arn: Arn::default(),
+            tls: Tls::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            checkpoint: Checkpoint { interval_s: 60, log_bytes: 256 << 20 },
+            log: Log { format: LogFormat::Pretty, level: "info".to_owned() },
+        }
+    }
+}
+
+impl Default for Arn {
+    fn default() -> Self {
+        Self {
+            partition: "aws".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: stepfleet_engine::limits::PAYLOAD_BYTES_MAX,
+            history_events_max: stepfleet_engine::limits::HISTORY_EVENTS_MAX,
+            definition_bytes_max: stepfleet_asl::limits::DEFINITION_BYTES_MAX,
+            request_bytes_max: 2 << 20,
+            pollers_per_activity_max: 1000,
+            executions_open_max: 1_000_000,
+            connections_max: 10_000,
+            connection_streams_max: 1000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads every source over the defaults, and checks the result.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown key, a value of the wrong type, or values that make no sense together.
+    pub fn load(args: &Args) -> Result<Self, ConfigError> {
+        Self::load_over(Self::default(), args, std::env::vars_os())
+    }
+
+    /// The same over other defaults and another environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_over(
+        defaults: Self,
+        args: &Args,
+        environment: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let config = sources::read(defaults, args, environment)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether callers must say who they are.
+    pub fn authentication(&self) -> bool {
+        !self.auth.keys.is_empty() || self.tls.client_auth != ClientAuth::None
+    }
+
+    /// The whole configuration as a TOML file that [`Config::load`] takes (`--print-config`).
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every value of the configuration has a TOML form")
+    }
+}

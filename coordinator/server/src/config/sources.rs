@@ -1,0 +1,168 @@
+//! Reads the sources in order and merges them. The environment is a provider of our own: the process environment is
+//! passed in, and names that other programs own (`STEPFLEET_PORT` from an orchestrator) are left alone.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use figment::providers::{Format as _, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Visitor};
+
+use super::{Args, Config, ConfigError};
+
+const PREFIX: &str = "STEPFLEET_";
+
+/// Keys outside any section: an environment variable without `__` counts only when it names one of them, because
+/// clients and orchestrators set other `STEPFLEET_…` variables.
+const PLAIN_KEYS: [&str; 10] = [
+    "listen",
+    "data",
+    "ephemeral",
+    "partitions",
+    "role_default",
+    "memory_budget_bytes",
+    "retention_days",
+    "disk_reserve_bytes",
+    "shutdown_grace_s",
+    "session_ttl_s",
+];
+
+/// Merges all sources, unchecked.
+pub(super) fn read(
+    defaults: Config,
+    args: &Args,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(defaults));
+    if let Some(path) = &args.config {
+        // The TOML provider takes a missing file for an empty one.
+        std::fs::File::open(path).map_err(|source| ConfigError::File { path: path.clone(), source })?;
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    for variable in environment.filter_map(|(name, value)| Variable::read(&name, &value)) {
+        figment = figment.merge(variable);
+    }
+    merge_flags(figment, args).extract().map_err(|error| ConfigError::Source(describe(&error)))
+}
+
+fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
+    if let Some(listen) = args.listen {
+        figment = figment.merge(Serialized::default("listen", listen));
+    }
+    if let Some(data) = &args.data {
+        figment = figment.merge(Serialized::default("data", data));
+    }
+    if args.ephemeral {
+        figment = figment.merge(Serialized::default("ephemeral", true));
+    }
+    if let Some(partitions) = args.partitions {
+        figment = figment.merge(Serialized::default("partitions", partitions));
+    }
+    if let Some(level) = &args.log_level {
+        figment = figment.merge(Serialized::default("log.level", level));
+    }
+    if let Some(format) = args.log_format {
+        figment = figment.merge(Serialized::default("log.format", format));
+    }
+    figment
+}
+
+/// Every error of the merge with its key and where it was written.
+fn describe(error: &figment::Error) -> String {
+    let texts: Vec<String> = error.clone().into_iter().map(|error| describe_one(&error)).collect();
+    texts.join("; ")
+}
+
+fn describe_one(error: &figment::Error) -> String {
+    let mut key = error.path.join(".");
+    if let figment::error::Kind::UnknownField(field, _) = &error.kind
+        && error.path.last() != Some(field)
+    {
+        key = if key.is_empty() { field.clone() } else { format!("{key}.{field}") };
+    }
+    let mut text = match &error.kind {
+        figment::error::Kind::UnknownField(_, known) => {
+            format!("unknown key `{key}` (known here: {})", known.join(", "))
+        }
+        kind if key.is_empty() => kind.to_string(),
+        kind => format!("`{key}`: {kind}"),
+    };
+    if let Some(metadata) = &error.metadata {
+        text.push_str(" in ");
+        match &metadata.source {
+            Some(source) => text.push_str(&source.to_string()),
+            None => text.push_str(&metadata.name),
+        }
+    }
+    text
+}
+
+/// One environment variable that sets something.
+struct Variable {
+    name: String,
+    key: String,
+    value: Value,
+}
+
+impl Variable {
+    fn read(name: &OsString, value: &OsString) -> Option<Self> {
+        let (name, value) = (name.to_str()?, value.to_str()?);
+        let key = name.strip_prefix(PREFIX)?.to_lowercase();
+        if !key.contains("__") && !PLAIN_KEYS.contains(&key.as_str()) {
+            return None;
+        }
+        // The parser cannot fail: what is no number, boolean, list or table is a string.
+        let value = value.parse().unwrap_or_else(|_: std::convert::Infallible| Value::from(value));
+        Some(Self { name: name.to_owned(), key: key.replace("__", "."), value })
+    }
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("the environment variable {}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = figment::util::nest(&self.key, self.value.clone());
+        let dict = nested.into_dict().unwrap_or_default();
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+/// An account id: a string, or the number that an unquoted one is taken for.
+pub(super) fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct AccountVisitor;
+
+    impl Visitor<'_> for AccountVisitor {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an account id of twelve digits")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(format!("{number:012}"))
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
+            u64::try_from(number).map_err(E::custom).and_then(|number| self.visit_u64(number))
+        }
+    }
+
+    deserializer.deserialize_any(AccountVisitor)
+}
+
+/// The same where it may be absent.
+pub(super) fn account_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(deserialize_with = "account")] String);
+
+    let value: Option<Wrapped> = Option::deserialize(deserializer).map_err(D::Error::custom)?;
+    Ok(value.map(|Wrapped(text)| text))
+}

@@ -1,0 +1,379 @@
+//! Every metric of the coordinator, declared once. The rest of the program calls the small record functions; only
+//! `render` knows the text format. Units are in the names: seconds and bytes, never milliseconds.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Cheap handle on all metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+/// Which face a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Face {
+    Aws,
+    Grpc,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    face: &'static str,
+    operation: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActivityLabels {
+    activity: String,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    executions_started: Counter,
+    executions_closed: Family<StatusLabels, Counter>,
+    executions_live: Gauge,
+    executions_resident: Gauge,
+    executions_quarantined: Counter,
+    activity_tasks_scheduled: Counter,
+    activity_tasks_started: Counter,
+    activity_tasks_completed: Family<OutcomeLabels, Counter>,
+    activity_queue_depth: Family<ActivityLabels, Gauge>,
+    append_seconds: Histogram,
+    log_bytes: Gauge,
+    sessions: Gauge,
+    pollers: Gauge,
+    connections: Gauge,
+    refused: Family<ReasonLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        Self { inner: Arc::new(Inner::new()) }
+    }
+
+    /// The Prometheus text of everything (OpenMetrics 1.0).
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.inner.registry).expect("writing to a String cannot fail");
+        text
+    }
+
+    /// One answered request; `code` is `OK` or the exception's name.
+    pub fn request(&self, face: Face, operation: &'static str, code: &'static str, seconds: f64) {
+        self.inner.requests.get_or_create(&RequestLabels { face: face.as_str(), operation, code }).inc();
+        self.inner.request_seconds.get_or_create(&OperationLabels { operation }).observe(seconds);
+    }
+
+    /// An execution was started.
+    pub fn execution_started(&self) {
+        self.inner.executions_started.inc();
+    }
+
+    /// An execution was closed; `status` is AWS's name (`SUCCEEDED`, …).
+    pub fn execution_closed(&self, status: &'static str) {
+        self.inner.executions_closed.get_or_create(&StatusLabels { status }).inc();
+    }
+
+    /// Executions that are open now.
+    pub fn executions_live(&self, count: u64) {
+        set(&self.inner.executions_live, count);
+    }
+
+    /// Executions that are in memory now.
+    pub fn executions_resident(&self, count: u64) {
+        set(&self.inner.executions_resident, count);
+    }
+
+    /// An execution was set aside because an invariant broke.
+    pub fn execution_quarantined(&self) {
+        self.inner.executions_quarantined.inc();
+    }
+
+    /// An activity task was queued.
+    pub fn activity_task_scheduled(&self) {
+        self.inner.activity_tasks_scheduled.inc();
+    }
+
+    /// An activity task was handed to a worker.
+    pub fn activity_task_started(&self) {
+        self.inner.activity_tasks_started.inc();
+    }
+
+    /// An activity task ended; `outcome` is `succeeded`, `failed` or `timed_out`.
+    pub fn activity_task_completed(&self, outcome: &'static str) {
+        self.inner.activity_tasks_completed.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Tasks of one activity that wait for a worker now.
+    pub fn activity_queue_depth(&self, activity: &str, count: u64) {
+        let labels = ActivityLabels { activity: activity.to_owned() };
+        set(&self.inner.activity_queue_depth.get_or_create(&labels), count);
+    }
+
+    /// The activity is gone: its series ends.
+    pub fn activity_forgotten(&self, activity: &str) {
+        self.inner.activity_queue_depth.remove(&ActivityLabels { activity: activity.to_owned() });
+    }
+
+    /// One append to the log took this long, its sync included.
+    pub fn append(&self, seconds: f64) {
+        self.inner.append_seconds.observe(seconds);
+    }
+
+    /// Bytes that the log holds now.
+    pub fn log_bytes(&self, bytes: u64) {
+        set(&self.inner.log_bytes, bytes);
+    }
+
+    /// Worker sessions that are known now.
+    pub fn sessions(&self, count: u64) {
+        set(&self.inner.sessions, count);
+    }
+
+    /// A `GetActivityTask` began to wait; dropping the guard ends it.
+    pub fn poller(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.inner.pollers)
+    }
+
+    /// A connection was accepted; dropping the guard ends it.
+    pub fn connection(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.inner.connections)
+    }
+
+    /// A request was refused to protect the coordinator; `reason` is a fixed word (`overload`, `disk`, `memory`, …).
+    pub fn refused(&self, reason: &'static str) {
+        self.inner.refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+}
+
+/// Counts one while it lives.
+#[derive(Debug)]
+pub struct GaugeGuard(Gauge);
+
+impl GaugeGuard {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Face {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+impl Inner {
+    fn new() -> Self {
+        let mut inner = Self {
+            registry: Registry::with_prefix("stepfleet"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(request_histogram),
+            executions_started: Counter::default(),
+            executions_closed: Family::default(),
+            executions_live: Gauge::default(),
+            executions_resident: Gauge::default(),
+            executions_quarantined: Counter::default(),
+            activity_tasks_scheduled: Counter::default(),
+            activity_tasks_started: Counter::default(),
+            activity_tasks_completed: Family::default(),
+            activity_queue_depth: Family::default(),
+            append_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
+            log_bytes: Gauge::default(),
+            sessions: Gauge::default(),
+            pollers: Gauge::default(),
+            connections: Gauge::default(),
+            refused: Family::default(),
+        };
+        inner.register_requests();
+        inner.register_executions();
+        inner.register_activities();
+        inner.register_storage();
+        inner
+    }
+
+    fn register_requests(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests answered, by operation and code", self.requests.clone());
+        registry.register_with_unit(
+            "request",
+            "Time to answer a request",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        registry.register("refused", "Requests refused to protect the coordinator", self.refused.clone());
+        registry.register("connections", "Connections open now", self.connections.clone());
+    }
+
+    fn register_executions(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("executions_started", "Executions started", self.executions_started.clone());
+        registry.register("executions_closed", "Executions closed, by status", self.executions_closed.clone());
+        registry.register("executions_live", "Executions open now", self.executions_live.clone());
+        registry.register("executions_resident", "Executions in memory now", self.executions_resident.clone());
+        registry.register(
+            "executions_quarantined",
+            "Executions set aside because an invariant broke",
+            self.executions_quarantined.clone(),
+        );
+    }
+
+    fn register_activities(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "activity_tasks_scheduled",
+            "Activity tasks queued",
+            self.activity_tasks_scheduled.clone(),
+        );
+        registry.register(
+            "activity_tasks_started",
+            "Activity tasks handed to a worker",
+            self.activity_tasks_started.clone(),
+        );
+        registry.register(
+            "activity_tasks_completed",
+            "Activity tasks ended, by outcome",
+            self.activity_tasks_completed.clone(),
+        );
+        registry.register(
+            "activity_queue_depth",
+            "Activity tasks that wait for a worker now",
+            self.activity_queue_depth.clone(),
+        );
+        registry.register("sessions", "Worker sessions known now", self.sessions.clone());
+        registry.register("pollers", "GetActivityTask calls waiting now", self.pollers.clone());
+    }
+
+    fn register_storage(&mut self) {
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "append",
+            "Time of one log append, its sync included",
+            Unit::Seconds,
+            self.append_seconds.clone(),
+        );
+        registry.register_with_unit("log", "Size of the log now", Unit::Bytes, self.log_bytes.clone());
+    }
+}
+
+fn request_histogram() -> Histogram {
+    // 0.5 ms to 131 s: a long poll holds up to 60 s.
+    Histogram::new(exponential_buckets(0.000_5, 2.0, 19))
+}
+
+fn set(gauge: &Gauge, count: u64) {
+    gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record_everything(metrics: &Metrics) {
+        metrics.request(Face::Aws, "StartExecution", "OK", 0.002);
+        metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
+        metrics.execution_started();
+        metrics.execution_closed("SUCCEEDED");
+        metrics.executions_live(3);
+        metrics.executions_resident(2);
+        metrics.execution_quarantined();
+        metrics.activity_task_scheduled();
+        metrics.activity_task_started();
+        metrics.activity_task_completed("succeeded");
+        metrics.activity_queue_depth("arn:aws:states:us-east-1:000000000000:activity:a", 7);
+        metrics.append(0.000_2);
+        metrics.log_bytes(4096);
+        metrics.sessions(1);
+        metrics.refused("overload");
+    }
+
+    #[test]
+    fn every_recorded_metric_is_in_the_text() {
+        let metrics = Metrics::new();
+        record_everything(&metrics);
+        let guard = metrics.poller();
+        let connection = metrics.connection();
+        let text = metrics.render();
+        for line in [
+            r#"stepfleet_requests_total{face="aws",operation="StartExecution",code="OK"} 1"#,
+            r#"stepfleet_requests_total{face="grpc",operation="StartExecution",code="InvalidName"} 1"#,
+            r#"stepfleet_request_seconds_count{operation="StartExecution"} 2"#,
+            "stepfleet_executions_started_total 1",
+            r#"stepfleet_executions_closed_total{status="SUCCEEDED"} 1"#,
+            "stepfleet_executions_live 3",
+            "stepfleet_executions_resident 2",
+            "stepfleet_executions_quarantined_total 1",
+            "stepfleet_activity_tasks_scheduled_total 1",
+            "stepfleet_activity_tasks_started_total 1",
+            r#"stepfleet_activity_tasks_completed_total{outcome="succeeded"} 1"#,
+            r#"activity="arn:aws:states:us-east-1:000000000000:activity:a"} 7"#,
+            "stepfleet_append_seconds_count 1",
+            "stepfleet_log_bytes 4096",
+            "stepfleet_sessions 1",
+            "stepfleet_pollers 1",
+            "stepfleet_connections 1",
+            r#"stepfleet_refused_total{reason="overload"} 1"#,
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+        drop((guard, connection));
+        assert!(metrics.render().contains("stepfleet_pollers 0"));
+    }
+
+    #[test]
+    fn a_forgotten_activity_leaves_the_text() {
+        let metrics = Metrics::new();
+        metrics.activity_queue_depth("gone", 1);
+        metrics.activity_forgotten("gone");
+        assert!(!metrics.render().contains("gone"));
+    }
+}
