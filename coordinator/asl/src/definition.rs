@@ -74,14 +74,19 @@ pub fn validate(text: &str, options: &Options<'_>) -> Vec<Diagnostic> {
 
 /// The message of `InvalidDefinition`: the errors of `findings`, joined.
 pub fn invalid_definition_message(findings: &[Diagnostic]) -> String {
-    let errors: Vec<String> =
-        findings.iter().filter(|finding| finding.is_error()).map(Diagnostic::to_string).collect();
+    let errors: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.is_error())
+        .map(Diagnostic::to_string)
+        .collect();
     format!("Invalid State Machine Definition: '{}'", errors.join(", "))
 }
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("machine_type", &self.machine_type).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("machine_type", &self.machine_type)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +94,10 @@ impl fmt::Debug for Options<'_> {
 fn walk(text: &str, options: &Options<'_>) -> (Option<Program>, Vec<Diagnostic>) {
     let mut report = Report::default();
     if text.len() > DEFINITION_BYTES_MAX {
-        report.schema("/", format!("The definition is longer than {DEFINITION_BYTES_MAX} bytes"));
+        report.schema(
+            "/",
+            format!("The definition is longer than {DEFINITION_BYTES_MAX} bytes"),
+        );
         return (None, report.into_findings());
     }
     match Value::parse(text) {
@@ -97,6 +105,3 @@ fn walk(text: &str, options: &Options<'_>) -> (Option<Program>, Vec<Diagnostic>)
         Err(error) => (None, vec![json_text::diagnostic(text, &error)]),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -157,7 +157,10 @@ pub struct Fail {
 #[derive(Debug)]
 pub enum Text {
     Literal(Arc<str>),
-    Expression { source: Arc<str>, expression: Expression },
+    Expression {
+        source: Arc<str>,
+        expression: Expression,
+    },
 }
 
 /// `Parallel`: one scope a branch, in order.

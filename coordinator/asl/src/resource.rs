@@ -52,7 +52,9 @@ impl Resource {
     /// # Errors
     /// [`UnrecognizedResource`], whose text is the one of Step Functions.
     pub fn parse(arn: &str) -> Result<Resource, UnrecognizedResource> {
-        recognize(arn).ok_or_else(|| UnrecognizedResource { arn: arn.to_owned() })
+        recognize(arn).ok_or_else(|| UnrecognizedResource {
+            arn: arn.to_owned(),
+        })
     }
 
     /// The text as written in the definition.
@@ -113,7 +115,10 @@ fn integration(arn: &str, rest: &str) -> Option<Resource> {
 
 /// `aws`, `aws-cn`, `aws-us-gov`, or what an installation calls its own partition.
 fn is_partition(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Names of activities: 1 to 80 characters without spaces, brackets, wildcards, most signs and control characters.
@@ -131,7 +136,10 @@ fn is_name(text: &str) -> bool {
 fn is_function(text: &str) -> bool {
     let (name, qualifier) = text.split_once(':').unwrap_or((text, "$LATEST"));
     let is_word = |word: &str| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_$.".contains(c))
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_$.".contains(c))
     };
     is_word(name) && is_word(qualifier)
 }

@@ -15,7 +15,9 @@ pub(super) fn read(report: &mut Report, state: &Fields<'_>, block: &Block<'_>) -
     let last = items.len().saturating_sub(1);
     let mut catchers = Vec::new();
     for (i, (at, value)) in items.iter().enumerate() {
-        let Some(fields) = Fields::of(report, value, at) else { continue };
+        let Some(fields) = Fields::of(report, value, at) else {
+            continue;
+        };
         fields.only(report, FIELDS);
         fields.require(report, &["ErrorEquals", "Next"]);
         fields.string(report, "Comment");
@@ -24,7 +26,11 @@ pub(super) fn read(report: &mut Report, state: &Fields<'_>, block: &Block<'_>) -
         retry::check_all(report, &fields, &error_equals, i == last);
         let result_path = data::result_path(report, &fields);
         let next = graph::target(report, &fields, "Next", block.targets);
-        catchers.extend(next.map(|next| Catcher { error_equals, next, result_path }));
+        catchers.extend(next.map(|next| Catcher {
+            error_equals,
+            next,
+            result_path,
+        }));
     }
     catchers
 }

@@ -28,24 +28,25 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Kind {
     Kind::Choice(Choice { branches, default })
 }
 
-fn branch(
-    report: &mut Report,
-    value: &Value,
-    at: &str,
-    block: &Block<'_>,
-) -> Option<ChoiceBranch> {
+fn branch(report: &mut Report, value: &Value, at: &str, block: &Block<'_>) -> Option<ChoiceBranch> {
     let fields = Fields::of(report, value, at)?;
     fields.require(report, &["Next"]);
     fields.string(report, "Comment");
     later::variables(report, &fields);
     let next = graph::target(report, &fields, "Next", block.targets);
     let rule = rule(report, value, &fields);
-    Some(ChoiceBranch { rule: rule?, next: next? })
+    Some(ChoiceBranch {
+        rule: rule?,
+        next: next?,
+    })
 }
 
 fn rule(report: &mut Report, value: &Value, fields: &Fields<'_>) -> Option<Rule> {
-    let foreign: Vec<&str> =
-        JSONATA_FIELDS.iter().copied().filter(|field| fields.has(field)).collect();
+    let foreign: Vec<&str> = JSONATA_FIELDS
+        .iter()
+        .copied()
+        .filter(|field| fields.has(field))
+        .collect();
     for field in &foreign {
         fields.unsupported(report, field);
     }
@@ -56,9 +57,23 @@ fn rule(report: &mut Report, value: &Value, fields: &Fields<'_>) -> Option<Rule>
         Ok(rule) => Some(rule),
         Err(problems) => {
             for problem in problems {
-                report.schema(format!("{}{}", fields.here(), problem.pointer), problem.message);
+                report.schema(place(fields.here(), &problem.pointer), problem.message);
             }
             None
         }
     }
+}
+
+/// A place inside a rule: `/And/1/Variable` below `/Choices[0]` is `/Choices[0]/And[1]/Variable`.
+fn place(at: &str, pointer: &str) -> String {
+    let mut place = at.to_owned();
+    for part in pointer.split('/').skip(1) {
+        let is_index = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        place.push_str(&if is_index {
+            format!("[{part}]")
+        } else {
+            format!("/{part}")
+        });
+    }
+    place
 }

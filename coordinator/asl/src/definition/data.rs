@@ -27,7 +27,9 @@ pub(super) fn result_path(report: &mut Report, fields: &Fields<'_>) -> ResultPat
     if fields.get(FIELD).is_some_and(Value::is_null) {
         return ResultPath::Discard;
     }
-    let Some(text) = fields.string(report, FIELD) else { return ResultPath::Replace };
+    let Some(text) = fields.string(report, FIELD) else {
+        return ResultPath::Replace;
+    };
     if &**text == "$" {
         return ResultPath::Replace;
     }
@@ -40,32 +42,19 @@ pub(super) fn result_path(report: &mut Report, fields: &Fields<'_>) -> ResultPat
     }
 }
 
-/// A path that may name many places.
-pub(super) fn path(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<Path> {
-    let text = fields.string(report, field)?;
-    match Path::parse(text) {
-        Ok(path) => Some(path),
-        Err(error) => {
-            let message =
-                format!("The value for the field '{field}' must be a valid JSONPath: {}", error.message);
-            report.schema(fields.location(field), message);
-            None
-        }
-    }
-}
-
 /// A path that names exactly one place, of the state's data, the context object or a variable.
 pub(super) fn reference_path(
     report: &mut Report,
     fields: &Fields<'_>,
     field: &str,
 ) -> Option<Path> {
-    let path = path(report, fields, field)?;
-    if !path.is_reference() {
-        refuse_reference(report, fields, field, "it may name more than one place");
-        return None;
+    let text = fields.string(report, field)?;
+    match Path::parse(text) {
+        Ok(path) if path.is_reference() => return Some(path),
+        Ok(_) => refuse_reference(report, fields, field, "it may name more than one place"),
+        Err(error) => refuse_reference(report, fields, field, &error.message),
     }
-    Some(path)
+    None
 }
 
 /// A payload template.
@@ -96,7 +85,24 @@ pub(super) fn bound(
     literal.or(path)
 }
 
+/// A path that may name many places.
+fn path(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<Path> {
+    let text = fields.string(report, field)?;
+    match Path::parse(text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            report.schema(
+                fields.location(field),
+                format!("Value is not a valid JSONPath: {}", error.message),
+            );
+            None
+        }
+    }
+}
+
 fn refuse_reference(report: &mut Report, fields: &Fields<'_>, field: &str, why: &str) {
-    let message = format!("The value for the field '{field}' must be a valid Reference Path: {why}");
-    report.schema(fields.location(field), message);
+    report.schema(
+        fields.location(field),
+        format!("Value is not a Reference Path: {why}"),
+    );
 }

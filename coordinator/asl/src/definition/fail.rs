@@ -40,10 +40,12 @@ fn text(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<Text> {
 
 fn expression(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<Text> {
     let source = fields.string(report, field)?;
-    let expression = Expression::parse(source).ok().filter(|expression| match expression {
-        Expression::Path(path) => path.is_reference(),
-        Expression::Intrinsic(_) => INTRINSICS.iter().any(|name| calls(source, name)),
-    });
+    let expression = Expression::parse(source)
+        .ok()
+        .filter(|expression| match expression {
+            Expression::Path(path) => path.is_reference(),
+            Expression::Intrinsic(_) => INTRINSICS.iter().any(|name| calls(source, name)),
+        });
     if expression.is_none() {
         let message = format!(
             "The value for the field '{field}' must be a valid Reference Path or a valid intrinsic function call that \
@@ -51,9 +53,15 @@ fn expression(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<T
         );
         report.schema(fields.location(field), message);
     }
-    expression.map(|expression| Text::Expression { source: source.clone(), expression })
+    expression.map(|expression| Text::Expression {
+        source: source.clone(),
+        expression,
+    })
 }
 
 fn calls(source: &str, name: &str) -> bool {
-    source.trim().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('('))
+    source
+        .trim()
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.trim_start().starts_with('('))
 }

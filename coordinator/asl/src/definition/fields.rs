@@ -21,7 +21,10 @@ impl<'a> Fields<'a> {
         match value.as_object() {
             Some(object) => Some(Fields { object, at }),
             None => {
-                report.schema(if at.is_empty() { "/" } else { at }, "Expected value of type Object");
+                report.schema(
+                    if at.is_empty() { "/" } else { at },
+                    "Expected value of type Object",
+                );
                 None
             }
         }
@@ -51,8 +54,11 @@ impl<'a> Fields<'a> {
 
     /// Reports the fields of `required` that are missing, in one finding. True when all are there.
     pub(super) fn require(&self, report: &mut Report, required: &[&str]) -> bool {
-        let missing: Vec<&str> =
-            required.iter().copied().filter(|field| !self.has(field)).collect();
+        let missing: Vec<&str> = required
+            .iter()
+            .copied()
+            .filter(|field| !self.has(field))
+            .collect();
         if !missing.is_empty() {
             let message = format!("These fields are required: [{}]", missing.join(", "));
             report.schema(self.here(), message);
@@ -62,9 +68,16 @@ impl<'a> Fields<'a> {
 
     /// Reports when more than one of `choices` is there.
     pub(super) fn at_most_one(&self, report: &mut Report, choices: &[&str]) {
-        let present: Vec<&str> = choices.iter().copied().filter(|field| self.has(field)).collect();
+        let present: Vec<&str> = choices
+            .iter()
+            .copied()
+            .filter(|field| self.has(field))
+            .collect();
         if present.len() > 1 {
-            let message = format!("Only one of these fields is allowed: [{}]", present.join(", "));
+            let message = format!(
+                "Only one of these fields is allowed: [{}]",
+                present.join(", ")
+            );
             report.schema(self.here(), message);
         }
     }
@@ -112,12 +125,16 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn array(&self, report: &mut Report, field: &str) -> Option<&'a [Value]> {
-        self.typed(report, field, "Array", |value| value.as_array().map(|items| items.as_slice()))
+        self.typed(report, field, "Array", |value| {
+            value.as_array().map(|items| items.as_slice())
+        })
     }
 
     /// A field that holds an object, still as a value.
     pub(super) fn object(&self, report: &mut Report, field: &str) -> Option<&'a Value> {
-        self.typed(report, field, "Object", |value| value.as_object().map(|_| value))
+        self.typed(report, field, "Object", |value| {
+            value.as_object().map(|_| value)
+        })
     }
 
     /// A whole number within `range`.
@@ -168,12 +185,20 @@ impl<'a> Fields<'a> {
     pub(super) fn items(&self, report: &mut Report, field: &str) -> Vec<(String, &'a Value)> {
         let items = self.array(report, field).unwrap_or_default();
         let at = self.location(field);
-        items.iter().enumerate().map(|(i, item)| (format!("{at}[{i}]"), item)).collect()
+        items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (format!("{at}[{i}]"), item))
+            .collect()
     }
 
     /// Like [`Fields::items`], of an array that must not be empty.
     pub(super) fn some_items(&self, report: &mut Report, field: &str) -> Vec<(String, &'a Value)> {
-        if self.get(field).and_then(Value::as_array).is_some_and(|items| items.is_empty()) {
+        if self
+            .get(field)
+            .and_then(Value::as_array)
+            .is_some_and(|items| items.is_empty())
+        {
             report.schema(self.location(field), "Value cannot be empty");
         }
         self.items(report, field)
@@ -189,7 +214,10 @@ impl<'a> Fields<'a> {
         let value = self.get(field)?;
         let found = read(value);
         if found.is_none() {
-            report.schema(self.location(field), format!("Expected value of type {expected}"));
+            report.schema(
+                self.location(field),
+                format!("Expected value of type {expected}"),
+            );
         }
         found
     }

@@ -27,21 +27,32 @@ pub(super) fn target(
 }
 
 /// Checks that the block which starts at `start` can end, and warns of states that cannot be reached. Says nothing
-/// while a transition leads nowhere: what it was meant to reach is not known.
+/// while a transition is missing or leads nowhere: what it was meant to reach is not known.
 pub(super) fn check(report: &mut Report, states: &Object, start: &str, at: &str) {
-    let complete =
-        states.values().all(|state| successors(state).iter().all(|next| states.contains_key(*next)));
-    if !complete {
+    if !states.values().all(|state| leads_on(state, states)) {
         return;
     }
     let reached = reachable(states, start);
-    if !reached.iter().any(|name| states.get(*name).is_some_and(is_terminal)) {
-        report.schema(at, format!("No terminal state can be reached from '{start}'"));
+    if !reached
+        .iter()
+        .any(|name| states.get(*name).is_some_and(is_terminal))
+    {
+        report.schema(
+            at,
+            format!("No terminal state can be reached from '{start}'"),
+        );
     }
     for name in states.keys().filter(|name| !reached.contains(&***name)) {
         let message = format!("State \"{name}\" is not reachable.");
         report.warning(MISSING_TRANSITION_TARGET, format!("{at}/{name}"), message);
     }
+}
+
+/// Whether a state ends its block or leads to states of it, as far as its own fields tell.
+fn leads_on(state: &Value, states: &Object) -> bool {
+    let next = successors(state);
+    let ends = is_terminal(state) || !next.is_empty();
+    ends && next.iter().all(|next| states.contains_key(*next))
 }
 
 fn reachable<'a>(states: &'a Object, start: &'a str) -> BTreeSet<&'a str> {
@@ -59,7 +70,9 @@ fn reachable<'a>(states: &'a Object, start: &'a str) -> BTreeSet<&'a str> {
 
 /// The names in `Next`, `Default`, `Choices[].Next` and `Catch[].Next`.
 fn successors(state: &Value) -> Vec<&str> {
-    let own = ["Next", "Default"].into_iter().filter_map(|field| state.get(field));
+    let own = ["Next", "Default"]
+        .into_iter()
+        .filter_map(|field| state.get(field));
     let inner = ["Choices", "Catch"]
         .into_iter()
         .filter_map(|field| state.get(field).and_then(Value::as_array))
@@ -70,5 +83,8 @@ fn successors(state: &Value) -> Vec<&str> {
 
 fn is_terminal(state: &Value) -> bool {
     let ends = state.get("End").and_then(Value::as_bool) == Some(true);
-    ends || matches!(state.get("Type").and_then(Value::as_str), Some("Succeed" | "Fail"))
+    ends || matches!(
+        state.get("Type").and_then(Value::as_str),
+        Some("Succeed" | "Fail")
+    )
 }

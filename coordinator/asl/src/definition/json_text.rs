@@ -10,14 +10,17 @@ const SOURCE_CHARS_MAX: usize = 500;
 /// mistake, gets the words of Step Functions; anything else those of our parser.
 pub(super) fn diagnostic(text: &str, error: &JsonError) -> Diagnostic {
     let start = text.trim_ascii_start();
-    let word: usize = start.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum();
+    let word = start
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(start.len());
     let (message, line, column) = if start.is_empty() {
         ("No content to map due to end-of-input".to_owned(), 1, 0)
     } else if starts_like_a_word(start) && !is_literal(&start[..word]) {
         let (line, column) = place(text, text.len() - start.len() + word);
         (unrecognized(&start[..word]), line, column)
     } else {
-        (error.message.clone(), error.line, error.column)
+        // Step Functions names the column behind the character at fault.
+        (error.message.clone(), error.line, error.column + 1)
     };
     Diagnostic {
         severity: Severity::Error,
@@ -49,7 +52,10 @@ fn is_literal(word: &str) -> bool {
 fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }
 
 fn quoted(text: &str) -> String {

@@ -45,5 +45,8 @@ pub(super) fn is_distributed_field(field: &str) -> bool {
 }
 
 fn refuse(report: &mut Report, fields: &Fields<'_>, field: &str, feature: &str) {
-    report.schema(fields.location(field), format!("Stepfleet does not support {feature} yet"));
+    report.schema(
+        fields.location(field),
+        format!("Stepfleet does not support {feature} yet"),
+    );
 }

@@ -25,8 +25,12 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<Kind> {
     later::distributed_fields(&mut walk.report, fields);
     let items_path = data::reference_path(&mut walk.report, fields, "ItemsPath");
     let item_selector = item_selector(walk, fields);
-    let max_concurrency =
-        data::bound(&mut walk.report, fields, "MaxConcurrency", 0..=MAP_CONCURRENCY_LITERAL_MAX);
+    let max_concurrency = data::bound(
+        &mut walk.report,
+        fields,
+        "MaxConcurrency",
+        0..=MAP_CONCURRENCY_LITERAL_MAX,
+    );
     let processor = processor(walk, site)?;
     Some(Kind::Map(Box::new(Map {
         processor,
@@ -46,13 +50,20 @@ fn item_selector(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Template> {
 fn processor(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<ScopeId> {
     let fields = &site.fields;
     fields.at_most_one(&mut walk.report, &["ItemProcessor", "Iterator"]);
-    let field = if fields.has("Iterator") { "Iterator" } else { "ItemProcessor" };
+    let field = if fields.has("Iterator") {
+        "Iterator"
+    } else {
+        "ItemProcessor"
+    };
     if !fields.require(&mut walk.report, &[field]) {
         return None;
     }
     let at = fields.location(field);
     let processor = Fields::of(&mut walk.report, fields.get(field)?, &at)?;
-    processor.only(&mut walk.report, &[scope::FIELDS, &["ProcessorConfig"]].concat());
+    processor.only(
+        &mut walk.report,
+        &[scope::FIELDS, &["ProcessorConfig"]].concat(),
+    );
     processor_config(walk, &processor);
     scope::compile(walk, &processor, Some(site.id))
 }
@@ -60,7 +71,9 @@ fn processor(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<ScopeId> {
 fn processor_config(walk: &mut Walk<'_>, processor: &Fields<'_>) {
     let report = &mut walk.report;
     let at = processor.location("ProcessorConfig");
-    let config = processor.get("ProcessorConfig").and_then(|value| Fields::of(report, value, &at));
+    let config = processor
+        .get("ProcessorConfig")
+        .and_then(|value| Fields::of(report, value, &at));
     let Some(config) = config else { return };
     config.only(report, &["Mode", "ExecutionType"]);
     config.one_of(report, "ExecutionType", &["STANDARD", "EXPRESS"]);

@@ -14,7 +14,9 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Kind {
     site.fields.require(&mut walk.report, &["Branches"]);
     let mut branches = Vec::new();
     for (at, value) in site.fields.some_items(&mut walk.report, "Branches") {
-        let Some(branch) = Fields::of(&mut walk.report, value, &at) else { continue };
+        let Some(branch) = Fields::of(&mut walk.report, value, &at) else {
+            continue;
+        };
         branch.only(&mut walk.report, scope::FIELDS);
         branches.extend(scope::compile(walk, &branch, Some(site.id)));
     }

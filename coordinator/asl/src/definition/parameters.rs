@@ -16,7 +16,9 @@ const REQUIRED: &[(&str, &str, &[&str])] = &[
 
 /// Reports each required parameter that `Parameters` does not have, neither as a value nor as a path.
 pub(super) fn check(report: &mut Report, task: &Fields<'_>, resource: &Resource) {
-    let Some(parameters) = task.get("Parameters").and_then(Value::as_object) else { return };
+    let Some(parameters) = task.get("Parameters").and_then(Value::as_object) else {
+        return;
+    };
     for name in required(resource) {
         if !parameters.contains_key(*name) && !parameters.contains_key(&*format!("{name}.$")) {
             report.schema(
@@ -28,7 +30,9 @@ pub(super) fn check(report: &mut Report, task: &Fields<'_>, resource: &Resource)
 }
 
 fn required(resource: &Resource) -> &'static [&'static str] {
-    let Resource::Integration(integration) = resource else { return &[] };
+    let Resource::Integration(integration) = resource else {
+        return &[];
+    };
     let action = integration.action.split('.').next().unwrap_or_default();
     REQUIRED
         .iter()

@@ -65,7 +65,10 @@ pub(super) fn check_all(
     }
     let at = fields.location("ErrorEquals");
     if names.len() > 1 {
-        report.schema(at.clone(), format!("{ALL} must be the only error name of its list"));
+        report.schema(
+            at.clone(),
+            format!("{ALL} must be the only error name of its list"),
+        );
     }
     if !is_last {
         report.schema(at, format!("{ALL} can only be in the last entry"));
@@ -89,7 +92,10 @@ fn retrier(report: &mut Report, fields: &Fields<'_>) -> Retrier {
             Some(_) | None => Jitter::None,
         },
     };
-    if retrier.max_delay_seconds.is_some_and(|delay| delay <= retrier.interval_seconds) {
+    if retrier
+        .max_delay_seconds
+        .is_some_and(|delay| delay <= retrier.interval_seconds)
+    {
         report.schema(
             fields.location("MaxDelaySeconds"),
             "The value for the field 'MaxDelaySeconds' must be greater than 'IntervalSeconds'",

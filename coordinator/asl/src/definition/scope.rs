@@ -50,10 +50,13 @@ pub(super) fn compile(
     fields.require(&mut walk.report, &["States", "StartAt"]);
     fields.string(&mut walk.report, "Comment");
     let language = language(walk, fields);
-    let states = fields.object(&mut walk.report, "States").and_then(|value| value.as_object());
+    let states = fields
+        .object(&mut walk.report, "States")
+        .and_then(|value| value.as_object());
     let Some(states) = states.filter(|states| !states.is_empty()) else {
         if states.is_some() {
-            walk.report.schema(fields.location("States"), "Value cannot be empty");
+            walk.report
+                .schema(fields.location("States"), "Value cannot be empty");
         }
         fields.string(&mut walk.report, "StartAt");
         return None;
@@ -61,16 +64,32 @@ pub(super) fn compile(
     let scope = walk.reserve_scope();
     let at = fields.location("States");
     let targets = reserve(walk, states, &at);
-    let block = Block { scope, targets: &targets, language };
+    let block = Block {
+        scope,
+        targets: &targets,
+        language,
+    };
     let start_at = graph::target(&mut walk.report, fields, "StartAt", &targets);
     for (name, value) in states.iter() {
         let id = targets[&**name];
         let pointer = format!("{at}/{name}");
-        let compiled = Fields::of(&mut walk.report, value, &pointer)
-            .and_then(|fields| state::compile(walk, &Site { block: &block, id, name, fields }));
+        let compiled = Fields::of(&mut walk.report, value, &pointer).and_then(|fields| {
+            state::compile(
+                walk,
+                &Site {
+                    block: &block,
+                    id,
+                    name,
+                    fields,
+                },
+            )
+        });
         walk.fill_state(id, compiled);
     }
-    if let Some(text) = start_at.and(fields.get("StartAt")).and_then(|value| value.as_str()) {
+    if let Some(text) = start_at
+        .and(fields.get("StartAt"))
+        .and_then(|value| value.as_str())
+    {
         graph::check(&mut walk.report, states, text, &at);
     }
     walk.fill_scope(scope, start_at.map(|start_at| Scope { start_at, owner }));
@@ -78,11 +97,7 @@ pub(super) fn compile(
 }
 
 /// Ids and name checks of a block's states.
-fn reserve<'a>(
-    walk: &mut Walk<'_>,
-    states: &'a Object,
-    at: &str,
-) -> BTreeMap<&'a str, StateId> {
+fn reserve<'a>(walk: &mut Walk<'_>, states: &'a Object, at: &str) -> BTreeMap<&'a str, StateId> {
     let mut targets = BTreeMap::new();
     for name in states.keys() {
         check_name(walk, name, at);
@@ -94,12 +109,14 @@ fn reserve<'a>(
 fn check_name(walk: &mut Walk<'_>, name: &Arc<str>, at: &str) {
     let chars = name.chars().count();
     if chars == 0 || chars > STATE_NAME_CHARS_MAX {
-        let message = format!("State name must have 1 to {STATE_NAME_CHARS_MAX} characters: '{name}'");
+        let message =
+            format!("State name must have 1 to {STATE_NAME_CHARS_MAX} characters: '{name}'");
         walk.report.schema(format!("{at}/{name}"), message);
     }
     if !walk.claim_name(name) {
         let message = format!("Duplicate State name: {name}");
-        walk.report.error(DUPLICATE_STATE_NAME, format!("{at}/{name}"), message);
+        walk.report
+            .error(DUPLICATE_STATE_NAME, format!("{at}/{name}"), message);
     }
 }
 

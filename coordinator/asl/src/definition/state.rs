@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::program::{
-    Catcher, Kind, ResultPath, Retrier, Selection, State, StateId, Transition,
-};
+use crate::program::{Catcher, Kind, ResultPath, Retrier, Selection, State, StateId, Transition};
 use crate::template::Template;
 
 use super::fields::Fields;
 use super::report::Report;
 use super::scope::{Block, Language};
 use super::walk::Walk;
-use super::{
-    catch, choice, data, fail, graph, later, map, parallel, pass, retry, task, wait,
-};
+use super::{catch, choice, data, fail, graph, later, map, parallel, pass, retry, task, wait};
 
 /// A state to compile: its block, id, name and fields.
 #[derive(Debug)]
@@ -25,7 +21,9 @@ pub(super) struct Site<'a> {
 }
 
 /// The values of `Type`, in the order in which messages list them.
-const TYPES: &[&str] = &["Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map"];
+const TYPES: &[&str] = &[
+    "Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map",
+];
 
 /// The fields of every state.
 const COMMON: &[&str] = &["Comment", "QueryLanguage", "Type"];
@@ -59,7 +57,9 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<State> {
     let fields = &site.fields;
     fields.require(&mut walk.report, &["Type"]);
     fields.string(&mut walk.report, "Comment");
-    let state_type = fields.one_of(&mut walk.report, "Type", TYPES).and_then(StateType::of);
+    let state_type = fields
+        .one_of(&mut walk.report, "Type", TYPES)
+        .and_then(StateType::of);
     if language(walk, site) == Language::Jsonata {
         return None;
     }
@@ -103,11 +103,24 @@ impl StateType {
             Errors, Parameters, Paths, ResultPath, ResultSelector, Transition, Variables,
         };
         match self {
-            StateType::Task | StateType::Parallel => {
-                &[Transition, Paths, Parameters, ResultSelector, ResultPath, Errors, Variables]
-            }
+            StateType::Task | StateType::Parallel => &[
+                Transition,
+                Paths,
+                Parameters,
+                ResultSelector,
+                ResultPath,
+                Errors,
+                Variables,
+            ],
             // A Map's `Parameters` is the old name of `ItemSelector`, read there.
-            StateType::Map => &[Transition, Paths, ResultSelector, ResultPath, Errors, Variables],
+            StateType::Map => &[
+                Transition,
+                Paths,
+                ResultSelector,
+                ResultPath,
+                Errors,
+                Variables,
+            ],
             StateType::Pass => &[Transition, Paths, Parameters, ResultPath, Variables],
             StateType::Wait => &[Transition, Paths, Variables],
             StateType::Choice => &[Paths, Variables],
@@ -172,7 +185,10 @@ fn check_fields(report: &mut Report, fields: &Fields<'_>, state_type: StateType)
     for key in fields.keys() {
         let known = COMMON.contains(&key)
             || state_type.own_fields().contains(&key)
-            || state_type.families().iter().any(|family| family.fields().contains(&key))
+            || state_type
+                .families()
+                .iter()
+                .any(|family| family.fields().contains(&key))
             || (state_type == StateType::Map && later::is_distributed_field(key));
         if !known {
             fields.unsupported(report, key);
@@ -238,7 +254,10 @@ fn transition(report: &mut Report, fields: &Fields<'_>, block: &Block<'_>) -> Op
     let next = graph::target(report, fields, "Next", block.targets).map(Transition::Next);
     let end = fields.boolean(report, "End");
     if end == Some(false) {
-        report.schema(fields.location("End"), "The value for the field 'End' must be true");
+        report.schema(
+            fields.location("End"),
+            "The value for the field 'End' must be true",
+        );
     }
     next.or(end.map(|_| Transition::End))
 }

@@ -30,7 +30,12 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<Kind> {
     fields.require(&mut walk.report, &["Resource"]);
     let resource = resource(walk, fields)?;
     parameters::check(&mut walk.report, fields, &resource);
-    Some(Kind::Task(Task { resource, timeout, heartbeat, credentials }))
+    Some(Kind::Task(Task {
+        resource,
+        timeout,
+        heartbeat,
+        credentials,
+    }))
 }
 
 fn bounds(report: &mut Report, fields: &Fields<'_>) -> (Option<Bound>, Option<Bound>) {
@@ -50,7 +55,11 @@ fn bounds(report: &mut Report, fields: &Fields<'_>) -> (Option<Bound>, Option<Bo
 
 fn credentials(report: &mut Report, fields: &Fields<'_>) -> Option<Template> {
     let object = fields.get("Credentials").and_then(Value::as_object);
-    if object.is_some_and(|object| !["RoleArn", "RoleArn.$"].iter().any(|k| object.contains_key(*k))) {
+    if object.is_some_and(|object| {
+        !["RoleArn", "RoleArn.$"]
+            .iter()
+            .any(|k| object.contains_key(*k))
+    }) {
         report.schema(
             fields.location("Credentials"),
             "The field 'RoleArn' is required but was missing",

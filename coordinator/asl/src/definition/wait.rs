@@ -32,7 +32,10 @@ fn timestamp(report: &mut Report, fields: &Fields<'_>) -> Option<i64> {
     let text = fields.string(report, "Timestamp")?;
     let timestamp = time::parse_timestamp(text);
     if timestamp.is_none() {
-        report.schema(fields.location("Timestamp"), "String does not match RFC3339 timestamp");
+        report.schema(
+            fields.location("Timestamp"),
+            "String does not match RFC3339 timestamp",
+        );
     }
     timestamp
 }

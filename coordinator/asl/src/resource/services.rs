@@ -35,7 +35,10 @@ pub(super) fn pattern_of(service: &str, action: &str) -> Option<Pattern> {
 }
 
 fn is_service_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn is_camel_case(text: &str) -> bool {
@@ -48,24 +51,46 @@ const fn row(
     patterns: &'static [&'static str],
     actions: &'static [&'static str],
 ) -> Row {
-    Row { service, patterns, actions }
+    Row {
+        service,
+        patterns,
+        actions,
+    }
 }
 
 const TABLE: &[Row] = &[
     row("apigateway", TOKEN, &["invoke"]),
     row("athena", JOB, &["startQueryExecution"]),
-    row("athena", ONCE, &["getQueryExecution", "getQueryResults", "stopQueryExecution"]),
+    row(
+        "athena",
+        ONCE,
+        &["getQueryExecution", "getQueryResults", "stopQueryExecution"],
+    ),
     row("batch", JOB, &["submitJob"]),
     row("bedrock", JOB, &["createModelCustomizationJob"]),
     row("bedrock", TOKEN, &["invokeModel"]),
-    row("codebuild", JOB, &["retryBuildBatch", "startBuild", "startBuildBatch"]),
+    row(
+        "codebuild",
+        JOB,
+        &["retryBuildBatch", "startBuild", "startBuildBatch"],
+    ),
     row(
         "codebuild",
         ONCE,
-        &["batchDeleteBuilds", "batchGetReports", "deleteBuildBatch", "stopBuild", "stopBuildBatch"],
+        &[
+            "batchDeleteBuilds",
+            "batchGetReports",
+            "deleteBuildBatch",
+            "stopBuild",
+            "stopBuildBatch",
+        ],
     ),
     row("databrew", JOB, &["startJobRun"]),
-    row("dynamodb", ONCE, &["deleteItem", "getItem", "putItem", "updateItem"]),
+    row(
+        "dynamodb",
+        ONCE,
+        &["deleteItem", "getItem", "putItem", "updateItem"],
+    ),
     row("ecs", JOB_OR_TOKEN, &["runTask"]),
     row("eks", TOKEN, &["call"]),
     row("eks", JOB_OR_TOKEN, &["runJob"]),
@@ -81,7 +106,11 @@ const TABLE: &[Row] = &[
             "deleteNodegroup",
         ],
     ),
-    row("elasticmapreduce", JOB, &["addStep", "createCluster", "terminateCluster"]),
+    row(
+        "elasticmapreduce",
+        JOB,
+        &["addStep", "createCluster", "terminateCluster"],
+    ),
     row(
         "elasticmapreduce",
         ONCE,
@@ -92,7 +121,11 @@ const TABLE: &[Row] = &[
             "setClusterTerminationProtection",
         ],
     ),
-    row("emr-containers", JOB, &["deleteVirtualCluster", "startJobRun"]),
+    row(
+        "emr-containers",
+        JOB,
+        &["deleteVirtualCluster", "startJobRun"],
+    ),
     row("emr-containers", ONCE, &["createVirtualCluster"]),
     row(
         "emr-serverless",
@@ -125,11 +158,20 @@ const TABLE: &[Row] = &[
     row(
         "sagemaker",
         ONCE,
-        &["createEndpoint", "createEndpointConfig", "createModel", "updateEndpoint"],
+        &[
+            "createEndpoint",
+            "createEndpointConfig",
+            "createModel",
+            "updateEndpoint",
+        ],
     ),
     row("sns", TOKEN, &["publish"]),
     row("sqs", TOKEN, &["sendMessage"]),
-    row("states", &["", ".sync", ".sync:2", ".waitForTaskToken"], &["startExecution"]),
+    row(
+        "states",
+        &["", ".sync", ".sync:2", ".waitForTaskToken"],
+        &["startExecution"],
+    ),
     // Ours: a task that only hands out its token, for partners that know nothing of queues.
     row("stepfleet", &[".waitForTaskToken"], &["callback"]),
 ];

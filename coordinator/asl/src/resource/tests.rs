@@ -7,7 +7,10 @@ fn describe(arn: &str) -> String {
         Ok(Resource::Activity { .. }) => "activity".to_owned(),
         Ok(Resource::Lambda { .. }) => "lambda".to_owned(),
         Ok(Resource::Integration(integration)) => {
-            format!("{} {} {:?}", integration.service, integration.action, integration.pattern)
+            format!(
+                "{} {} {:?}",
+                integration.service, integration.action, integration.pattern
+            )
         }
         Err(_) => "-".to_owned(),
     }
@@ -23,12 +26,37 @@ fn check(arn: &str, expect: &str) {
 
 #[test]
 fn activities_are_recognised_by_their_arn() {
-    check("arn:aws:states:us-east-1:000000000000:activity:build", "activity");
+    check(
+        "arn:aws:states:us-east-1:000000000000:activity:build",
+        "activity",
+    );
     check("arn:aws-cn:states:cn-north-1:1:activity:b", "activity");
-    check("arn:aws:states:eu-west-1:team-a:activity:größe_1.2-x@y", "activity");
-    check(&format!("arn:aws:states:r:1:activity:{}", "a".repeat(80)), "activity");
-    check(&format!("arn:aws:states:r:1:activity:{}", "a".repeat(81)), "-");
-    for name in ["", "a b", "a:b", "a/b", "a*", "a?", "a<", "a{", "a\"", "a$", "a\u{7}", "a\u{ffff}"] {
+    check(
+        "arn:aws:states:eu-west-1:team-a:activity:größe_1.2-x@y",
+        "activity",
+    );
+    check(
+        &format!("arn:aws:states:r:1:activity:{}", "a".repeat(80)),
+        "activity",
+    );
+    check(
+        &format!("arn:aws:states:r:1:activity:{}", "a".repeat(81)),
+        "-",
+    );
+    for name in [
+        "",
+        "a b",
+        "a:b",
+        "a/b",
+        "a*",
+        "a?",
+        "a<",
+        "a{",
+        "a\"",
+        "a$",
+        "a\u{7}",
+        "a\u{ffff}",
+    ] {
         check(&format!("arn:aws:states:us-east-1:1:activity:{name}"), "-");
     }
     check("arn:aws:states:::activity:build", "-");
@@ -39,8 +67,14 @@ fn activities_are_recognised_by_their_arn() {
 #[test]
 fn lambda_functions_are_recognised_by_their_arn() {
     check("arn:aws:lambda:us-east-1:000000000000:function:f", "lambda");
-    check("arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST", "lambda");
-    check("arn:aws:lambda:us-east-1:000000000000:function:f-1_x:prod", "lambda");
+    check(
+        "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST",
+        "lambda",
+    );
+    check(
+        "arn:aws:lambda:us-east-1:000000000000:function:f-1_x:prod",
+        "lambda",
+    );
     check("arn:aws:lambda:us-east-1:000000000000:function:", "-");
     check("arn:aws:lambda:us-east-1:000000000000:function:f:", "-");
     check("arn:aws:lambda:us-east-1:000000000000:function:f:1:2", "-");
@@ -52,12 +86,21 @@ fn lambda_functions_are_recognised_by_their_arn() {
 fn integrations_are_recognised_with_their_pattern() {
     let cases = [
         ("lambda:invoke", "lambda invoke RequestResponse"),
-        ("lambda:invoke.waitForTaskToken", "lambda invoke.waitForTaskToken Callback"),
+        (
+            "lambda:invoke.waitForTaskToken",
+            "lambda invoke.waitForTaskToken Callback",
+        ),
         ("lambda:invoke.sync", "-"),
         ("sqs:sendMessage", "sqs sendMessage RequestResponse"),
-        ("sqs:sendMessage.waitForTaskToken", "sqs sendMessage.waitForTaskToken Callback"),
+        (
+            "sqs:sendMessage.waitForTaskToken",
+            "sqs sendMessage.waitForTaskToken Callback",
+        ),
         ("sns:publish", "sns publish RequestResponse"),
-        ("events:putEvents.waitForTaskToken", "events putEvents.waitForTaskToken Callback"),
+        (
+            "events:putEvents.waitForTaskToken",
+            "events putEvents.waitForTaskToken Callback",
+        ),
         ("apigateway:invoke", "apigateway invoke RequestResponse"),
         ("dynamodb:putItem", "dynamodb putItem RequestResponse"),
         ("dynamodb:query", "-"),
@@ -66,22 +109,52 @@ fn integrations_are_recognised_with_their_pattern() {
         ("batch:submitJob.waitForTaskToken", "-"),
         ("ecs:runTask", "ecs runTask RequestResponse"),
         ("ecs:runTask.sync", "ecs runTask.sync RunJob"),
-        ("ecs:runTask.waitForTaskToken", "ecs runTask.waitForTaskToken Callback"),
-        ("codebuild:startBuild.sync", "codebuild startBuild.sync RunJob"),
+        (
+            "ecs:runTask.waitForTaskToken",
+            "ecs runTask.waitForTaskToken Callback",
+        ),
+        (
+            "codebuild:startBuild.sync",
+            "codebuild startBuild.sync RunJob",
+        ),
         ("codebuild:stopBuild.sync", "-"),
         ("glue:startJobRun.sync", "glue startJobRun.sync RunJob"),
-        ("emr-serverless:startJobRun.sync", "emr-serverless startJobRun.sync RunJob"),
+        (
+            "emr-serverless:startJobRun.sync",
+            "emr-serverless startJobRun.sync RunJob",
+        ),
+    ];
+    for (rest, expect) in cases {
+        check(&format!("arn:aws:states:::{rest}"), expect);
+    }
+}
+
+#[test]
+fn integrations_that_stepfleet_serves_itself_are_recognised() {
+    let cases = [
         ("http:invoke", "http invoke RequestResponse"),
         ("http:invoke.sync", "-"),
-        ("states:startExecution", "states startExecution RequestResponse"),
-        ("states:startExecution.sync", "states startExecution.sync RunJob"),
-        ("states:startExecution.sync:2", "states startExecution.sync:2 RunJob"),
+        (
+            "states:startExecution",
+            "states startExecution RequestResponse",
+        ),
+        (
+            "states:startExecution.sync",
+            "states startExecution.sync RunJob",
+        ),
+        (
+            "states:startExecution.sync:2",
+            "states startExecution.sync:2 RunJob",
+        ),
         ("states:startExecution.sync:3", "-"),
         (
             "states:startExecution.waitForTaskToken",
             "states startExecution.waitForTaskToken Callback",
         ),
-        ("stepfleet:callback.waitForTaskToken", "stepfleet callback.waitForTaskToken Callback"),
+        (
+            "stepfleet:callback.waitForTaskToken",
+            "stepfleet callback.waitForTaskToken Callback",
+        ),
         ("stepfleet:callback", "-"),
         ("stepfleet:other", "-"),
         ("s3:getObject", "-"),
@@ -101,7 +174,10 @@ fn integrations_are_recognised_with_their_pattern() {
 fn sdk_integrations_are_recognised_by_form() {
     let cases = [
         ("s3:getObject", "aws-sdk:s3 getObject RequestResponse"),
-        ("sfn:getActivityTask", "aws-sdk:sfn getActivityTask RequestResponse"),
+        (
+            "sfn:getActivityTask",
+            "aws-sdk:sfn getActivityTask RequestResponse",
+        ),
         (
             "ec2:runInstances.waitForTaskToken",
             "aws-sdk:ec2 runInstances.waitForTaskToken Callback",
@@ -121,7 +197,14 @@ fn sdk_integrations_are_recognised_by_form() {
 
 #[test]
 fn what_is_no_arn_is_refused_with_its_text() {
-    for text in ["", "arn", "hello", "arn:aws:states", "arn::states:::lambda:invoke", "urn:aws:states:::lambda:invoke"] {
+    for text in [
+        "",
+        "arn",
+        "hello",
+        "arn:aws:states",
+        "arn::states:::lambda:invoke",
+        "urn:aws:states:::lambda:invoke",
+    ] {
         check(text, "-");
     }
     assert_eq!(
