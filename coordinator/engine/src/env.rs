@@ -1,5 +1,6 @@
 //! Time, entropy and pure look-ups that a decision may use. All of it comes from the shell.
 
+use std::fmt;
 use std::sync::Arc;
 
 use stepfleet_asl::resource::{Integration, Resource};
@@ -40,4 +41,13 @@ pub enum Served {
     Waits,
     /// The shell starts it by `Command::StartTask`.
     Starts,
+}
+
+impl fmt::Debug for Env<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env")
+            .field("now", &self.now)
+            .field("limits", self.limits)
+            .finish_non_exhaustive()
+    }
 }

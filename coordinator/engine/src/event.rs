@@ -1,13 +1,15 @@
 //! What was recorded. Events carry outcomes (outputs, branches taken, drawn jitter, ids), never instructions to
 //! recompute, so that replay evaluates nothing. Each event becomes at most one public history event.
 
+mod facts;
+
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 
 use crate::execution::{Header, StateKind};
-use crate::ids::{EventId, FrameId, PayloadId, Timestamp};
+use crate::ids::{EventId, FrameId, PayloadId, Timestamp, Worker};
 
 /// A payload with its number in the execution. Stored once, referred to by number afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,61 +47,198 @@ pub struct TaskResource {
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
     /// `deadline` is the end of the machine-level `TimeoutSeconds`.
-    ExecutionStarted { header: Arc<Header>, input: Data, deadline: Option<Timestamp> },
-    ExecutionSucceeded { output: Data },
+    ExecutionStarted {
+        header: Arc<Header>,
+        input: Data,
+        deadline: Option<Timestamp>,
+    },
+    ExecutionSucceeded {
+        output: Data,
+    },
     ExecutionFailed(Failure),
     ExecutionAborted(Failure),
     ExecutionTimedOut(Failure),
 
     /// `<Kind>StateEntered`.
-    StateEntered { frame: FrameId, state: StateId, kind: StateKind, name: Arc<str>, input: Data },
+    StateEntered {
+        frame: FrameId,
+        state: StateId,
+        kind: StateKind,
+        name: Arc<str>,
+        input: Data,
+    },
     /// `<Kind>StateExited`. `next` is the state that the frame enters next; none ends the frame.
-    StateExited { frame: FrameId, kind: StateKind, name: Arc<str>, output: Data, next: Option<StateId> },
+    StateExited {
+        frame: FrameId,
+        kind: StateKind,
+        name: Arc<str>,
+        output: Data,
+        next: Option<StateId>,
+    },
     /// `TaskStateAborted`, `WaitStateAborted`, `ParallelStateAborted`, `MapStateAborted`: the frame is over.
-    StateAborted { frame: FrameId, kind: StateKind },
+    StateAborted {
+        frame: FrameId,
+        kind: StateKind,
+    },
 
-    ActivityScheduled { frame: FrameId, activity: Arc<str>, input: Data, timeout_seconds: Option<u32>, heartbeat_seconds: Option<u32> },
-    ActivityScheduleFailed { frame: FrameId, failure: Failure },
-    ActivityStarted { frame: FrameId, worker: Option<Arc<str>> },
-    ActivitySucceeded { frame: FrameId, output: Data },
-    ActivityFailed { frame: FrameId, failure: Failure },
-    ActivityTimedOut { frame: FrameId, failure: Failure },
+    ActivityScheduled {
+        frame: FrameId,
+        activity: Arc<str>,
+        input: Data,
+        timeout_seconds: Option<u32>,
+        heartbeat_seconds: Option<u32>,
+    },
+    ActivityScheduleFailed {
+        frame: FrameId,
+        failure: Failure,
+    },
+    ActivityStarted {
+        frame: FrameId,
+        worker: Worker,
+    },
+    ActivitySucceeded {
+        frame: FrameId,
+        output: Data,
+    },
+    ActivityFailed {
+        frame: FrameId,
+        failure: Failure,
+    },
+    ActivityTimedOut {
+        frame: FrameId,
+        failure: Failure,
+    },
 
-    TaskScheduled { frame: FrameId, resource: TaskResource, region: Arc<str>, parameters: Data, timeout_seconds: Option<u32>, heartbeat_seconds: Option<u32> },
-    TaskStarted { frame: FrameId, resource: TaskResource },
-    TaskStartFailed { frame: FrameId, resource: TaskResource, failure: Failure },
-    TaskSubmitted { frame: FrameId, resource: TaskResource, output: Data },
-    TaskSubmitFailed { frame: FrameId, resource: TaskResource, failure: Failure },
-    TaskSucceeded { frame: FrameId, resource: TaskResource, output: Data },
-    TaskFailed { frame: FrameId, resource: TaskResource, failure: Failure },
-    TaskTimedOut { frame: FrameId, resource: TaskResource, failure: Failure },
+    TaskScheduled {
+        frame: FrameId,
+        resource: TaskResource,
+        region: Arc<str>,
+        parameters: Data,
+        timeout_seconds: Option<u32>,
+        heartbeat_seconds: Option<u32>,
+    },
+    TaskStarted {
+        frame: FrameId,
+        resource: TaskResource,
+    },
+    TaskStartFailed {
+        frame: FrameId,
+        resource: TaskResource,
+        failure: Failure,
+    },
+    TaskSubmitted {
+        frame: FrameId,
+        resource: TaskResource,
+        output: Data,
+    },
+    TaskSubmitFailed {
+        frame: FrameId,
+        resource: TaskResource,
+        failure: Failure,
+    },
+    TaskSucceeded {
+        frame: FrameId,
+        resource: TaskResource,
+        output: Data,
+    },
+    TaskFailed {
+        frame: FrameId,
+        resource: TaskResource,
+        failure: Failure,
+    },
+    TaskTimedOut {
+        frame: FrameId,
+        resource: TaskResource,
+        failure: Failure,
+    },
 
     /// Parallel or Map: branches or iterations follow as `BranchStarted` / `MapIterationStarted`.
-    ParallelStateStarted { frame: FrameId, branches: u32 },
-    ParallelStateSucceeded { frame: FrameId },
-    ParallelStateFailed { frame: FrameId },
-    MapStateStarted { frame: FrameId, items: Data, length: u32, max_concurrency: u32 },
-    MapStateSucceeded { frame: FrameId },
-    MapStateFailed { frame: FrameId },
-    MapIterationStarted { frame: FrameId, child: FrameId, scope: ScopeId, name: Arc<str>, index: u32, input: Data },
-    MapIterationSucceeded { frame: FrameId, name: Arc<str>, index: u32 },
-    MapIterationFailed { frame: FrameId, name: Arc<str>, index: u32 },
-    MapIterationAborted { frame: FrameId, name: Arc<str>, index: u32 },
+    ParallelStateStarted {
+        frame: FrameId,
+        branches: u32,
+    },
+    ParallelStateSucceeded {
+        frame: FrameId,
+    },
+    ParallelStateFailed {
+        frame: FrameId,
+    },
+    MapStateStarted {
+        frame: FrameId,
+        items: Data,
+        length: u32,
+        max_concurrency: u32,
+    },
+    MapStateSucceeded {
+        frame: FrameId,
+    },
+    MapStateFailed {
+        frame: FrameId,
+    },
+    MapIterationStarted {
+        frame: FrameId,
+        child: FrameId,
+        scope: ScopeId,
+        name: Arc<str>,
+        index: u32,
+        input: Data,
+    },
+    MapIterationSucceeded {
+        frame: FrameId,
+        name: Arc<str>,
+        index: u32,
+    },
+    MapIterationFailed {
+        frame: FrameId,
+        name: Arc<str>,
+        index: u32,
+    },
+    MapIterationAborted {
+        frame: FrameId,
+        name: Arc<str>,
+        index: u32,
+    },
 
     /// *Internal*: a Parallel branch begins; its first state is entered next.
-    BranchStarted { frame: FrameId, child: FrameId, scope: ScopeId, index: u32, input: Data },
+    BranchStarted {
+        frame: FrameId,
+        child: FrameId,
+        scope: ScopeId,
+        index: u32,
+        input: Data,
+    },
     /// *Internal*: a child frame ended with this output, kept by its parent at its index.
-    BranchSucceeded { frame: FrameId, child: FrameId, index: u32, output: Data },
+    BranchSucceeded {
+        frame: FrameId,
+        child: FrameId,
+        index: u32,
+        output: Data,
+    },
     /// *Internal*: a Wait knows its end.
-    WaitScheduled { frame: FrameId, until: Timestamp },
+    WaitScheduled {
+        frame: FrameId,
+        until: Timestamp,
+    },
     /// *Internal*: the attempt failed, retrier number `retrier` matched and the next attempt begins at `until`
     /// (interval, backoff, cap and drawn jitter already in it).
-    RetryScheduled { frame: FrameId, retrier: u32, until: Timestamp },
+    RetryScheduled {
+        frame: FrameId,
+        retrier: u32,
+        until: Timestamp,
+    },
     /// *Internal*: the hand-out of a started attempt never reached its worker; it is offered again.
-    ActivityReoffered { frame: FrameId },
+    ActivityReoffered {
+        frame: FrameId,
+    },
     /// *Internal*: an attempt that was offered again is in a worker's hands; the public `ActivityStarted` stays.
-    ActivityRestarted { frame: FrameId, worker: Option<Arc<str>> },
+    ActivityRestarted {
+        frame: FrameId,
+        worker: Worker,
+    },
     /// *Internal*: `child` failed, so every frame below `frame` is over and the chain of events goes on from the
     /// failing child's last one.
-    BranchFailed { frame: FrameId, child: FrameId },
+    BranchFailed {
+        frame: FrameId,
+        child: FrameId,
+    },
 }

@@ -1,13 +1,16 @@
 //! The runtime aggregate: what a live execution is between two inputs. Small (live frames only), cheap to clone
 //! (payloads and the header are shared), loaded and stored whole. Written by `apply` alone.
 
+mod lookup;
+mod transition;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use stepfleet_asl::program::{ScopeId, StateId};
 
 use crate::event::{Data, Failure, TaskResource};
-use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp};
+use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp, Worker};
 
 /// What never changes after the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Header {
     pub machine_arn: Arc<str>,
     pub execution_arn: Arc<str>,
     pub name: Arc<str>,
+    /// Start in whole seconds since the epoch; part of every task token.
+    pub incarnation: u32,
     /// The revision of the definition that this execution runs for its whole life.
     pub revision: u64,
     pub role_arn: Arc<str>,
@@ -125,9 +130,13 @@ pub enum Work {
     Entered,
     Activity(ActivityWork),
     Task(TaskWork),
-    Waiting { until: Timestamp },
+    Waiting {
+        until: Timestamp,
+    },
     /// Between two attempts.
-    Backoff { until: Timestamp },
+    Backoff {
+        until: Timestamp,
+    },
     Parallel(ParallelWork),
     Map(MapWork),
     /// Work is over (succeeded or failed) and the exit, retry or failure event follows in the same decision.
@@ -140,9 +149,11 @@ pub struct ActivityWork {
     pub activity: Arc<str>,
     pub input: Data,
     pub generation: u32,
+    pub scheduled_at: Timestamp,
     /// None: scheduled and offered. Some: started by a worker at this time.
     pub started_at: Option<Timestamp>,
-    pub worker: Option<Arc<str>>,
+    /// Who holds it once it is started.
+    pub worker: Worker,
     /// End of `TimeoutSeconds`, counted from the schedule.
     pub deadline: Option<Timestamp>,
     pub heartbeat_seconds: Option<u32>,

@@ -1,8 +1,10 @@
 //! Newtypes for every id and count that crosses a function.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// Identity of one execution for ever: time-ordered (UUID v7 layout), drawn by the shell.
+/// Identity of one execution: the first 128 bits of SHA-256 over (namespace, state machine, execution name), made by the
+/// shell, so that a name leads to its execution without an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutionId(pub u128);
 
@@ -64,6 +66,9 @@ pub struct Attempt {
 pub struct TaskRef {
     pub hash: KeyHash,
     pub execution: ExecutionId,
+    /// Start of the execution in whole seconds since the epoch (`Header::incarnation`): a name may be used again after
+    /// retention, and the tokens of its past must not open its present.
+    pub incarnation: u32,
     pub attempt: Attempt,
 }
 
@@ -71,4 +76,15 @@ impl fmt::Display for ExecutionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
+}
+
+/// Identity of a worker's session, drawn by the worker process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u128);
+
+/// Who holds an attempt: the public name, and the session when it was pushed over a stream (a unary poll has none).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worker {
+    pub name: Option<Arc<str>>,
+    pub session: Option<SessionId>,
 }

@@ -1,11 +1,9 @@
 //! What happened outside, validated and timed by the shell.
 
-use std::sync::Arc;
-
 use stepfleet_asl::Payload;
 
 use crate::event::Failure;
-use crate::ids::Attempt;
+use crate::ids::{Attempt, Worker};
 
 /// One input to `decide`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +15,7 @@ pub enum Input {
     /// `StopExecution`, or the deletion of the state machine.
     Stop(Failure),
     /// A worker's slot is reserved for a scheduled activity task.
-    Started { attempt: Attempt, worker: Option<Arc<str>> },
+    Started { attempt: Attempt, worker: Worker },
     /// The hand-out never reached the worker: offer the attempt again under a new generation.
     Undelivered { attempt: Attempt },
     /// `SendTaskSuccess`, a stream's result, an integration's answer.

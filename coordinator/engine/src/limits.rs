@@ -24,6 +24,9 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload_bytes_max: PAYLOAD_BYTES_MAX, history_events_max: HISTORY_EVENTS_MAX }
+        Self {
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
+            history_events_max: HISTORY_EVENTS_MAX,
+        }
     }
 }

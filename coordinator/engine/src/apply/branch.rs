@@ -1,0 +1,200 @@
+//! What events of Parallel and Map write: children begin, end, and are dropped with their parent's work.
+
+use smallvec::SmallVec;
+use stepfleet_asl::program::ScopeId;
+
+use crate::apply::Moment;
+use crate::event::{Data, EventBody};
+use crate::execution::{Execution, Frame, MapWork, ParallelWork, Phase, Work};
+use crate::ids::{EventId, FrameId};
+
+/// Events of the Parallel or Map state itself.
+pub(super) fn write_state(execution: &mut Execution, moment: Moment, body: &EventBody) {
+    let Some(id) = body.frame() else { return };
+    if let EventBody::ParallelStateStarted { branches, .. } = body {
+        let work = ParallelWork {
+            results: empty(*branches),
+            started: 0,
+        };
+        begin(execution, id, moment.id, Work::Parallel(work));
+    } else if let EventBody::MapStateStarted {
+        items,
+        length,
+        max_concurrency,
+        ..
+    } = body
+    {
+        let work = MapWork {
+            items: items.clone(),
+            max_concurrency: *max_concurrency,
+            started: 0,
+            finished: 0,
+            results: empty(*length),
+        };
+        begin(execution, id, moment.id, Work::Map(work));
+    } else if matches!(
+        body,
+        EventBody::ParallelStateFailed { .. } | EventBody::MapStateFailed { .. }
+    ) {
+        drop_below(execution, id);
+        begin(execution, id, moment.id, Work::Over);
+    } else {
+        // The chain skips the success: the exit names the last event inside, too.
+        set_work(execution, id, Work::Over);
+    }
+}
+
+/// Events of children. An iteration's public end writes nothing: the internal event that follows ends its frame.
+pub(super) fn write_child(execution: &mut Execution, moment: Moment, body: &EventBody) {
+    if let EventBody::BranchStarted {
+        frame,
+        child,
+        scope,
+        index,
+        input,
+    } = body
+    {
+        let previous = execution
+            .frame(*frame)
+            .map_or(EventId(0), |frame| frame.last_event);
+        let child = Child {
+            parent: (*frame, *index),
+            id: *child,
+            scope: *scope,
+        };
+        add(execution, child, input, previous);
+    } else if let EventBody::MapIterationStarted {
+        frame,
+        child,
+        scope,
+        index,
+        input,
+        ..
+    } = body
+    {
+        let child = Child {
+            parent: (*frame, *index),
+            id: *child,
+            scope: *scope,
+        };
+        add(execution, child, input, moment.id);
+    } else if let EventBody::BranchSucceeded {
+        frame,
+        child,
+        index,
+        output,
+    } = body
+    {
+        succeed(execution, *frame, *child, *index, output);
+    } else if let EventBody::BranchFailed { frame, child } = body {
+        let last_event = execution.frame(*child).map(|child| child.last_event);
+        drop_below(execution, *frame);
+        if let Some(parent) = execution.frame_mut(*frame) {
+            parent.last_event = last_event.unwrap_or(parent.last_event);
+        }
+        set_work(execution, *frame, Work::Over);
+    }
+}
+
+struct Child {
+    parent: (FrameId, u32),
+    id: FrameId,
+    scope: ScopeId,
+}
+
+fn begin(execution: &mut Execution, id: FrameId, last_event: EventId, work: Work) {
+    if let Some(frame) = execution.frame_mut(id) {
+        frame.last_event = last_event;
+    }
+    set_work(execution, id, work);
+}
+
+fn set_work(execution: &mut Execution, id: FrameId, work: Work) {
+    if let Some(stay) = execution.frame_mut(id).and_then(Frame::stay_mut) {
+        stay.work = work;
+    }
+}
+
+fn add(execution: &mut Execution, child: Child, input: &Data, last_event: EventId) {
+    // Frame numbers only grow; another order would break the look-up.
+    if child.id < execution.next_frame {
+        return;
+    }
+    execution.next_frame = FrameId(child.id.0.saturating_add(1));
+    if let Some(stay) = execution
+        .frame_mut(child.parent.0)
+        .and_then(Frame::stay_mut)
+    {
+        match &mut stay.work {
+            Work::Parallel(work) => work.started += 1,
+            Work::Map(work) => work.started += 1,
+            Work::Entered
+            | Work::Activity(_)
+            | Work::Task(_)
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Over => {}
+        }
+    }
+    execution.frames.push(Frame {
+        id: child.id,
+        parent: Some(child.parent),
+        scope: child.scope,
+        last_event,
+        input: input.clone(),
+        phase: Phase::Starting,
+    });
+}
+
+fn succeed(execution: &mut Execution, id: FrameId, child: FrameId, index: u32, output: &Data) {
+    let Some(position) = execution.position(child) else {
+        return;
+    };
+    let last_event = execution.frames.remove(position).last_event;
+    let Some(parent) = execution.frame_mut(id) else {
+        return;
+    };
+    parent.last_event = last_event;
+    let Some(stay) = parent.stay_mut() else {
+        return;
+    };
+    let results = match &mut stay.work {
+        Work::Parallel(work) => &mut work.results,
+        Work::Map(work) => {
+            work.finished += 1;
+            &mut work.results
+        }
+        Work::Entered
+        | Work::Activity(_)
+        | Work::Task(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Over => return,
+    };
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    if let Some(slot) = results.get_mut(index) {
+        *slot = Some(output.clone());
+    }
+}
+
+/// Removes every frame below `id`.
+pub(super) fn drop_below(execution: &mut Execution, id: FrameId) {
+    if execution.frames.last().is_none_or(|last| last.id <= id) {
+        return;
+    }
+    // Children have higher numbers than their parents, so one ascending pass finds them all.
+    let mut dropped: SmallVec<[FrameId; 8]> = SmallVec::new();
+    execution.frames.retain(|frame| {
+        let below = frame
+            .parent
+            .is_some_and(|(parent, _)| parent == id || dropped.binary_search(&parent).is_ok());
+        if below {
+            dropped.push(frame.id);
+        }
+        !below
+    });
+}
+
+fn empty(length: u32) -> Vec<Option<Data>> {
+    vec![None; usize::try_from(length).unwrap_or(0)]
+}

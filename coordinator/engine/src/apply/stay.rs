@@ -1,0 +1,78 @@
+//! Entering, leaving, waiting and retrying: what events of one stay write.
+
+use smallvec::SmallVec;
+
+use crate::apply::Moment;
+use crate::apply::branch::drop_below;
+use crate::event::EventBody;
+use crate::execution::{Execution, Phase, Stay, Work};
+
+pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
+    let Some(id) = body.frame() else { return };
+    if matches!(
+        body,
+        EventBody::StateExited { .. } | EventBody::RetryScheduled { .. }
+    ) {
+        drop_below(execution, id);
+    }
+    let Some(frame) = execution.frame_mut(id) else {
+        return;
+    };
+    if let EventBody::StateEntered {
+        state,
+        kind,
+        name,
+        input,
+        ..
+    } = body
+    {
+        frame.input = input.clone();
+        frame.last_event = moment.id;
+        frame.phase = Phase::Inside(Box::new(Stay {
+            state: *state,
+            kind: *kind,
+            name: name.clone(),
+            entry: moment.id,
+            entered_at: moment.at,
+            attempt: 0,
+            retries: SmallVec::new(),
+            work: Work::Entered,
+        }));
+    } else if let EventBody::StateExited { output, next, .. } = body {
+        frame.last_event = moment.id;
+        frame.phase = match next {
+            Some(state) => {
+                frame.input = output.clone();
+                Phase::Ready { state: *state }
+            }
+            None => Phase::Finished {
+                output: output.clone(),
+            },
+        };
+    } else if let Some(stay) = frame.stay_mut() {
+        write_stay(stay, body);
+    }
+}
+
+fn write_stay(stay: &mut Stay, body: &EventBody) {
+    if let EventBody::WaitScheduled { until, .. } = body {
+        stay.work = Work::Waiting { until: *until };
+    } else if let EventBody::RetryScheduled { retrier, until, .. } = body {
+        let retrier = usize::try_from(*retrier).unwrap_or(usize::MAX);
+        // A definition's retriers are few; the bound keeps a damaged number from taking all memory.
+        if retrier < RETRIERS_MAX {
+            if stay.retries.len() <= retrier {
+                stay.retries.resize(retrier + 1, 0);
+            }
+            stay.retries[retrier] = stay.retries[retrier].saturating_add(1);
+        }
+        stay.attempt = stay.attempt.saturating_add(1);
+        stay.work = Work::Backoff { until: *until };
+    } else {
+        // `StateAborted`: over, until the frame goes with its parent's failure.
+        stay.work = Work::Over;
+    }
+}
+
+/// Retriers of one state that are counted.
+const RETRIERS_MAX: usize = 65_536;

@@ -1,0 +1,122 @@
+//! What happens next: an input and an execution give events and commands. The execution that is given is never
+//! written; every emitted event goes through `apply` on a draft at once, so that replay equals processing.
+
+mod abort;
+mod activity;
+mod choice;
+mod draft;
+mod due;
+mod end;
+mod exit;
+mod map;
+mod parallel;
+mod pass;
+mod progress;
+mod report;
+mod retry;
+mod scene;
+mod task;
+mod wait;
+
+use std::sync::Arc;
+
+use stepfleet_asl::{Payload, Program};
+
+use crate::apply::after;
+use crate::command::Command;
+use crate::env::Env;
+use crate::event::{Data, Event, EventBody};
+use crate::execution::{Execution, Header};
+use crate::ids::{EventId, PayloadId};
+use crate::input::Input;
+
+use draft::Draft;
+pub(crate) use report::find_attempt;
+
+/// The bounded outcome of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub events: Vec<Event>,
+    pub commands: Vec<Command>,
+    /// The execution after the events.
+    pub execution: Execution,
+}
+
+/// Why an input is not valid now. It leaves no trace in history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The attempt is over, superseded by a later generation, not in a worker's hands, or its execution is closed.
+    #[error("the task's attempt is over or not in the sender's hands")]
+    TaskTimedOut,
+    /// The execution never had this attempt.
+    #[error("the execution has no such task")]
+    TaskDoesNotExist,
+    /// `Input::Stop` for a closed execution; the answer is its stop date.
+    #[error("the execution is closed")]
+    ExecutionClosed,
+}
+
+/// Begins an execution of `program`. `header` names the revision that `program` was compiled from.
+pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'_>) -> Decision {
+    let started = Event {
+        previous: EventId(0),
+        body: EventBody::ExecutionStarted {
+            header,
+            input: Data {
+                id: PayloadId(1),
+                payload: input,
+            },
+            deadline: after(env.now, program.timeout_seconds),
+        },
+    };
+    let execution = Execution::from_started(env.now, &started)
+        .expect("an ExecutionStarted event begins an execution");
+    let mut draft = Draft::new(program, env, execution);
+    draft.begin(started);
+    draft.finish(progress::wake)
+}
+
+/// What `input` does to `execution`. `program` is the revision that the execution's header names.
+pub fn decide(
+    program: &Program,
+    execution: &Execution,
+    env: &Env<'_>,
+    input: Input,
+) -> Result<Decision, Rejection> {
+    if !execution.is_running() {
+        return rejected_when_closed(execution, &input);
+    }
+    let target = report::target(execution, &input)?;
+    let draft = Draft::new(program, env, execution.clone());
+    Ok(draft.finish(|draft| match target {
+        Some(frame) => report::handle(draft, frame, input),
+        None => match input {
+            Input::Stop(failure) => Err(draft.abort(failure)),
+            Input::Continue
+            | Input::Tick
+            | Input::Started { .. }
+            | Input::Undelivered { .. }
+            | Input::Succeeded { .. }
+            | Input::Failed { .. }
+            | Input::WorkerLost { .. }
+            | Input::Submitted { .. } => progress::wake(draft),
+        },
+    }))
+}
+
+fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision, Rejection> {
+    match input {
+        Input::Continue | Input::Tick => Ok(Decision {
+            events: Vec::new(),
+            commands: Vec::new(),
+            execution: execution.clone(),
+        }),
+        Input::Stop(_) => Err(Rejection::ExecutionClosed),
+        Input::Started { attempt, .. }
+        | Input::Undelivered { attempt }
+        | Input::Succeeded { attempt, .. }
+        | Input::Failed { attempt, .. }
+        | Input::WorkerLost { attempt }
+        | Input::Submitted { attempt, .. } => Err(report::gone(execution, *attempt)),
+    }
+}

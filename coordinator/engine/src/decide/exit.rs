@@ -1,0 +1,162 @@
+//! Leaving a state: its output, where the frame goes, and what the end of a frame means to its parent.
+
+use stepfleet_asl::flow;
+use stepfleet_asl::program::{State, StateId, Transition};
+use stepfleet_asl::{EvalError, Payload};
+
+use crate::decide::draft::{Draft, Fault, Step, Work};
+use crate::decide::scene::{Scene, evaluate};
+use crate::decide::{map, parallel};
+use crate::event::{Data, EventBody};
+use crate::execution::{self, Phase};
+use crate::ids::{EventId, FrameId};
+
+/// Leaves the state with what its data flow makes of `result`, by its own transition.
+pub(super) fn with_result(draft: &mut Draft<'_>, frame: FrameId, result: &Data) -> Work {
+    let state = draft.state_of(frame);
+    let output = evaluate(draft, frame, None, |raw, scene| {
+        flow::output(state, raw, &result.payload, scene)
+    })?;
+    check_size(draft, frame, &output)?;
+    let output = keep(draft, frame, output, Some(result));
+    let next = next_of(state);
+    Ok(leave(draft, frame, output, next)?)
+}
+
+/// The state that this one's own transition leads to; none when it ends its frame.
+pub(super) fn next_of(state: &State) -> Option<StateId> {
+    match state.transition {
+        Transition::Next(next) => Some(next),
+        Transition::End | Transition::Terminal => None,
+    }
+}
+
+/// As [`with_result`], for a state whose work is one evaluation of its input; `Choice` names its own `next`.
+pub(super) fn with_evaluation<F>(
+    draft: &mut Draft<'_>,
+    frame: FrameId,
+    next: Option<StateId>,
+    work: F,
+) -> Work
+where
+    F: FnOnce(&Payload, &Scene<'_>) -> Result<Payload, EvalError>,
+{
+    let output = evaluate(draft, frame, None, work)?;
+    check_size(draft, frame, &output)?;
+    let output = keep(draft, frame, output, None);
+    Ok(leave(draft, frame, output, next)?)
+}
+
+/// Emits the exit; the frame goes on to `next`, or ends.
+pub(super) fn leave(
+    draft: &mut Draft<'_>,
+    frame: FrameId,
+    output: Data,
+    next: Option<StateId>,
+) -> Step {
+    let stay = draft.stay(frame);
+    let (kind, name) = (stay.kind, stay.name.clone());
+    let previous = draft.chain(frame);
+    draft.emit(
+        previous,
+        EventBody::StateExited {
+            frame,
+            kind,
+            name,
+            output,
+            next,
+        },
+    )?;
+    if next.is_some() {
+        draft.queue.push_back(frame);
+        return Ok(());
+    }
+    end_frame(draft, frame)
+}
+
+/// Fails with `States.DataLimitExceeded` when a payload of the state is too large.
+pub(super) fn check_size(
+    draft: &Draft<'_>,
+    frame: FrameId,
+    payload: &Payload,
+) -> Result<(), Fault> {
+    if payload.len() <= draft.env.limits.payload_bytes_max {
+        return Ok(());
+    }
+    Err(too_large(&draft.stay(frame).name))
+}
+
+/// `States.DataLimitExceeded` of a state or a resource.
+pub(super) fn too_large(name: &str) -> Fault {
+    let cause = format!(
+        "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
+    Fault::new("States.DataLimitExceeded", cause)
+}
+
+/// Numbers a payload of the frame, unless it is the frame's input or `result`.
+pub(super) fn keep(
+    draft: &mut Draft<'_>,
+    frame: FrameId,
+    payload: Payload,
+    result: Option<&Data>,
+) -> Data {
+    let input = draft.frame(frame).input.clone();
+    match result {
+        Some(result) => draft.data(payload, &[result, &input]),
+        None => draft.data(payload, &[&input]),
+    }
+}
+
+fn end_frame(draft: &mut Draft<'_>, id: FrameId) -> Step {
+    let frame = draft.frame(id);
+    let Phase::Finished { output } = &frame.phase else {
+        return Ok(());
+    };
+    let (output, previous) = (output.clone(), frame.last_event);
+    let Some((parent, index)) = frame.parent else {
+        return Err(draft.close(previous, EventBody::ExecutionSucceeded { output }));
+    };
+    let stay = draft.stay(parent);
+    let is_map = matches!(stay.work, execution::Work::Map(_));
+    if is_map {
+        let name = stay.name.clone();
+        let succeeded = EventBody::MapIterationSucceeded {
+            frame: parent,
+            name,
+            index,
+        };
+        draft.emit(previous, succeeded)?;
+    }
+    let succeeded = EventBody::BranchSucceeded {
+        frame: parent,
+        child: id,
+        index,
+        output,
+    };
+    draft.emit(EventId(0), succeeded)?;
+    if is_map {
+        map::child_ended(draft, parent)
+    } else {
+        parallel::child_ended(draft, parent)
+    }
+}
+
+/// The results of all children as one array, in order. Their texts are joined; nothing is parsed.
+pub(super) fn joined(results: &[Option<Data>]) -> Payload {
+    let bytes: usize = results
+        .iter()
+        .flatten()
+        .map(|data| data.payload.len() + 1)
+        .sum();
+    let mut text = String::with_capacity(bytes + 2);
+    text.push('[');
+    for (index, result) in results.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(result.as_ref().map_or("null", |data| data.payload.text()));
+    }
+    text.push(']');
+    Payload::trusted(text)
+}

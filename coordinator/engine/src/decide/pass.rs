@@ -1,0 +1,16 @@
+//! `Pass`: its literal `Result`, or its effective input.
+
+use stepfleet_asl::flow;
+use stepfleet_asl::program::Pass;
+
+use crate::decide::draft::{Draft, Work};
+use crate::decide::exit;
+use crate::ids::FrameId;
+
+pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, pass: &Pass) -> Work {
+    let state = draft.state_of(frame);
+    exit::with_evaluation(draft, frame, exit::next_of(state), |raw, scene| {
+        let input = flow::effective_input(state, raw, scene)?;
+        flow::output(state, raw, pass.result.as_ref().unwrap_or(&input), scene)
+    })
+}

@@ -1,0 +1,171 @@
+//! A state failed: Retry, then Catch, then the failure of what contains it. ASL §"Errors".
+
+use stepfleet_asl::program::{Jitter, Kind, Retrier, State};
+use stepfleet_asl::{Object, Value, flow};
+
+use crate::decide::draft::{Draft, Fault, Step};
+use crate::decide::scene::evaluate;
+use crate::decide::{abort, exit};
+use crate::event::{EventBody, Failure};
+use crate::ids::{EventId, FrameId};
+
+const RUNTIME: &str = "States.Runtime";
+const TIMEOUT: &str = "States.Timeout";
+const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
+
+/// The state that `frame` is inside failed.
+pub(super) fn fail(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Step {
+    let previous = draft.chain(frame);
+    // Nothing retries or catches it, wherever it happens; the execution fails from here.
+    if fault.failure.error.as_deref() == Some(RUNTIME) {
+        return Err(draft.close(previous, EventBody::ExecutionFailed(fault.failure)));
+    }
+    abort::children(draft, frame, previous, None)?;
+    let state = draft.state_of(frame);
+    if retry(draft, frame, state, &fault)? {
+        return Ok(());
+    }
+    match &state.kind {
+        Kind::Parallel(_) => draft.emit(previous, EventBody::ParallelStateFailed { frame })?,
+        Kind::Map(_) => draft.emit(previous, EventBody::MapStateFailed { frame })?,
+        Kind::Pass(_)
+        | Kind::Task(_)
+        | Kind::Choice(_)
+        | Kind::Wait(_)
+        | Kind::Succeed
+        | Kind::Fail(_) => {}
+    }
+    catch(draft, frame, state, fault)
+}
+
+/// Schedules the next attempt, if the first retrier that matches has one left. Each retrier counts for itself as long
+/// as the stay lasts; a matching one that is exhausted ends the search.
+fn retry(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: &Fault) -> Step<bool> {
+    let matching = (0_u32..).zip(&state.retriers).find(|(_, retrier)| {
+        retrier
+            .error_equals
+            .iter()
+            .any(|name| matches(name, fault, state))
+    });
+    let Some((index, retrier)) = matching else {
+        return Ok(false);
+    };
+    let used = draft
+        .stay(frame)
+        .retries
+        .get(index as usize)
+        .copied()
+        .unwrap_or(0);
+    if used >= retrier.max_attempts {
+        return Ok(false);
+    }
+    let until = draft.env.now.plus_ms(delay_ms(retrier, used, draft));
+    draft.emit(
+        EventId(0),
+        EventBody::RetryScheduled {
+            frame,
+            retrier: index,
+            until,
+        },
+    )?;
+    if until <= draft.env.now {
+        draft.queue.push_back(frame);
+    }
+    Ok(true)
+}
+
+/// The first catcher that matches takes the frame on. Its `ResultPath` merges into the raw input; the state's own
+/// ResultSelector, ResultPath and OutputPath are skipped.
+fn catch(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: Fault) -> Step {
+    let catcher = state.catchers.iter().find(|catcher| {
+        catcher
+            .error_equals
+            .iter()
+            .any(|name| matches(name, &fault, state))
+    });
+    let Some(catcher) = catcher else {
+        return uncaught(draft, frame, fault);
+    };
+    let output = evaluate(draft, frame, None, |raw, _| {
+        flow::caught(&catcher.result_path, raw, error_output(&fault.failure))
+    })
+    .and_then(|output| exit::check_size(draft, frame, &output).map(|()| output));
+    match output {
+        Ok(output) => {
+            let output = exit::keep(draft, frame, output, None);
+            exit::leave(draft, frame, output, Some(catcher.next))
+        }
+        Err(fault) => uncaught(draft, frame, fault),
+    }
+}
+
+fn uncaught(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Step {
+    match draft.frame(frame).parent {
+        Some(parent) => abort::child_failed(draft, frame, parent, fault),
+        None => {
+            let previous = draft.chain(frame);
+            Err(draft.close(previous, EventBody::ExecutionFailed(fault.failure)))
+        }
+    }
+}
+
+/// Whether one name of an `ErrorEquals` matches.
+fn matches(name: &str, fault: &Fault, state: &State) -> bool {
+    let error = fault.failure.error.as_deref().unwrap_or(match &state.kind {
+        Kind::Parallel(_) => "States.BranchFailed",
+        Kind::Pass(_)
+        | Kind::Task(_)
+        | Kind::Choice(_)
+        | Kind::Wait(_)
+        | Kind::Succeed
+        | Kind::Fail(_)
+        | Kind::Map(_) => "States.TaskFailed",
+    });
+    match name {
+        "States.ALL" => true,
+        // Everything but running out of time.
+        "States.TaskFailed" => error != TIMEOUT && error != HEARTBEAT_TIMEOUT,
+        HEARTBEAT_TIMEOUT if fault.heartbeat => true,
+        name => name == error,
+    }
+}
+
+/// The delay before the retry that follows `used` earlier ones of this retrier.
+fn delay_ms(retrier: &Retrier, used: u32, draft: &Draft<'_>) -> i64 {
+    let exponent = i32::try_from(used).unwrap_or(i32::MAX);
+    let seconds = f64::from(retrier.interval_seconds) * retrier.backoff_rate.powi(exponent);
+    let cap = retrier
+        .max_delay_seconds
+        .map_or(DELAY_SECONDS_MAX, f64::from);
+    let delay = milliseconds(seconds.min(cap));
+    match retrier.jitter {
+        Jitter::None => delay,
+        Jitter::Full => {
+            let span = u64::try_from(delay).unwrap_or(0) + 1;
+            i64::try_from(draft.random_u64() % span).unwrap_or(0)
+        }
+    }
+}
+
+/// Bound of a delay without `MaxDelaySeconds`: the longest time that the language can name.
+const DELAY_SECONDS_MAX: f64 = 99_999_999.0;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounded by DELAY_SECONDS_MAX before the cast"
+)]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
+
+/// `{"Error": …, "Cause": …}`; what is missing is left out.
+fn error_output(failure: &Failure) -> Value {
+    let mut output = Object::new();
+    let parts = [("Error", &failure.error), ("Cause", &failure.cause)];
+    for (key, text) in parts {
+        if let Some(text) = text {
+            output.insert(key.into(), Value::String(text.clone()));
+        }
+    }
+    output.into()
+}

@@ -1,0 +1,167 @@
+//! The surroundings of one evaluation: the context object (built on first use), variables, entropy.
+
+use std::cell::OnceCell;
+
+use stepfleet_asl::program::{Kind, State};
+use stepfleet_asl::resource::{Pattern, Resource};
+use stepfleet_asl::time::format_timestamp;
+use stepfleet_asl::{Environment, EvalError, Object, Payload, Value};
+
+use crate::decide::draft::{Draft, Fault};
+use crate::execution::{Execution, Frame, Stay, Work};
+use crate::ids::{Attempt, FrameId, TaskRef};
+
+/// One frame inside a state, as expressions see it.
+pub(super) struct Scene<'a> {
+    draft: &'a Draft<'a>,
+    frame: &'a Frame,
+    stay: &'a Stay,
+    /// The item whose `ItemSelector` is evaluated.
+    item: Option<(u32, Value)>,
+    context: OnceCell<Value>,
+}
+
+/// Evaluates something about the state that `frame` is inside; a failure gets the frame's text.
+pub(super) fn evaluate<T>(
+    draft: &Draft<'_>,
+    frame: FrameId,
+    item: Option<(u32, Value)>,
+    work: impl FnOnce(&Payload, &Scene<'_>) -> Result<T, EvalError>,
+) -> Result<T, Fault> {
+    let frame = draft.frame(frame);
+    let stay = draft.stay(frame.id);
+    let scene = Scene {
+        draft,
+        frame,
+        stay,
+        item,
+        context: OnceCell::new(),
+    };
+    work(&frame.input.payload, &scene).map_err(|error| Fault::framed(error, stay))
+}
+
+impl Environment for Scene<'_> {
+    fn context(&self) -> &Value {
+        self.context.get_or_init(|| self.build())
+    }
+
+    fn variable(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
+    fn random_u64(&self) -> u64 {
+        self.draft.random_u64()
+    }
+}
+
+impl Scene<'_> {
+    fn build(&self) -> Value {
+        let execution = &self.draft.execution;
+        let header = &execution.header;
+        let mut context = Object::new();
+        context.insert(
+            "Execution".into(),
+            object([
+                ("Id", Value::from(&*header.execution_arn)),
+                ("Input", execution.input.payload.value().clone()),
+                ("StartTime", format_timestamp(execution.started_at.0).into()),
+                ("Name", Value::from(&*header.name)),
+                ("RoleArn", Value::from(&*header.role_arn)),
+                ("RedriveCount", Value::from(0_i64)),
+            ]),
+        );
+        context.insert(
+            "StateMachine".into(),
+            object([
+                ("Id", Value::from(&*header.machine_arn)),
+                ("Name", Value::from(&*header.machine_name)),
+            ]),
+        );
+        let state = self.draft.state(self.stay.state);
+        context.insert("State".into(), self.state(state));
+        if let Some((index, value)) = self
+            .item
+            .clone()
+            .or_else(|| enclosing_item(execution, self.frame))
+        {
+            let item = object([("Index", Value::from(i64::from(index))), ("Value", value)]);
+            context.insert("Map".into(), object([("Item", item)]));
+        }
+        if hands_out_token(state) {
+            context.insert("Task".into(), object([("Token", self.token().into())]));
+        }
+        context.into()
+    }
+
+    fn state(&self, state: &State) -> Value {
+        let mut members = Object::new();
+        members.insert("Name".into(), Value::from(&*self.stay.name));
+        members.insert(
+            "EnteredTime".into(),
+            format_timestamp(self.stay.entered_at.0).into(),
+        );
+        // Only states that can be retried count retries.
+        if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
+            members.insert(
+                "RetryCount".into(),
+                Value::from(i64::from(self.stay.attempt)),
+            );
+        }
+        members.into()
+    }
+
+    fn token(&self) -> String {
+        let header = &self.draft.execution.header;
+        self.draft.env.services.token(&TaskRef {
+            hash: header.hash,
+            execution: header.id,
+            incarnation: header.incarnation,
+            attempt: Attempt {
+                entry: self.stay.entry,
+                attempt: self.stay.attempt,
+                generation: 0,
+            },
+        })
+    }
+}
+
+/// The item of the innermost Map iteration that this frame runs in.
+fn enclosing_item(execution: &Execution, frame: &Frame) -> Option<(u32, Value)> {
+    let mut frame = frame;
+    while let Some((parent, index)) = frame.parent {
+        frame = execution.frame(parent)?;
+        if let Some(Stay {
+            work: Work::Map(work),
+            ..
+        }) = frame.stay()
+        {
+            let items = work.items.payload.value().as_array()?;
+            let item = items.get(usize::try_from(index).ok()?)?.clone();
+            return Some((index, item));
+        }
+    }
+    None
+}
+
+/// Whether `$$.Task.Token` exists while this state's arguments are built.
+fn hands_out_token(state: &State) -> bool {
+    let Kind::Task(task) = &state.kind else {
+        return false;
+    };
+    match &task.resource {
+        Resource::Integration(integration) => match integration.pattern {
+            Pattern::Callback | Pattern::RunJob => true,
+            Pattern::RequestResponse => false,
+        },
+        Resource::Activity { .. } | Resource::Lambda { .. } => false,
+    }
+}
+
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::from(
+        members
+            .into_iter()
+            .map(|(key, value)| (key.into(), value))
+            .collect::<Object>(),
+    )
+}

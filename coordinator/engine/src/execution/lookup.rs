@@ -1,0 +1,156 @@
+//! Finding things in an execution: frames, attempts, payloads, work that is left.
+
+use crate::event::Data;
+use crate::execution::{Execution, Frame, Phase, Status, Stay, Work};
+use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
+
+impl Execution {
+    /// Whether it can still change.
+    pub fn is_running(&self) -> bool {
+        self.status == Status::Running
+    }
+
+    /// A live frame.
+    pub fn frame(&self, id: FrameId) -> Option<&Frame> {
+        self.position(id).and_then(|index| self.frames.get(index))
+    }
+
+    pub(crate) fn frame_mut(&mut self, id: FrameId) -> Option<&mut Frame> {
+        self.position(id)
+            .and_then(|index| self.frames.get_mut(index))
+    }
+
+    pub(crate) fn position(&self, id: FrameId) -> Option<usize> {
+        self.frames.binary_search_by_key(&id, |frame| frame.id).ok()
+    }
+
+    /// Live frames directly below `parent`, ascending.
+    pub(crate) fn children(&self, parent: FrameId) -> impl Iterator<Item = &Frame> {
+        self.frames
+            .iter()
+            .filter(move |frame| frame.parent.is_some_and(|(id, _)| id == parent))
+    }
+
+    /// The frame whose stay this attempt belongs to. Generations are not compared.
+    pub fn holder(&self, attempt: Attempt) -> Option<&Frame> {
+        self.frames.iter().find(|frame| {
+            frame
+                .stay()
+                .is_some_and(|stay| stay.entry == attempt.entry && stay.attempt == attempt.attempt)
+        })
+    }
+
+    /// The payload with this number, when the live state still reaches it. A decision refers to older payloads only
+    /// through this, so a store can resolve references against the execution before the decision.
+    pub fn payload(&self, id: PayloadId) -> Option<Data> {
+        let own = [Some(&self.input), self.output.as_ref()];
+        own.into_iter()
+            .flatten()
+            .chain(self.frames.iter().flat_map(Frame::payloads))
+            .find(|data| data.id == id)
+            .cloned()
+    }
+}
+
+impl Frame {
+    /// The stay in the current state, if the frame is inside one.
+    pub fn stay(&self) -> Option<&Stay> {
+        match &self.phase {
+            Phase::Inside(stay) => Some(stay),
+            Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => None,
+        }
+    }
+
+    pub(crate) fn stay_mut(&mut self) -> Option<&mut Stay> {
+        match &mut self.phase {
+            Phase::Inside(stay) => Some(stay),
+            Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => None,
+        }
+    }
+
+    /// When time alone moves this frame on.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.stay().and_then(|stay| stay.work.due())
+    }
+
+    /// Whether a bounded decision left this frame something to do at once.
+    pub fn is_ready(&self) -> bool {
+        match &self.phase {
+            Phase::Starting | Phase::Ready { .. } => true,
+            Phase::Inside(stay) => matches!(&stay.work, Work::Map(map) if map.has_room()),
+            Phase::Finished { .. } => false,
+        }
+    }
+
+    /// Every payload that this frame holds.
+    pub fn payloads(&self) -> impl Iterator<Item = &Data> {
+        let (one, many): (Option<&Data>, &[Option<Data>]) = match &self.phase {
+            Phase::Inside(stay) => stay.work.payloads(),
+            Phase::Finished { output } => (Some(output), &[]),
+            Phase::Starting | Phase::Ready { .. } => (None, &[]),
+        };
+        std::iter::once(&self.input)
+            .chain(one)
+            .chain(many.iter().flatten())
+    }
+}
+
+impl Stay {
+    /// The attempt that is in flight here, if one is.
+    pub fn open_attempt(&self) -> Option<Attempt> {
+        let generation = match &self.work {
+            Work::Activity(work) => work.generation,
+            Work::Task(_) => 0,
+            Work::Entered
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Parallel(_)
+            | Work::Map(_)
+            | Work::Over => return None,
+        };
+        Some(Attempt {
+            entry: self.entry,
+            attempt: self.attempt,
+            generation,
+        })
+    }
+}
+
+impl Work {
+    /// When time alone ends this work.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Activity(work) => earliest(work.deadline, work.heartbeat_deadline),
+            Self::Task(work) => earliest(work.deadline, work.heartbeat_deadline),
+            Self::Waiting { until } | Self::Backoff { until } => Some(*until),
+            Self::Entered | Self::Parallel(_) | Self::Map(_) | Self::Over => None,
+        }
+    }
+
+    fn payloads(&self) -> (Option<&Data>, &[Option<Data>]) {
+        match self {
+            Self::Activity(work) => (Some(&work.input), &[]),
+            Self::Task(work) => (Some(&work.parameters), &[]),
+            Self::Parallel(work) => (None, &work.results),
+            Self::Map(work) => (Some(&work.items), &work.results),
+            Self::Entered | Self::Waiting { .. } | Self::Backoff { .. } | Self::Over => (None, &[]),
+        }
+    }
+}
+
+impl crate::execution::MapWork {
+    /// Whether another iteration may begin now.
+    pub fn has_room(&self) -> bool {
+        let length = u32::try_from(self.results.len()).unwrap_or(u32::MAX);
+        self.started < length && self.started.saturating_sub(self.finished) < self.max_concurrency
+    }
+}
+
+/// The earlier of two times that may be absent.
+pub(crate) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (Some(time), None) | (None, Some(time)) => Some(time),
+        (None, None) => None,
+    }
+}
