@@ -13,6 +13,8 @@ pub enum Severity {
 pub const SCHEMA_VALIDATION_FAILED: &str = "SCHEMA_VALIDATION_FAILED";
 /// The text is not JSON.
 pub const INVALID_JSON_DESCRIPTION: &str = "INVALID_JSON_DESCRIPTION";
+/// The text is blank.
+pub const MISSING_DESCRIPTION: &str = "MISSING_DESCRIPTION";
 /// A transition leads nowhere, or none leads to a state.
 pub const MISSING_TRANSITION_TARGET: &str = "MISSING_TRANSITION_TARGET";
 /// Two states of the document have one name.

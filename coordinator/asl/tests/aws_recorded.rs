@@ -33,7 +33,7 @@ fn calls(kind: &str, op: &str) -> Vec<Call> {
     for case in cases(kind) {
         for step in case["steps"]
             .as_array()
-            .unwrap()
+            .expect("a case has steps")
             .iter()
             .filter(|step| step["op"] == op)
         {
@@ -58,7 +58,7 @@ fn calls(kind: &str, op: &str) -> Vec<Call> {
 
 impl Call {
     fn id(&self) -> &str {
-        self.case["id"].as_str().unwrap()
+        self.case["id"].as_str().expect("a case has an id")
     }
 
     fn errors(&self) -> Vec<Diagnostic> {

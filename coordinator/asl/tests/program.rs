@@ -321,13 +321,13 @@ fn a_definition_that_is_too_long_is_not_read() {
 }
 
 #[test]
-fn blank_text_has_no_content() {
+fn blank_text_is_a_missing_definition() {
     for text in ["", " ", "\n\t"] {
         let findings = definition::validate(text, &STANDARD);
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].message, "No content to map due to end-of-input");
-        let location = format!("[Source: (String)\"{text}\"; line: 1, column: 0]");
-        assert_eq!(findings[0].location.as_deref(), Some(&*location));
+        assert_eq!(
+            definition::invalid_definition_message(&findings),
+            "Invalid State Machine Definition: 'MISSING_DESCRIPTION: The definition is empty'"
+        );
     }
 }
 

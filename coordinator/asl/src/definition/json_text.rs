@@ -1,21 +1,27 @@
 //! The diagnostic of a text that is not JSON, worded and located as Step Functions does.
 
-use crate::diagnostic::{Diagnostic, INVALID_JSON_DESCRIPTION, Severity};
+use crate::diagnostic::{Diagnostic, INVALID_JSON_DESCRIPTION, MISSING_DESCRIPTION, Severity};
 use crate::value::JsonError;
 
 /// Characters of the source that a location quotes.
 const SOURCE_CHARS_MAX: usize = 500;
 
-/// Says why `text` is not JSON. A text that is blank or starts with a bare word, which is what people send by
-/// mistake, gets the words of Step Functions; anything else those of our parser.
+/// Says why `text` is not JSON. A text that starts with a bare word, which is what people send by mistake, gets the
+/// words of Step Functions; anything else those of our parser.
 pub(super) fn diagnostic(text: &str, error: &JsonError) -> Diagnostic {
     let start = text.trim_ascii_start();
+    if start.is_empty() {
+        return Diagnostic {
+            severity: Severity::Error,
+            code: MISSING_DESCRIPTION,
+            message: "The definition is empty".to_owned(),
+            location: None,
+        };
+    }
     let word = start
         .find(|c: char| !c.is_alphanumeric() && c != '_')
         .unwrap_or(start.len());
-    let (message, line, column) = if start.is_empty() {
-        ("No content to map due to end-of-input".to_owned(), 1, 0)
-    } else if starts_like_a_word(start) && !is_literal(&start[..word]) {
+    let (message, line, column) = if starts_like_a_word(start) && !is_literal(&start[..word]) {
         let (line, column) = place(text, text.len() - start.len() + word);
         (unrecognized(&start[..word]), line, column)
     } else {
