@@ -1,5 +1,8 @@
 //! What an evaluation may ask of its surroundings, and how it fails.
 
+#[cfg(test)]
+pub(crate) mod fixed;
+
 use crate::value::Value;
 
 /// The surroundings of one evaluation. Implemented by the engine per state; cheap to build, everything lazy.

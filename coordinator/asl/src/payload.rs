@@ -88,3 +88,40 @@ impl Default for Payload {
         Payload::empty_object()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_kept_as_written() {
+        let payload = Payload::parse(" {\"b\" : 1.50, \"a\":1e2} ").unwrap();
+        assert_eq!(payload.text(), " {\"b\" : 1.50, \"a\":1e2} ");
+        assert_eq!(payload.len(), 23);
+        assert_eq!(payload.value().to_text(), r#"{"b":1.5,"a":100.0}"#);
+        assert!(Payload::parse(String::from("{")).is_err());
+    }
+
+    #[test]
+    fn equality_is_of_the_text() {
+        let payload = Payload::parse("[1]").unwrap();
+        assert_eq!(payload, Payload::trusted("[1]"));
+        assert_ne!(payload, Payload::trusted("[ 1]"));
+        assert!(payload.ptr_eq(&payload.clone()));
+        assert!(!payload.ptr_eq(&Payload::trusted("[1]")));
+        assert!(Payload::default().ptr_eq(&Payload::empty_object()));
+        assert_eq!(format!("{payload:?}"), "Payload(\"[1]\")");
+    }
+
+    #[test]
+    fn values_are_printed_once() {
+        let payload = Payload::from_value(Value::from(vec![Value::from(1), Value::from("x")]));
+        assert_eq!(payload.text(), r#"[1,"x"]"#);
+        assert!(!payload.is_empty());
+    }
+
+    #[test]
+    fn a_broken_trusted_text_reads_as_null() {
+        assert!(Payload::trusted("{").value().is_null());
+    }
+}

@@ -5,7 +5,7 @@ mod number;
 mod read;
 mod syntax_error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use std::sync::Arc;

@@ -87,15 +87,14 @@ fn seconds(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, E
     let Ok(found) = path.eval(input.value(), env) else {
         return Err(refuse(&format!("does not reference an input value: {path}")));
     };
-    match &found {
-        Value::Number(Number::Int(seconds)) if *seconds >= 0 => Ok(*seconds),
-        Value::Number(Number::Int(seconds)) => {
-            Err(refuse(&format!("references a negative value: {path} == {seconds}")))
-        }
-        other => {
-            Err(refuse(&format!("cannot be parsed as a long value: {path} == {}", shown(other))))
-        }
+    let Value::Number(Number::Int(seconds)) = &found else {
+        let shown = shown(&found);
+        return Err(refuse(&format!("cannot be parsed as a long value: {path} == {shown}")));
+    };
+    if *seconds < 0 {
+        return Err(refuse(&format!("references a negative value: {path} == {seconds}")));
     }
+    Ok(*seconds)
 }
 
 fn timestamp(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, EvalError> {
