@@ -36,10 +36,20 @@ pub struct Comparison {
 
 #[derive(Clone, Debug)]
 enum Test {
-    Is { what: Is, expected: bool },
+    Is {
+        what: Is,
+        expected: bool,
+    },
     Matches(Pattern),
-    Literal { relation: Relation, operand: Operand },
-    Path { relation: Relation, kind: OperandKind, path: Path },
+    Literal {
+        relation: Relation,
+        operand: Operand,
+    },
+    Path {
+        relation: Relation,
+        kind: OperandKind,
+        path: Path,
+    },
 }
 
 /// `IsNull` … `IsTimestamp`.
@@ -120,7 +130,11 @@ impl Rule {
 impl Comparison {
     fn eval(&self, input: &Value, env: &dyn Environment) -> Result<bool, EvalError> {
         let variable = self.variable.eval(input, env);
-        if let Test::Is { what: Is::Present, expected } = self.test {
+        if let Test::Is {
+            what: Is::Present,
+            expected,
+        } = self.test
+        {
             return Ok(self.is_present(&variable) == expected);
         }
         let variable = variable.map_err(|_| invalid(&self.variable))?;
@@ -133,10 +147,16 @@ impl Comparison {
                 .kind()
                 .read(&variable)
                 .is_some_and(|variable| relation.holds(&variable, operand))),
-            Test::Path { relation, kind, path } => {
+            Test::Path {
+                relation,
+                kind,
+                path,
+            } => {
                 let operand = path.eval(input, env).map_err(|_| invalid(path))?;
                 let (variable, operand) = (kind.read(&variable), kind.read(&operand));
-                Ok(variable.zip(operand).is_some_and(|(left, right)| relation.holds(&left, &right)))
+                Ok(variable
+                    .zip(operand)
+                    .is_some_and(|(left, right)| relation.holds(&left, &right)))
             }
         }
     }
@@ -144,7 +164,9 @@ impl Comparison {
     /// An indefinite path is present when it selects anything.
     fn is_present(&self, found: &Result<Value, PathMiss>) -> bool {
         let is_empty = |value: &Value| value.as_array().is_some_and(|items| items.is_empty());
-        found.as_ref().is_ok_and(|value| self.variable.is_definite() || !is_empty(value))
+        found
+            .as_ref()
+            .is_ok_and(|value| self.variable.is_definite() || !is_empty(value))
     }
 }
 
@@ -156,14 +178,18 @@ impl Is {
             Is::Numeric => matches!(value, Value::Number(_)),
             Is::String => matches!(value, Value::String(_)),
             Is::Boolean => matches!(value, Value::Bool(_)),
-            Is::Timestamp => value.as_str().is_some_and(|text| parse_instant(text).is_some()),
+            Is::Timestamp => value
+                .as_str()
+                .is_some_and(|text| parse_instant(text).is_some()),
         }
     }
 }
 
 impl Relation {
     fn holds(self, left: &Operand, right: &Operand) -> bool {
-        let Some(order) = left.order(right) else { return false };
+        let Some(order) = left.order(right) else {
+            return false;
+        };
         match self {
             Relation::Equals => order.is_eq(),
             Relation::LessThan => order.is_lt(),
@@ -179,7 +205,9 @@ impl OperandKind {
     fn read(self, value: &Value) -> Option<Operand> {
         match (self, value) {
             (OperandKind::String, Value::String(text)) => Some(Operand::String(text.clone())),
-            (OperandKind::Numeric, Value::Number(number)) => Some(Operand::Numeric(number.as_f64())),
+            (OperandKind::Numeric, Value::Number(number)) => {
+                Some(Operand::Numeric(number.as_f64()))
+            }
             (OperandKind::Boolean, Value::Bool(flag)) => Some(Operand::Boolean(*flag)),
             (OperandKind::Timestamp, Value::String(text)) => {
                 parse_instant(text).map(Operand::Timestamp)

@@ -27,16 +27,25 @@ pub struct EvalError {
 impl EvalError {
     /// `States.Runtime`: never retried, never caught.
     pub fn runtime(cause: impl Into<String>) -> EvalError {
-        EvalError { error: "States.Runtime", cause: cause.into() }
+        EvalError {
+            error: "States.Runtime",
+            cause: cause.into(),
+        }
     }
 
     /// `States.IntrinsicFailure`.
     pub fn intrinsic(cause: impl Into<String>) -> EvalError {
-        EvalError { error: "States.IntrinsicFailure", cause: cause.into() }
+        EvalError {
+            error: "States.IntrinsicFailure",
+            cause: cause.into(),
+        }
     }
 
     /// `States.ResultPathMatchFailure`.
     pub fn result_path(cause: impl Into<String>) -> EvalError {
-        EvalError { error: "States.ResultPathMatchFailure", cause: cause.into() }
+        EvalError {
+            error: "States.ResultPathMatchFailure",
+            cause: cause.into(),
+        }
     }
 }

@@ -5,9 +5,9 @@ mod encode;
 mod json;
 mod math;
 mod parse;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,7 +71,10 @@ impl Intrinsic {
     /// `\'`, `\{`, `\}` and `\\`.
     pub fn parse(source: &str) -> Result<Intrinsic, PathError> {
         let call = parse::parse(source)?;
-        Ok(Intrinsic(Arc::new(Parsed { source: source.into(), call })))
+        Ok(Intrinsic(Arc::new(Parsed {
+            source: source.into(),
+            call,
+        })))
     }
 
     /// The text as written.
@@ -86,7 +89,9 @@ impl Intrinsic {
     pub fn eval(&self, document: &Value, env: &dyn Environment) -> Result<Value, EvalError> {
         self.0.call.eval(document, env).map_err(|why| {
             let source = self.source();
-            EvalError::intrinsic(format!("The function '{source}' had the following error: {why}"))
+            EvalError::intrinsic(format!(
+                "The function '{source}' had the following error: {why}"
+            ))
         })
     }
 }
@@ -113,7 +118,10 @@ impl Call {
                 Argument::Format(format) => template = Some(format),
                 Argument::Call(call) => arguments.push(call.eval(document, env)?),
                 Argument::Path(path) => {
-                    arguments.push(path.eval(document, env).map_err(|_| not_found(path, document))?);
+                    arguments.push(
+                        path.eval(document, env)
+                            .map_err(|_| not_found(path, document))?,
+                    );
                 }
             }
         }
@@ -184,13 +192,21 @@ fn not_found(path: &Path, document: &Value) -> String {
 fn expect_array(value: &Value) -> Result<&[Value], String> {
     match value.as_array() {
         Some(items) => Ok(items),
-        None => Err(format!("Expected an array but found {}: {}", value.type_name(), value.to_text())),
+        None => Err(format!(
+            "Expected an array but found {}: {}",
+            value.type_name(),
+            value.to_text()
+        )),
     }
 }
 
 fn expect_string(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| {
-        format!("Expected a string but found {}: {}", value.type_name(), value.to_text())
+        format!(
+            "Expected a string but found {}: {}",
+            value.type_name(),
+            value.to_text()
+        )
     })
 }
 

@@ -97,7 +97,9 @@ impl Path {
             Root::Context => evaluate::evaluate(&self.0, env.context()),
             Root::Variable(name) => match env.variable(name) {
                 Some(value) => evaluate::evaluate(&self.0, &value),
-                None => Err(PathMiss { detail: format!("No results for path: ${name}") }),
+                None => Err(PathMiss {
+                    detail: format!("No results for path: ${name}"),
+                }),
             },
         }
     }
@@ -117,6 +119,8 @@ impl fmt::Debug for Path {
 
 impl PathError {
     pub(crate) fn new(message: impl Into<String>) -> PathError {
-        PathError { message: message.into() }
+        PathError {
+            message: message.into(),
+        }
     }
 }

@@ -28,12 +28,18 @@ impl Payload {
     /// Prints a value now and keeps both.
     pub fn from_value(value: Value) -> Payload {
         let text = value.to_text().into_boxed_str();
-        Payload(Arc::new(Inner { text, value: OnceLock::from(value) }))
+        Payload(Arc::new(Inner {
+            text,
+            value: OnceLock::from(value),
+        }))
     }
 
     /// A text that was checked before, such as one from our own log. A broken one reads as null.
     pub fn trusted(text: impl Into<Box<str>>) -> Payload {
-        Payload(Arc::new(Inner { text: text.into(), value: OnceLock::new() }))
+        Payload(Arc::new(Inner {
+            text: text.into(),
+            value: OnceLock::new(),
+        }))
     }
 
     /// `{}`, shared.
@@ -49,7 +55,9 @@ impl Payload {
 
     /// The value, parsed on first use.
     pub fn value(&self) -> &Value {
-        self.0.value.get_or_init(|| Value::parse(&self.0.text).unwrap_or_default())
+        self.0
+            .value
+            .get_or_init(|| Value::parse(&self.0.text).unwrap_or_default())
     }
 
     /// The size of the text, in bytes.

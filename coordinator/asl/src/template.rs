@@ -43,7 +43,10 @@ enum Part {
     Object(Vec<(Arc<str>, Part)>),
     Array(Vec<Part>),
     /// `field` is the key as written, `value.$`.
-    Expression { field: Arc<str>, expression: Expression },
+    Expression {
+        field: Arc<str>,
+        expression: Expression,
+    },
 }
 
 impl Expression {
@@ -73,9 +76,9 @@ impl Expression {
     pub fn eval(&self, document: &Value, env: &dyn Environment) -> Result<Value, ExpressionError> {
         match self {
             Expression::Path(path) => path.eval(document, env).map_err(ExpressionError::Miss),
-            Expression::Intrinsic(intrinsic) => {
-                intrinsic.eval(document, env).map_err(ExpressionError::Failed)
-            }
+            Expression::Intrinsic(intrinsic) => intrinsic
+                .eval(document, env)
+                .map_err(ExpressionError::Failed),
         }
     }
 
@@ -105,7 +108,11 @@ impl Template {
     pub fn compile(template: &Value) -> Result<Template, Vec<TemplateProblem>> {
         let mut problems = Vec::new();
         let part = compile(template, "", &mut problems);
-        if problems.is_empty() { Ok(Template(part)) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Template(part))
+        } else {
+            Err(problems)
+        }
     }
 
     /// Fills the template.
@@ -129,7 +136,10 @@ fn compile(template: &Value, pointer: &str, problems: &mut Vec<TemplateProblem>)
                 .iter()
                 .map(|(key, value)| compile_member(members, (key, value), pointer, problems))
                 .collect();
-            if fields.iter().all(|(_, part)| matches!(part, Part::Literal(_))) {
+            if fields
+                .iter()
+                .all(|(_, part)| matches!(part, Part::Literal(_)))
+            {
                 return Part::Literal(template.clone());
             }
             Part::Object(fields)
@@ -163,10 +173,16 @@ fn compile_member(
     };
     if siblings.contains_key(name) {
         let message = format!("The fields '{name}' and '{key}' cannot both be specified");
-        problems.push(TemplateProblem { pointer: pointer.clone(), message });
+        problems.push(TemplateProblem {
+            pointer: pointer.clone(),
+            message,
+        });
     }
     let part = match value.as_str().map(Expression::parse) {
-        Some(Ok(expression)) => Part::Expression { field: key.clone(), expression },
+        Some(Ok(expression)) => Part::Expression {
+            field: key.clone(),
+            expression,
+        },
         Some(Err(_)) | None => {
             let message = format!(
                 "The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call"

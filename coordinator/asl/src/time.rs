@@ -14,7 +14,11 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 /// ISO-8601 in UTC with three fraction digits, or none when the fraction is zero. Instants outside the years
 /// -9999 to 9999 are printed as the nearest one inside.
 pub fn format_timestamp(ms: i64) -> String {
-    let nearest = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let nearest = if ms < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
     let instant = Timestamp::from_millisecond(ms).unwrap_or(nearest);
     let at = instant.to_zoned(TimeZone::UTC).datetime();
     let (year, month, day) = (at.year(), at.month(), at.day());
@@ -41,7 +45,8 @@ pub(crate) fn parse_instant(text: &str) -> Option<Timestamp> {
         Some(rest) => rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count()),
         None => ("0", rest),
     };
-    let offset_is_valid = offset == "Z" || has_shape(offset, b"+00:00") || has_shape(offset, b"-00:00");
+    let offset_is_valid =
+        offset == "Z" || has_shape(offset, b"+00:00") || has_shape(offset, b"-00:00");
     // A 60th second is an error here; jiff alone would take it for the 59th.
     if fraction.is_empty() || !offset_is_valid || &head[17..] > "59" {
         return None;
@@ -53,10 +58,13 @@ pub(crate) fn parse_instant(text: &str) -> Option<Timestamp> {
 /// Whether every `0` of the shape stands for a digit of the text, and everything else for itself.
 fn has_shape(text: &str, shape: &[u8]) -> bool {
     text.len() == shape.len()
-        && text.bytes().zip(shape).all(|(byte, expected)| match expected {
-            b'0' => byte.is_ascii_digit(),
-            other => byte == *other,
-        })
+        && text
+            .bytes()
+            .zip(shape)
+            .all(|(byte, expected)| match expected {
+                b'0' => byte.is_ascii_digit(),
+                other => byte == *other,
+            })
 }
 
 #[cfg(test)]
@@ -89,11 +97,27 @@ mod tests {
     #[test]
     fn everything_else_is_no_timestamp() {
         for text in [
-            "", "now", "2016-03-14", "2016-03-14T01:59:00", "2016-03-14t01:59:00Z", "2016-03-14T01:59:00z",
-            "2016-03-14 01:59:00Z", "2016-03-14T01:59Z", "2016-13-05T21:29:29Z", "2016-12-05T25:29:29Z",
-            "2023-02-29T00:00:00Z", "05-12-2016T21:29:29Z", "2016-03-14T01:59:60Z", "2016-03-14T01:59:00.Z",
-            "2016-03-14T01:59:00+0100", "2016-03-14T01:59:00+01", "2016-03-14T24:00:00Z", "2016-03-14T01:59:00Z ",
-            "2016-03-14T01:59:00Z[UTC]", "+002016-03-14T01:59:00Z", "2016-03-14T01:59:00é",
+            "",
+            "now",
+            "2016-03-14",
+            "2016-03-14T01:59:00",
+            "2016-03-14t01:59:00Z",
+            "2016-03-14T01:59:00z",
+            "2016-03-14 01:59:00Z",
+            "2016-03-14T01:59Z",
+            "2016-13-05T21:29:29Z",
+            "2016-12-05T25:29:29Z",
+            "2023-02-29T00:00:00Z",
+            "05-12-2016T21:29:29Z",
+            "2016-03-14T01:59:60Z",
+            "2016-03-14T01:59:00.Z",
+            "2016-03-14T01:59:00+0100",
+            "2016-03-14T01:59:00+01",
+            "2016-03-14T24:00:00Z",
+            "2016-03-14T01:59:00Z ",
+            "2016-03-14T01:59:00Z[UTC]",
+            "+002016-03-14T01:59:00Z",
+            "2016-03-14T01:59:00é",
         ] {
             check(text, None);
         }

@@ -82,28 +82,52 @@ impl Value {
     }
 
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(text) = self { Some(text) } else { None }
+        if let Value::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The whole number, if this is one; `2.0` is.
     pub fn as_i64(&self) -> Option<i64> {
-        if let Value::Number(number) = self { number.as_i64() } else { None }
+        if let Value::Number(number) = self {
+            number.as_i64()
+        } else {
+            None
+        }
     }
 
     pub fn as_f64(&self) -> Option<f64> {
-        if let Value::Number(number) = self { Some(number.as_f64()) } else { None }
+        if let Value::Number(number) = self {
+            Some(number.as_f64())
+        } else {
+            None
+        }
     }
 
     pub fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(flag) = self { Some(*flag) } else { None }
+        if let Value::Bool(flag) = self {
+            Some(*flag)
+        } else {
+            None
+        }
     }
 
     pub fn as_array(&self) -> Option<&Arc<Vec<Value>>> {
-        if let Value::Array(items) = self { Some(items) } else { None }
+        if let Value::Array(items) = self {
+            Some(items)
+        } else {
+            None
+        }
     }
 
     pub fn as_object(&self) -> Option<&Arc<Object>> {
-        if let Value::Object(members) = self { Some(members) } else { None }
+        if let Value::Object(members) = self {
+            Some(members)
+        } else {
+            None
+        }
     }
 
     /// The member of an object.
@@ -131,7 +155,10 @@ impl Value {
                 levels == 0 || items.iter().any(|item| item.nests_deeper_than(levels - 1))
             }
             Value::Object(members) => {
-                levels == 0 || members.values().any(|value| value.nests_deeper_than(levels - 1))
+                levels == 0
+                    || members
+                        .values()
+                        .any(|value| value.nests_deeper_than(levels - 1))
             }
         }
     }
@@ -164,7 +191,11 @@ impl From<i64> for Value {
 /// JSON has no infinities and no NaN: they become null.
 impl From<f64> for Value {
     fn from(number: f64) -> Value {
-        if number.is_finite() { Value::Number(Number::Float(number)) } else { Value::Null }
+        if number.is_finite() {
+            Value::Number(Number::Float(number))
+        } else {
+            Value::Null
+        }
     }
 }
 

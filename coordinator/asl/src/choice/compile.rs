@@ -18,7 +18,11 @@ enum Operator {
     Not,
     Is(Is),
     Matches,
-    Compare { kind: OperandKind, relation: Relation, by_path: bool },
+    Compare {
+        kind: OperandKind,
+        relation: Relation,
+        by_path: bool,
+    },
 }
 
 /// Compiles a top-level rule.
@@ -38,7 +42,10 @@ struct Problems {
 
 impl Problems {
     fn report<T>(&mut self, pointer: &str, message: impl Into<String>) -> Option<T> {
-        self.found.push(TemplateProblem { pointer: pointer.into(), message: message.into() });
+        self.found.push(TemplateProblem {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
         None
     }
 
@@ -47,11 +54,15 @@ impl Problems {
             return self.report(pointer, "A choice rule must be an object");
         };
         if depth > RULE_NESTING_MAX {
-            return self.report(pointer, format!("Rules nest deeper than {RULE_NESTING_MAX}"));
+            return self.report(
+                pointer,
+                format!("Rules nest deeper than {RULE_NESTING_MAX}"),
+            );
         }
         let mut operators = Vec::new();
         for (key, value) in members.iter() {
-            let is_state_field = STATE_FIELDS.contains(&&**key) && (depth == 0 || &**key == "Comment");
+            let is_state_field =
+                STATE_FIELDS.contains(&&**key) && (depth == 0 || &**key == "Comment");
             if is_state_field || &**key == "Variable" {
                 continue;
             }
@@ -82,7 +93,9 @@ impl Problems {
             Operator::And => return self.rules(value, place, depth).map(Rule::And),
             Operator::Or => return self.rules(value, place, depth).map(Rule::Or),
             Operator::Not => {
-                return self.rule(value, place, depth + 1).map(|rule| Rule::Not(Box::new(rule)));
+                return self
+                    .rule(value, place, depth + 1)
+                    .map(|rule| Rule::Not(Box::new(rule)));
             }
             Operator::Is(what) => match value.as_bool() {
                 Some(expected) => Some(Test::Is { what, expected }),
@@ -92,19 +105,32 @@ impl Problems {
                 Some(text) => Some(Test::Matches(Pattern::parse(text))),
                 None => self.report(place, "Expected value of type String"),
             },
-            Operator::Compare { kind, relation, by_path: false } => {
+            Operator::Compare {
+                kind,
+                relation,
+                by_path: false,
+            } => {
                 let operand = self.literal(kind, value, place);
                 operand.map(|operand| Test::Literal { relation, operand })
             }
-            Operator::Compare { kind, relation, by_path: true } => {
-                self.path(value, place).map(|path| Test::Path { relation, kind, path })
-            }
+            Operator::Compare {
+                kind,
+                relation,
+                by_path: true,
+            } => self.path(value, place).map(|path| Test::Path {
+                relation,
+                kind,
+                path,
+            }),
         };
         let variable = match rule.get("Variable") {
             Some(variable) => self.path(variable, &format!("{pointer}/Variable")),
             None => self.report(pointer, "These fields are required: [Variable]"),
         };
-        Some(Rule::Comparison(Comparison { variable: variable?, test: test? }))
+        Some(Rule::Comparison(Comparison {
+            variable: variable?,
+            test: test?,
+        }))
     }
 
     fn rules(&mut self, value: &Value, place: &str, depth: usize) -> Option<Vec<Rule>> {
@@ -179,6 +205,10 @@ impl Operator {
             _ => return None,
         };
         let is_known = kind != OperandKind::Boolean || relation == Relation::Equals;
-        is_known.then_some(Operator::Compare { kind, relation, by_path: short.is_some() })
+        is_known.then_some(Operator::Compare {
+            kind,
+            relation,
+            by_path: short.is_some(),
+        })
     }
 }

@@ -25,11 +25,20 @@ impl Pattern {
 
     /// Whether the whole text matches. Each literal takes the first place it fits, so the search is linear.
     pub(super) fn matches(&self, text: &str) -> bool {
-        let (last, before) = self.0.split_last().expect("a pattern has at least one literal");
-        let Some((first, middle)) = before.split_first() else { return text == last };
-        let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+        let (last, before) = self
+            .0
+            .split_last()
+            .expect("a pattern has at least one literal");
+        let Some((first, middle)) = before.split_first() else {
+            return text == last;
+        };
+        let Some(mut rest) = text.strip_prefix(first.as_str()) else {
+            return false;
+        };
         for literal in middle {
-            let Some(at) = rest.find(literal.as_str()) else { return false };
+            let Some(at) = rest.find(literal.as_str()) else {
+                return false;
+            };
             rest = &rest[at + literal.len()..];
         }
         rest.ends_with(last.as_str())

@@ -14,7 +14,9 @@ pub(crate) struct Fixed {
 impl Fixed {
     pub(crate) fn new() -> Fixed {
         Fixed {
-            context: value(r#"{"Execution":{"Id":"e1","Input":{"a":1}},"Map":{"Item":{"Index":2,"Value":"v"}}}"#),
+            context: value(
+                r#"{"Execution":{"Id":"e1","Input":{"a":1}},"Map":{"Item":{"Index":2,"Value":"v"}}}"#,
+            ),
             variables: value(r#"{"count":3,"user_1":{"name":"Ann","tags":["x","y"]}}"#),
             entropy: Cell::new(0x0123_4567_89ab_cdef),
         }
@@ -31,7 +33,12 @@ impl Environment for Fixed {
     }
 
     fn random_u64(&self) -> u64 {
-        self.entropy.set(self.entropy.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        self.entropy.set(
+            self.entropy
+                .get()
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1),
+        );
         self.entropy.get()
     }
 }

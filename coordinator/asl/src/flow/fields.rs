@@ -85,14 +85,20 @@ fn after(seconds: i64, now_ms: i64) -> i64 {
 fn seconds(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, EvalError> {
     let refuse = |what: &str| EvalError::runtime(format!("The SecondsPath parameter {what}"));
     let Ok(found) = path.eval(input.value(), env) else {
-        return Err(refuse(&format!("does not reference an input value: {path}")));
+        return Err(refuse(&format!(
+            "does not reference an input value: {path}"
+        )));
     };
     let Value::Number(Number::Int(seconds)) = &found else {
         let shown = shown(&found);
-        return Err(refuse(&format!("cannot be parsed as a long value: {path} == {shown}")));
+        return Err(refuse(&format!(
+            "cannot be parsed as a long value: {path} == {shown}"
+        )));
     };
     if *seconds < 0 {
-        return Err(refuse(&format!("references a negative value: {path} == {seconds}")));
+        return Err(refuse(&format!(
+            "references a negative value: {path} == {seconds}"
+        )));
     }
     Ok(*seconds)
 }
@@ -100,7 +106,9 @@ fn seconds(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, E
 fn timestamp(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, EvalError> {
     let refuse = |what: &str| EvalError::runtime(format!("The TimestampPath parameter {what}"));
     let Ok(found) = path.eval(input.value(), env) else {
-        return Err(refuse(&format!("does not reference an input value: {path}")));
+        return Err(refuse(&format!(
+            "does not reference an input value: {path}"
+        )));
     };
     found.as_str().and_then(parse_timestamp).ok_or_else(|| {
         refuse(&format!(

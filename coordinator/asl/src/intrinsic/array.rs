@@ -14,7 +14,12 @@ pub(super) fn partition(items: &Value, size: &Value) -> Result<Value, String> {
         return Err(format!("The chunk size must be at least 1 but was {size}"));
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    Ok(Value::from(items.chunks(size).map(|chunk| Value::from(chunk.to_vec())).collect::<Vec<_>>()))
+    Ok(Value::from(
+        items
+            .chunks(size)
+            .map(|chunk| Value::from(chunk.to_vec()))
+            .collect::<Vec<_>>(),
+    ))
 }
 
 pub(super) fn contains(items: &Value, value: &Value) -> Result<Value, String> {
@@ -34,19 +39,28 @@ pub(super) fn range(first: &Value, last: &Value, stride: &Value) -> Result<Value
     let is_empty = span.signum() == -stride_wide.signum();
     let count = if is_empty { 0 } else { span / stride_wide + 1 };
     if count > i128::from(ARRAY_RANGE_ITEMS_MAX) {
-        return Err(format!("The range has more than {ARRAY_RANGE_ITEMS_MAX} items"));
+        return Err(format!(
+            "The range has more than {ARRAY_RANGE_ITEMS_MAX} items"
+        ));
     }
     let items = std::iter::successors(Some(first), |item| item.checked_add(stride));
     let count = usize::try_from(count).expect("checked against the limit");
-    Ok(Value::from(items.take(count).map(Value::from).collect::<Vec<_>>()))
+    Ok(Value::from(
+        items.take(count).map(Value::from).collect::<Vec<_>>(),
+    ))
 }
 
 pub(super) fn get_item(items: &Value, index: &Value) -> Result<Value, String> {
     let items = expect_array(items)?;
     let index = expect_integer(index)?;
-    let found = usize::try_from(index).ok().and_then(|index| items.get(index));
+    let found = usize::try_from(index)
+        .ok()
+        .and_then(|index| items.get(index));
     found.cloned().ok_or_else(|| {
-        format!("The index {index} is out of bounds for an array of length {}", items.len())
+        format!(
+            "The index {index} is out of bounds for an array of length {}",
+            items.len()
+        )
     })
 }
 
@@ -63,7 +77,13 @@ pub(super) fn unique(items: &Value) -> Result<Value, String> {
         write_canonical(item, &mut key);
         seen.insert(key)
     };
-    Ok(Value::from(expect_array(items)?.iter().filter(is_new).cloned().collect::<Vec<_>>()))
+    Ok(Value::from(
+        expect_array(items)?
+            .iter()
+            .filter(is_new)
+            .cloned()
+            .collect::<Vec<_>>(),
+    ))
 }
 
 /// A text that equal values share: members sorted, whole floats as integers.

@@ -27,7 +27,9 @@ pub(super) fn base64_encode(text: &Value) -> Result<Value, String> {
 pub(super) fn base64_decode(text: &Value) -> Result<Value, String> {
     let text = within(expect_string(text)?, BASE64_CHARS_MAX)?;
     let packed: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    let bytes = BASE64.decode(packed).map_err(|error| format!("Invalid base64 text: {error}"))?;
+    let bytes = BASE64
+        .decode(packed)
+        .map_err(|error| format!("Invalid base64 text: {error}"))?;
     Ok(Value::from(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -73,8 +75,10 @@ fn within(text: &str, chars_max: usize) -> Result<&str, String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+            text
+        })
 }

@@ -23,7 +23,11 @@ pub(super) fn merge(left: &Value, right: &Value, deep: &Value) -> Result<Value, 
     }
     let mut merged = Object::clone(members(left)?);
     let right = members(right)?;
-    merged.extend(right.iter().map(|(key, value)| (key.clone(), value.clone())));
+    merged.extend(
+        right
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
     Ok(Value::from(merged))
 }
 
@@ -32,7 +36,10 @@ fn members(value: &Value) -> Result<&Object, String> {
         Some(members) => Ok(members),
         None => {
             let found = value.type_name();
-            Err(format!("Expected an object but found {found}: {}", value.to_text()))
+            Err(format!(
+                "Expected an object but found {found}: {}",
+                value.to_text()
+            ))
         }
     }
 }

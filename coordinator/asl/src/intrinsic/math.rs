@@ -5,16 +5,21 @@ use crate::value::Value;
 
 /// Both numbers are rounded and must fit 32 bits.
 pub(super) fn add(left: &Value, right: &Value) -> Result<Value, String> {
-    Ok(Value::from(i64::from(expect_i32(left)?) + i64::from(expect_i32(right)?)))
+    Ok(Value::from(
+        i64::from(expect_i32(left)?) + i64::from(expect_i32(right)?),
+    ))
 }
 
 /// A number from `start` (included) to `end` (excluded).
 pub(super) fn random(start: &Value, end: &Value, entropy: u64) -> Result<Value, String> {
     let (start, end) = (expect_i32(start)?, expect_i32(end)?);
     let width = i64::from(end) - i64::from(start);
-    let width = u64::try_from(width).ok().filter(|width| *width > 0).ok_or_else(|| {
-        format!("The start number {start} must be less than the end number {end}")
-    })?;
+    let width = u64::try_from(width)
+        .ok()
+        .filter(|width| *width > 0)
+        .ok_or_else(|| {
+            format!("The start number {start} must be less than the end number {end}")
+        })?;
     // Multiply and shift: even to within 2^-32 for widths of 32 bits, without a loop.
     let scaled = (u128::from(entropy) * u128::from(width)) >> 64;
     let offset = i64::try_from(scaled).expect("less than the width");
@@ -38,6 +43,10 @@ fn split_mix(seed: u64) -> u64 {
 fn expect_i32(value: &Value) -> Result<i32, String> {
     let integer = expect_integer(value)?;
     i32::try_from(integer).map_err(|_| {
-        format!("The number {integer} is not between {} and {}", i32::MIN, i32::MAX)
+        format!(
+            "The number {integer} is not between {} and {}",
+            i32::MIN,
+            i32::MAX
+        )
     })
 }

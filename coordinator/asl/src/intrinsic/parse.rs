@@ -13,13 +13,19 @@ struct Cursor<'t> {
 
 /// Parses a whole field.
 pub(super) fn parse(source: &str) -> Result<Call, PathError> {
-    let mut cursor = Cursor { text: source, position: 0 };
+    let mut cursor = Cursor {
+        text: source,
+        position: 0,
+    };
     let call = cursor.call(1)?;
     cursor.skip_blanks();
     if cursor.rest().is_empty() {
         return Ok(call);
     }
-    Err(PathError::new(format!("unexpected '{}' after the call", cursor.rest())))
+    Err(PathError::new(format!(
+        "unexpected '{}' after the call",
+        cursor.rest()
+    )))
 }
 
 impl<'t> Cursor<'t> {
@@ -32,19 +38,28 @@ impl<'t> Cursor<'t> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
         let name = &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())];
         let known = name.strip_prefix("States.").and_then(|short| {
-            Function::ALL.iter().find(|(candidate, ..)| *candidate == short)
+            Function::ALL
+                .iter()
+                .find(|(candidate, ..)| *candidate == short)
         });
         let Some((_, function, least, most)) = known else {
-            return Err(PathError::new(format!("'{name}' is not an intrinsic function")));
+            return Err(PathError::new(format!(
+                "'{name}' is not an intrinsic function"
+            )));
         };
         self.position += name.len();
         self.expect('(')?;
         let arguments = self.arguments(*function, depth)?;
         if arguments.len() < *least || arguments.len() > *most {
             let count = arguments.len();
-            return Err(PathError::new(format!("{name} does not take {count} arguments")));
+            return Err(PathError::new(format!(
+                "{name} does not take {count} arguments"
+            )));
         }
-        Ok(Call { function: *function, arguments })
+        Ok(Call {
+            function: *function,
+            arguments,
+        })
     }
 
     fn arguments(&mut self, function: Function, depth: usize) -> Result<Vec<Argument>, PathError> {
@@ -174,7 +189,9 @@ fn unescape(raw: &str) -> Result<String, PathError> {
         match chars.next() {
             Some(escaped @ ('\'' | '{' | '}' | '\\')) => text.push(escaped),
             Some(other) => {
-                return Err(PathError::new(format!("'\\{other}' is not an escape sequence")));
+                return Err(PathError::new(format!(
+                    "'\\{other}' is not an escape sequence"
+                )));
             }
             None => return Err(PathError::new("a string ends within an escape sequence")),
         }

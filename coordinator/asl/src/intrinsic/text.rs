@@ -34,7 +34,9 @@ impl Format {
         let holes = self.0.len() - 1;
         if holes != values.len() {
             let count = values.len();
-            return Err(format!("The template has {holes} placeholders but {count} arguments"));
+            return Err(format!(
+                "The template has {holes} placeholders but {count} arguments"
+            ));
         }
         let mut filled = String::new();
         for (index, text) in self.0.iter().enumerate() {
@@ -58,6 +60,8 @@ pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String
 pub(super) fn split(text: &Value, separators: &Value) -> Result<Value, String> {
     let text = expect_string(text)?;
     let separators = expect_string(separators)?;
-    let parts = text.split(|c| separators.contains(c)).filter(|part| !part.is_empty());
+    let parts = text
+        .split(|c| separators.contains(c))
+        .filter(|part| !part.is_empty());
     Ok(Value::from(parts.map(Value::from).collect::<Vec<_>>()))
 }

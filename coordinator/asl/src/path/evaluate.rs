@@ -19,7 +19,10 @@ pub(super) fn evaluate(path: &Parsed, root: &Value) -> Result<Value, PathMiss> {
     if path.segments.is_empty() {
         return Ok(root.clone());
     }
-    let evaluation = Evaluation { root, left: Cell::new(PATH_STEPS_MAX) };
+    let evaluation = Evaluation {
+        root,
+        left: Cell::new(PATH_STEPS_MAX),
+    };
     evaluation.chain(&path.segments, root)
 }
 
@@ -27,7 +30,10 @@ impl Evaluation<'_> {
     /// Selects, then applies the functions at the end.
     fn chain(&self, segments: &[Segment], start: &Value) -> Result<Value, PathMiss> {
         let is_function = |segment: &Segment| matches!(segment, Segment::Function(..));
-        let end = segments.iter().position(is_function).unwrap_or(segments.len());
+        let end = segments
+            .iter()
+            .position(is_function)
+            .unwrap_or(segments.len());
         let (selectors, functions) = segments.split_at(end);
         let mut value = if syntax::is_definite(selectors) {
             self.definite(selectors, start)?
@@ -46,7 +52,11 @@ impl Evaluation<'_> {
 
     /// The value of a path inside a filter; none when it is definite and finds nothing.
     pub(super) fn query(&self, query: &Query, current: &Value) -> Result<Option<Value>, PathMiss> {
-        let start = if query.from_current { current } else { self.root };
+        let start = if query.from_current {
+            current
+        } else {
+            self.root
+        };
         self.spend()?;
         match self.chain(&query.segments, start) {
             Ok(value) => Ok(Some(value)),
@@ -148,7 +158,9 @@ impl Evaluation<'_> {
         values: impl IntoIterator<Item = &'v Value>,
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
-        values.into_iter().try_for_each(|value| self.select(rest, value, found))
+        values
+            .into_iter()
+            .try_for_each(|value| self.select(rest, value, found))
     }
 
     fn select_at(
@@ -158,7 +170,9 @@ impl Evaluation<'_> {
         value: &Value,
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
-        let Some(items) = value.as_array() else { return Ok(()) };
+        let Some(items) = value.as_array() else {
+            return Ok(());
+        };
         let place = |index: &i64| position(*index, items.len()).and_then(|place| items.get(place));
         self.select_all(rest, indices.iter().filter_map(place), found)
     }
@@ -171,17 +185,35 @@ impl Evaluation<'_> {
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
-        let from_start = |index: i64| if index < 0 { index.saturating_add(length) } else { index };
+        let from_start = |index: i64| {
+            if index < 0 {
+                index.saturating_add(length)
+            } else {
+                index
+            }
+        };
         let is_forward = slice.stride > 0;
-        let (first, past) = if is_forward { (0, length) } else { (length - 1, -1) };
-        let (lowest, highest) = if is_forward { (0, length) } else { (-1, length - 1) };
+        let (first, past) = if is_forward {
+            (0, length)
+        } else {
+            (length - 1, -1)
+        };
+        let (lowest, highest) = if is_forward {
+            (0, length)
+        } else {
+            (-1, length - 1)
+        };
         let bound = |bound: Option<i64>, default: i64| {
-            bound.map_or(default, |index| from_start(index).clamp(lowest, highest.max(lowest)))
+            bound.map_or(default, |index| {
+                from_start(index).clamp(lowest, highest.max(lowest))
+            })
         };
         let mut index = bound(slice.start, first);
         let end = bound(slice.end, past);
         while (is_forward && index < end) || (!is_forward && index > end) {
-            let item = usize::try_from(index).ok().and_then(|index| items.get(index));
+            let item = usize::try_from(index)
+                .ok()
+                .and_then(|index| items.get(index));
             self.select_all(rest, item, found)?;
             index = index.saturating_add(slice.stride);
         }
@@ -216,11 +248,18 @@ impl Evaluation<'_> {
 /// The elements of an array or the members of an object.
 fn children(value: &Value) -> impl Iterator<Item = &Value> {
     let items = value.as_array().into_iter().flat_map(|items| items.iter());
-    items.chain(value.as_object().into_iter().flat_map(|members| members.values()))
+    items.chain(
+        value
+            .as_object()
+            .into_iter()
+            .flat_map(|members| members.values()),
+    )
 }
 
 fn pick(members: &Object, names: &[Arc<str>]) -> Value {
-    let present = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
+    let present = names
+        .iter()
+        .filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
     Value::from(present.collect::<Object>())
 }
 
@@ -233,7 +272,9 @@ pub(super) fn position(index: i64, length: usize) -> Option<usize> {
 }
 
 fn no_results(segments: &[Segment]) -> PathMiss {
-    PathMiss { detail: format!("No results for path: {}", syntax::print(segments)) }
+    PathMiss {
+        detail: format!("No results for path: {}", syntax::print(segments)),
+    }
 }
 
 /// A missing member: Jayway words the last part of a path and the others differently.
@@ -241,7 +282,10 @@ fn missing(segments: &[Segment], index: usize) -> PathMiss {
     if index + 1 == segments.len() {
         return no_results(segments);
     }
-    let detail = format!("Missing property in path {}", syntax::print(&segments[..=index]));
+    let detail = format!(
+        "Missing property in path {}",
+        syntax::print(&segments[..=index])
+    );
     PathMiss { detail }
 }
 

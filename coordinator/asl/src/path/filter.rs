@@ -36,9 +36,11 @@ impl Evaluation<'_> {
                     is_definite || value.as_array().is_some_and(|found| !found.is_empty())
                 }))
             }
-            Filter::Compare { left, operator, right } => {
-                self.compare(left, *operator, right, current)
-            }
+            Filter::Compare {
+                left,
+                operator,
+                right,
+            } => self.compare(left, *operator, right, current),
         }
     }
 
@@ -107,7 +109,9 @@ fn decide(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> bo
         }
         Operator::NoneOf => every(left, |item| !contained(Some(item), right)),
         Operator::Size => {
-            let size = left.and_then(size).and_then(|size| i64::try_from(size).ok());
+            let size = left
+                .and_then(size)
+                .and_then(|size| i64::try_from(size).ok());
             size.is_some() && size == right.and_then(Value::as_i64)
         }
         Operator::Empty => {
@@ -120,7 +124,9 @@ fn decide(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> bo
 }
 
 fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
-    let (Some(left), Some(right)) = (left, right) else { return false };
+    let (Some(left), Some(right)) = (left, right) else {
+        return false;
+    };
     match (left, right) {
         (Value::Number(_), Value::String(text)) => {
             Value::parse(text).is_ok_and(|number| number == *left)
@@ -169,9 +175,9 @@ fn matches(regex: &regex::Regex, value: &Value) -> bool {
     match value {
         Value::String(text) => regex.is_match(text),
         Value::Number(_) | Value::Bool(_) => regex.is_match(&value.to_text()),
-        Value::Array(items) => {
-            items.iter().any(|item| item.as_str().is_some_and(|text| regex.is_match(text)))
-        }
+        Value::Array(items) => items
+            .iter()
+            .any(|item| item.as_str().is_some_and(|text| regex.is_match(text))),
         Value::Null | Value::Object(_) => false,
     }
 }

@@ -22,18 +22,28 @@ pub(super) fn apply(
     match function {
         Function::Length => Ok(length(given.first().unwrap_or(value))),
         Function::Keys => Ok(value.as_object().map_or(Value::Null, |members| {
-            Value::from(members.keys().map(|key| Value::from(key.clone())).collect::<Vec<_>>())
+            Value::from(
+                members
+                    .keys()
+                    .map(|key| Value::from(key.clone()))
+                    .collect::<Vec<_>>(),
+            )
         })),
         Function::First => element(value, 0),
         Function::Last => element(value, -1),
         Function::Index => {
             let index = given.first().and_then(Value::as_i64);
-            element(value, index.ok_or_else(|| miss("The function index() needs a whole number."))?)
+            element(
+                value,
+                index.ok_or_else(|| miss("The function index() needs a whole number."))?,
+            )
         }
         Function::Append => {
             let items = value.as_array();
             let items = items.ok_or_else(|| miss("The function append() needs an array."))?;
-            Ok(Value::from(items.iter().chain(&given).cloned().collect::<Vec<_>>()))
+            Ok(Value::from(
+                items.iter().chain(&given).cloned().collect::<Vec<_>>(),
+            ))
         }
         Function::Concat => Ok(Value::from(concat(value, &given))),
         Function::Min | Function::Max | Function::Avg | Function::Sum | Function::StdDev => {
@@ -63,20 +73,29 @@ fn length(value: &Value) -> Value {
 }
 
 fn element(value: &Value, index: i64) -> Result<Value, PathMiss> {
-    let items = value.as_array().filter(|items| !items.is_empty()).ok_or_else(|| {
-        miss("Aggregation function attempted to calculate value using empty array")
-    })?;
+    let items = value
+        .as_array()
+        .filter(|items| !items.is_empty())
+        .ok_or_else(|| {
+            miss("Aggregation function attempted to calculate value using empty array")
+        })?;
     let found = position(index, items.len()).and_then(|place| items.get(place));
-    found.cloned().ok_or_else(|| miss(format!("Target index:{index} larger than object count")))
+    found
+        .cloned()
+        .ok_or_else(|| miss(format!("Target index:{index} larger than object count")))
 }
 
 /// Strings of the array, then the arguments; numbers among the arguments by their digits.
 fn concat(value: &Value, given: &[Value]) -> String {
     let mut text = String::new();
     let items = value.as_array().into_iter().flat_map(|items| items.iter());
-    items.filter_map(Value::as_str).for_each(|part| text.push_str(part));
+    items
+        .filter_map(Value::as_str)
+        .for_each(|part| text.push_str(part));
     for argument in given {
-        let parts = argument.as_array().map_or(std::slice::from_ref(argument), |items| items);
+        let parts = argument
+            .as_array()
+            .map_or(std::slice::from_ref(argument), |items| items);
         for part in parts {
             match part {
                 Value::String(part) => text.push_str(part),
@@ -90,7 +109,9 @@ fn concat(value: &Value, given: &[Value]) -> String {
 
 fn aggregate(function: Function, numbers: &[f64]) -> Result<Value, PathMiss> {
     if numbers.is_empty() {
-        return Err(miss("Aggregation function attempted to calculate value using empty array"));
+        return Err(miss(
+            "Aggregation function attempted to calculate value using empty array",
+        ));
     }
     let count = numbers.len() as f64;
     let sum: f64 = numbers.iter().sum();
@@ -114,5 +135,7 @@ fn aggregate(function: Function, numbers: &[f64]) -> Result<Value, PathMiss> {
 }
 
 fn miss(detail: impl Into<String>) -> PathMiss {
-    PathMiss { detail: detail.into() }
+    PathMiss {
+        detail: detail.into(),
+    }
 }

@@ -26,7 +26,12 @@ pub(super) fn parse(source: &str) -> Result<Parsed, PathError> {
     } else {
         variable(rest)?
     };
-    let mut cursor = Cursor { text: rest, position: 0, nesting: 0, is_loose: false };
+    let mut cursor = Cursor {
+        text: rest,
+        position: 0,
+        nesting: 0,
+        is_loose: false,
+    };
     let segments = cursor.segments(false)?;
     if let Some(found) = cursor.peek() {
         return Err(cursor.unexpected(found));
@@ -62,7 +67,9 @@ fn variable(rest: &str) -> Result<(Root, &str), PathError> {
     if name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_numeric()) {
         return Ok((Root::Variable(name.into()), rest));
     }
-    Err(PathError::new(format!("'${name}' is neither '$', '$$' nor a variable")))
+    Err(PathError::new(format!(
+        "'${name}' is neither '$', '$$' nor a variable"
+    )))
 }
 
 impl<'t> Cursor<'t> {
@@ -201,11 +208,19 @@ impl<'t> Cursor<'t> {
         let first = self.optional_integer()?;
         if self.eat(':') {
             let end = self.optional_integer()?;
-            let stride = if self.eat(':') { self.optional_integer()?.unwrap_or(1) } else { 1 };
+            let stride = if self.eat(':') {
+                self.optional_integer()?.unwrap_or(1)
+            } else {
+                1
+            };
             if stride == 0 {
                 return Err(PathError::new("the stride of a slice must not be zero"));
             }
-            return Ok(Segment::Slice(Slice { start: first, end, stride }));
+            return Ok(Segment::Slice(Slice {
+                start: first,
+                end,
+                stride,
+            }));
         }
         let first = first.ok_or_else(|| self.no_integer())?;
         if !self.eat(',') {
@@ -230,7 +245,9 @@ impl<'t> Cursor<'t> {
             .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(')'))
             .and_then(|digits| digits.parse::<u32>().ok());
         let offset = offset.ok_or_else(|| {
-            PathError::new(format!("the script '{script}' is not supported; write (@.length-n)"))
+            PathError::new(format!(
+                "the script '{script}' is not supported; write (@.length-n)"
+            ))
         })?;
         self.position += end;
         Ok(Segment::Index(-i64::from(offset)))
@@ -239,13 +256,19 @@ impl<'t> Cursor<'t> {
     fn optional_integer(&mut self) -> Result<Option<i64>, PathError> {
         self.skip_blanks();
         let rest = self.rest();
-        let digits = rest.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
+        let digits = rest
+            .trim_start_matches('-')
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
         let length = digits + usize::from(rest.starts_with('-'));
         if length == 0 {
             return Ok(None);
         }
         let text = &rest[..length];
-        let number = text.parse().map_err(|_| PathError::new(format!("'{text}' is no index")))?;
+        let number = text
+            .parse()
+            .map_err(|_| PathError::new(format!("'{text}' is no index")))?;
         self.position += length;
         Ok(Some(number))
     }
@@ -274,7 +297,10 @@ impl<'t> Cursor<'t> {
     /// A path that starts at `@` or `$`.
     pub(super) fn query(&mut self) -> Result<Query, PathError> {
         let from_current = self.next_char() == Some('@');
-        Ok(Query { from_current, segments: self.segments(true)? })
+        Ok(Query {
+            from_current,
+            segments: self.segments(true)?,
+        })
     }
 
     /// Runs a parser one level deeper, within the bound on nesting.
@@ -283,7 +309,9 @@ impl<'t> Cursor<'t> {
         inner: impl FnOnce(&mut Cursor<'t>) -> Result<T, PathError>,
     ) -> Result<T, PathError> {
         if self.nesting == PATH_NESTING_MAX {
-            return Err(PathError::new(format!("a path nests deeper than {PATH_NESTING_MAX}")));
+            return Err(PathError::new(format!(
+                "a path nests deeper than {PATH_NESTING_MAX}"
+            )));
         }
         self.nesting += 1;
         let parsed = inner(self);
@@ -338,7 +366,10 @@ impl<'t> Cursor<'t> {
     }
 
     pub(super) fn unexpected(&self, found: char) -> PathError {
-        PathError::new(format!("unexpected '{found}' at character {} of the path", self.place()))
+        PathError::new(format!(
+            "unexpected '{found}' at character {} of the path",
+            self.place()
+        ))
     }
 
     pub(super) fn ended(&self) -> PathError {
@@ -346,7 +377,8 @@ impl<'t> Cursor<'t> {
     }
 
     fn no_integer(&self) -> PathError {
-        self.peek().map_or_else(|| self.ended(), |found| self.unexpected(found))
+        self.peek()
+            .map_or_else(|| self.ended(), |found| self.unexpected(found))
     }
 
     fn place(&self) -> usize {

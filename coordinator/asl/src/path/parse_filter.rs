@@ -65,12 +65,16 @@ impl Cursor<'_> {
         match (self.operator(), left) {
             (Some(operator), left) => {
                 let right = self.operand()?;
-                Ok(Filter::Compare { left, operator, right })
+                Ok(Filter::Compare {
+                    left,
+                    operator,
+                    right,
+                })
             }
             (None, Operand::Query(query)) => Ok(Filter::Exists(query)),
-            (None, Operand::Literal(_) | Operand::Pattern(_)) => {
-                Err(PathError::new("a filter must test a path: [?(@.name)] or [?(@.name == 1)]"))
-            }
+            (None, Operand::Literal(_) | Operand::Pattern(_)) => Err(PathError::new(
+                "a filter must test a path: [?(@.name)] or [?(@.name == 1)]",
+            )),
         }
     }
 
@@ -82,7 +86,9 @@ impl Cursor<'_> {
         let rest = self.rest();
         let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let word = &rest[..length];
-        let (_, operator) = WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+        let (_, operator) = WORDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word))?;
         self.eat_text(word);
         Some(*operator)
     }

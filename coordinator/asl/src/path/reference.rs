@@ -24,9 +24,9 @@ impl ReferencePath {
             Root::Document => Err(PathError::new(format!(
                 "'{source}' is not a reference path: it may hold only names and indices"
             ))),
-            Root::Context => {
-                Err(PathError::new("a reference path must not start at the context object"))
-            }
+            Root::Context => Err(PathError::new(
+                "a reference path must not start at the context object",
+            )),
             Root::Variable(_) => Err(PathError::new("a reference path must not name a variable")),
         }
     }
@@ -61,13 +61,17 @@ impl fmt::Display for ReferencePath {
 
 impl fmt::Debug for ReferencePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReferencePath").field(&self.source()).finish()
+        f.debug_tuple("ReferencePath")
+            .field(&self.source())
+            .finish()
     }
 }
 
 /// None when the path does not fit. `value` is what stands at this place now.
 fn place(value: Option<&Value>, segments: &[Segment], result: Value) -> Option<Value> {
-    let Some((segment, rest)) = segments.split_first() else { return Some(result) };
+    let Some((segment, rest)) = segments.split_first() else {
+        return Some(result);
+    };
     match segment {
         Segment::Name(name) => {
             let mut members = match value {

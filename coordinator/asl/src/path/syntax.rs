@@ -42,7 +42,11 @@ pub(super) enum Filter {
     Or(Vec<Filter>),
     Not(Box<Filter>),
     Exists(Query),
-    Compare { left: Operand, operator: Operator, right: Operand },
+    Compare {
+        left: Operand,
+        operator: Operator,
+        right: Operand,
+    },
 }
 
 /// One side of a comparison, or an argument of a function.

@@ -6,7 +6,9 @@ impl Number {
     /// Reads the text of a JSON number, which the caller has checked.
     pub(super) fn from_json(text: &str) -> Number {
         if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-            return text.parse().map_or_else(|_| Number::Big(text.into()), Number::Int);
+            return text
+                .parse()
+                .map_or_else(|_| Number::Big(text.into()), Number::Int);
         }
         match text.parse::<f64>() {
             Ok(float) if float.is_finite() => Number::Float(float),
@@ -70,6 +72,9 @@ pub(crate) fn integral(float: f64) -> Option<i64> {
     if float.fract() != 0.0 || !(-LIMIT..LIMIT).contains(&float) {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and inside the range of i64")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and inside the range of i64"
+    )]
     Some(float as i64)
 }

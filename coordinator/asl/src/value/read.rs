@@ -99,7 +99,10 @@ fn deeper(reader: &Jiter<'_>, depth: usize) -> Result<usize, Fault> {
     if depth < JSON_DEPTH_MAX {
         return Ok(depth + 1);
     }
-    Err(Fault { kind: None, index: reader.current_index() })
+    Err(Fault {
+        kind: None,
+        index: reader.current_index(),
+    })
 }
 
 impl From<JiterError> for Fault {
@@ -108,6 +111,9 @@ impl From<JiterError> for Fault {
             JiterErrorType::JsonError(kind) => kind,
             JiterErrorType::WrongType { .. } => jiter::JsonErrorType::ExpectedSomeValue,
         };
-        Fault { kind: Some(kind), index: error.index }
+        Fault {
+            kind: Some(kind),
+            index: error.index,
+        }
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn describe(fault: &Fault, text: &str) -> JsonError {
         Some(kind) => message(kind, text, index),
     };
     let place = LinePosition::find(text.as_bytes(), index);
-    JsonError { message, line: place.line, column: place.column.max(1) }
+    JsonError {
+        message,
+        line: place.line,
+        column: place.column.max(1),
+    }
 }
 
 fn message(kind: &JsonErrorType, text: &str, index: usize) -> String {
@@ -32,18 +36,24 @@ fn message(kind: &JsonErrorType, text: &str, index: usize) -> String {
         | Kind::EofWhileParsingString
         | Kind::EofWhileParsingValue => "Unexpected end-of-input".into(),
         Kind::ExpectedSomeIdent | Kind::ExpectedSomeValue => bad_value(text, index),
-        Kind::KeyMustBeAString => {
-            unexpected(text, index, "was expecting double-quote to start field name")
-        }
-        Kind::ExpectedColon => {
-            unexpected(text, index, "was expecting a colon to separate field name and value")
-        }
+        Kind::KeyMustBeAString => unexpected(
+            text,
+            index,
+            "was expecting double-quote to start field name",
+        ),
+        Kind::ExpectedColon => unexpected(
+            text,
+            index,
+            "was expecting a colon to separate field name and value",
+        ),
         Kind::ExpectedListCommaOrEnd => {
             unexpected(text, index, "was expecting comma to separate Array entries")
         }
-        Kind::ExpectedObjectCommaOrEnd => {
-            unexpected(text, index, "was expecting comma to separate Object entries")
-        }
+        Kind::ExpectedObjectCommaOrEnd => unexpected(
+            text,
+            index,
+            "was expecting comma to separate Object entries",
+        ),
         Kind::TrailingComma => unexpected(text, index, "a comma must be followed by an entry"),
         Kind::TrailingCharacters => unexpected(text, index, "expected the end of the document"),
         Kind::ControlCharacterWhileParsingString => {
@@ -65,7 +75,10 @@ fn message(kind: &JsonErrorType, text: &str, index: usize) -> String {
 fn unexpected(text: &str, index: usize, expectation: &str) -> String {
     match text.get(index..).and_then(|rest| rest.chars().next()) {
         Some(found) => {
-            format!("Unexpected character ('{found}' (code {})): {expectation}", u32::from(found))
+            format!(
+                "Unexpected character ('{found}' (code {})): {expectation}",
+                u32::from(found)
+            )
         }
         None => "Unexpected end-of-input".into(),
     }

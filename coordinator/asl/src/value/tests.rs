@@ -15,7 +15,11 @@ fn check(text: &str, expect: &str) {
 /// A text is refused, by the parser and by the check alike.
 fn check_error(text: &str, line: usize, column: usize, message: &str) {
     let error = Value::parse(text).expect_err(text);
-    assert_eq!((error.line, error.column, &*error.message), (line, column, message), "{text}");
+    assert_eq!(
+        (error.line, error.column, &*error.message),
+        (line, column, message),
+        "{text}"
+    );
     assert_eq!(validate(text), Err(error), "{text}");
 }
 
@@ -25,7 +29,10 @@ fn printing_gives_compact_text_with_the_same_numbers() {
         ("null", "null"),
         (" true ", "true"),
         ("false", "false"),
-        ("\n{ \"b\" : 1 ,\t\"a\" : [ ] , \"c\" : { } }\r\n", r#"{"b":1,"a":[],"c":{}}"#),
+        (
+            "\n{ \"b\" : 1 ,\t\"a\" : [ ] , \"c\" : { } }\r\n",
+            r#"{"b":1,"a":[],"c":{}}"#,
+        ),
         ("0", "0"),
         ("-0", "0"),
         ("-1", "-1"),
@@ -39,13 +46,22 @@ fn printing_gives_compact_text_with_the_same_numbers() {
         ("9223372036854775807", "9223372036854775807"),
         ("-9223372036854775808", "-9223372036854775808"),
         ("9223372036854775808", "9223372036854775808"),
-        ("123456789012345678901234567890", "123456789012345678901234567890"),
-        ("-123456789012345678901234567890", "-123456789012345678901234567890"),
+        (
+            "123456789012345678901234567890",
+            "123456789012345678901234567890",
+        ),
+        (
+            "-123456789012345678901234567890",
+            "-123456789012345678901234567890",
+        ),
         ("1e999", "1e999"),
         (r#""""#, r#""""#),
         (r#""a\/b""#, r#""a/b""#),
         (r#""\u0041\u00e9\ud83d\ude00""#, "\"Aé😀\""),
-        (r#""\"\\\b\f\n\r\t\u0000\u001f""#, r#""\"\\\b\f\n\r\t\u0000\u001f""#),
+        (
+            r#""\"\\\b\f\n\r\t\u0000\u001f""#,
+            r#""\"\\\b\f\n\r\t\u0000\u001f""#,
+        ),
         ("\"\u{7f}\u{2028}\"", "\"\u{7f}\u{2028}\""),
         (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
         (r#"{"\u0061":1}"#, r#"{"a":1}"#),
@@ -55,30 +71,93 @@ fn printing_gives_compact_text_with_the_same_numbers() {
     }
 }
 
+/// Texts that are not JSON: line, column, message.
+const BROKEN: &[(&str, usize, usize, &str)] = &[
+    ("", 1, 1, "Unexpected end-of-input"),
+    ("{", 1, 1, "Unexpected end-of-input"),
+    ("[1,", 1, 3, "Unexpected end-of-input"),
+    ("\"a", 1, 2, "Unexpected end-of-input"),
+    (
+        "{'a':1}",
+        1,
+        2,
+        "Unexpected character (''' (code 39)): was expecting double-quote to start field name",
+    ),
+    (
+        "{\"a\" 1}",
+        1,
+        6,
+        "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value",
+    ),
+    (
+        "{\n \"a\": 1\n \"b\": 2}",
+        3,
+        2,
+        "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries",
+    ),
+    (
+        "[1 2]",
+        1,
+        4,
+        "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries",
+    ),
+    (
+        "[1,]",
+        1,
+        4,
+        "Unexpected character (']' (code 93)): a comma must be followed by an entry",
+    ),
+    (
+        "1 2",
+        1,
+        3,
+        "Unexpected character ('2' (code 50)): expected the end of the document",
+    ),
+    (
+        "01",
+        1,
+        2,
+        "Unexpected character ('1' (code 49)): not a valid number",
+    ),
+    ("1.", 1, 2, "Unexpected end-of-input"),
+    (
+        "\"\\x\"",
+        1,
+        3,
+        "Unexpected character ('x' (code 120)): not a valid escape sequence",
+    ),
+    (
+        r#""\ud800""#,
+        1,
+        8,
+        "The escape sequence is half of a surrogate pair",
+    ),
+    (
+        "\"\u{1}\"",
+        1,
+        2,
+        "Unexpected character ('\u{1}' (code 1)): control characters must be escaped in strings",
+    ),
+];
+
 #[test]
 fn broken_text_is_refused_with_its_place() {
     let values = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
-    for (text, line, column, message) in [
-        ("", 1, 1, "Unexpected end-of-input"),
-        ("{", 1, 1, "Unexpected end-of-input"),
-        ("[1,", 1, 3, "Unexpected end-of-input"),
-        ("\"a", 1, 2, "Unexpected end-of-input"),
-        ("{'a':1}", 1, 2, "Unexpected character (''' (code 39)): was expecting double-quote to start field name"),
-        ("{\"a\" 1}", 1, 6, "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value"),
-        ("{\n \"a\": 1\n \"b\": 2}", 3, 2, "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries"),
-        ("[1 2]", 1, 4, "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries"),
-        ("[1,]", 1, 4, "Unexpected character (']' (code 93)): a comma must be followed by an entry"),
-        ("1 2", 1, 3, "Unexpected character ('2' (code 50)): expected the end of the document"),
-        ("01", 1, 2, "Unexpected character ('1' (code 49)): not a valid number"),
-        ("1.", 1, 2, "Unexpected end-of-input"),
-        ("\"\\x\"", 1, 3, "Unexpected character ('x' (code 120)): not a valid escape sequence"),
-        (r#""\ud800""#, 1, 8, "The escape sequence is half of a surrogate pair"),
-        ("\"\u{1}\"", 1, 2, "Unexpected character ('\u{1}' (code 1)): control characters must be escaped in strings"),
-    ] {
+    for &(text, line, column, message) in BROKEN {
         check_error(text, line, column, message);
     }
-    for (text, column, found) in [("not", 2, "not"), ("{\"a\": yes}", 7, "yes"), ("NaN", 1, "NaN"), ("nulL", 4, "nulL")] {
-        check_error(text, 1, column, &format!("Unrecognized token '{found}': was expecting {values}"));
+    for (text, column, found) in [
+        ("not", 2, "not"),
+        ("{\"a\": yes}", 7, "yes"),
+        ("NaN", 1, "NaN"),
+        ("nulL", 4, "nulL"),
+    ] {
+        check_error(
+            text,
+            1,
+            column,
+            &format!("Unrecognized token '{found}': was expecting {values}"),
+        );
     }
     check_error(
         "[?]",
@@ -129,12 +208,25 @@ fn accessors_answer_for_their_own_type() {
     assert!(get("n").is_null());
     assert_eq!(get("b").as_bool(), Some(true));
     assert_eq!((get("i").as_i64(), get("i").as_f64()), (Some(7), Some(7.0)));
-    assert_eq!((get("w").as_i64(), get("f").as_i64(), get("f").as_f64()), (Some(2), None, Some(2.5)));
+    assert_eq!(
+        (get("w").as_i64(), get("f").as_i64(), get("f").as_f64()),
+        (Some(2), None, Some(2.5))
+    );
     assert_eq!((get("s").as_str(), get("s").as_i64()), (Some("x"), None));
     assert_eq!(get("a").as_array().map(|items| items.len()), Some(1));
     assert_eq!((document.get("zzz"), get("s").get("x")), (None, None));
-    let names: Vec<_> = document.as_object().unwrap().values().map(Value::type_name).collect();
-    assert_eq!(names, ["null", "boolean", "number", "number", "number", "string", "array"]);
+    let names: Vec<_> = document
+        .as_object()
+        .unwrap()
+        .values()
+        .map(Value::type_name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "null", "boolean", "number", "number", "number", "string", "array"
+        ]
+    );
     assert_eq!(document.type_name(), "object");
 }
 
@@ -159,7 +251,10 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
             prop::collection::vec(("[a-c.'\\\\ é]{0,3}", inner), 0..5).prop_map(|members| {
                 Value::from(
-                    members.into_iter().map(|(key, value)| (key.into(), value)).collect::<Object>(),
+                    members
+                        .into_iter()
+                        .map(|(key, value)| (key.into(), value))
+                        .collect::<Object>(),
                 )
             }),
         ]
@@ -201,7 +296,10 @@ fn without_numbers(value: &Value) -> Value {
         Value::Number(_) => Value::Null,
         Value::Array(items) => Value::from(items.iter().map(without_numbers).collect::<Vec<_>>()),
         Value::Object(members) => Value::from(
-            members.iter().map(|(key, value)| (key.clone(), without_numbers(value))).collect::<Object>(),
+            members
+                .iter()
+                .map(|(key, value)| (key.clone(), without_numbers(value)))
+                .collect::<Object>(),
         ),
         Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
     }
