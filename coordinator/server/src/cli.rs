@@ -1,0 +1,141 @@
+//! The command line. Client commands speak gRPC through `stepfleet-sdk` like any other program; `dev`, `server` and
+//! `restore` only have their arguments here. Commands write to an [`Output`], never to the process' streams.
+
+mod activity;
+mod args;
+mod backup;
+mod client;
+mod fault;
+mod machine;
+mod names;
+mod output;
+mod pages;
+mod payload;
+mod run;
+mod serve;
+mod status;
+mod table;
+mod task;
+mod time;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use clap::{Parser, Subcommand};
+
+pub use self::args::{GlobalArgs, parse};
+pub use self::fault::Fault;
+pub use self::output::{Format, Look, Output};
+pub use self::serve::{DevArgs, RestoreArgs, ServerArgs};
+
+use self::client::Client;
+use self::fault::Outcome;
+
+/// Durable state machines with a fleet of activity workers, compatible with AWS Step Functions
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "stepfleet",
+    version,
+    max_term_width = 100,
+    propagate_version = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary is asked to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve on this machine, with everything in one folder and no config file
+    Dev(DevArgs),
+    /// Serve by a config file, with TLS and authentication
+    Server(ServerArgs),
+    /// Make a data folder from a backup
+    Restore(RestoreArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// Commands that call a coordinator (and `completions`, which calls nobody).
+#[derive(Clone, Debug, Subcommand)]
+pub enum ClientCommand {
+    /// State machines: create, update, list, show, validate, delete
+    #[command(subcommand)]
+    Machine(machine::MachineCommand),
+    /// Executions: start, watch, list, show, history, stop
+    #[command(subcommand)]
+    Run(run::ExecutionCommand),
+    /// Activities: create, list, show, delete
+    #[command(subcommand)]
+    Activity(activity::ActivityCommand),
+    /// Tasks that wait for their token: list, success, failure, heartbeat
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Show facts about the coordinator
+    Status,
+    /// Copy everything into a file while the coordinator works
+    Backup(backup::BackupArgs),
+    /// Print a completion script for a shell
+    Completions(serve::CompletionsArgs),
+}
+
+/// Carries out a client command and tells the process' exit code: 0 done, 1 failed (also: the awaited execution did not
+/// succeed, the definition is invalid), 2 wrong usage.
+pub async fn run(command: &ClientCommand, global: &GlobalArgs, output: &mut Output) -> u8 {
+    match Box::pin(carry_out(command, global, output)).await {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Negative) => 1,
+        Err(fault) => {
+            fault.report(&command.attempt(), output);
+            fault.exit_code()
+        }
+    }
+}
+
+async fn carry_out(
+    command: &ClientCommand,
+    global: &GlobalArgs,
+    output: &mut Output,
+) -> Result<Outcome, Fault> {
+    if let ClientCommand::Completions(args) = command {
+        return serve::completions(args, output);
+    }
+    let client = Client::connect(global).await?;
+    match command {
+        ClientCommand::Machine(command) => command.carry_out(&client, output).await,
+        ClientCommand::Run(command) => command.carry_out(&client, output).await,
+        ClientCommand::Activity(command) => command.carry_out(&client, output).await,
+        ClientCommand::Task(command) => command.carry_out(&client, output).await,
+        ClientCommand::Status => status::status(&client, output).await,
+        ClientCommand::Backup(args) => backup::backup(args, &client, output).await,
+        ClientCommand::Completions(args) => serve::completions(args, output),
+    }
+}
+
+impl ClientCommand {
+    /// What is attempted, for "cannot …".
+    fn attempt(&self) -> String {
+        match self {
+            Self::Machine(command) => command.attempt(),
+            Self::Run(command) => command.attempt(),
+            Self::Activity(command) => command.attempt(),
+            Self::Task(command) => command.attempt(),
+            Self::Status => "show the status".into(),
+            Self::Backup(args) => format!("back up to {}", args.file.display()),
+            Self::Completions(_) => "print completions".into(),
+        }
+    }
+}
+
+/// `KEY=VALUE` of a tag.
+fn parse_tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("a tag is KEY=VALUE".into()),
+    }
+}

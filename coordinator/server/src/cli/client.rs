@@ -1,0 +1,160 @@
+//! The connection of a command. Requests go through `stepfleet_sdk::Client`; here are only the flags that make one,
+//! the translation of its errors, and the ARN prefix that names are resolved with.
+
+use std::time::Duration;
+
+use stepfleet_sdk::{Endpoint, Responses, api};
+use tokio::sync::OnceCell;
+
+use super::args::GlobalArgs;
+use super::fault::Fault;
+use super::names;
+
+/// A command is not worth waiting for longer than this when nobody answers.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection, made for one command.
+#[derive(Debug)]
+pub(crate) struct Client {
+    sdk: stepfleet_sdk::Client,
+    endpoint: String,
+    prefix: OnceCell<Option<String>>,
+}
+
+/// Methods that pass a request on and translate the error.
+macro_rules! calls {
+    ($($method:ident($request:ident) -> $response:ident;)*) => {
+        $(
+            pub(crate) async fn $method(&self, request: api::$request) -> Result<api::$response, Fault> {
+                self.sdk.$method(request).await.map_err(|error| self.fault(error))
+            }
+        )*
+    };
+}
+
+impl Client {
+    /// Connects as the flags and the environment say.
+    pub(crate) async fn connect(args: &GlobalArgs) -> Result<Self, Fault> {
+        let endpoint = endpoint(args).map_err(|error| Fault::Usage(error.to_string()))?;
+        let sdk = stepfleet_sdk::Client::connect(endpoint).await;
+        let sdk = sdk.map_err(|error| fault(&args.endpoint, error))?;
+        Ok(Self {
+            sdk,
+            endpoint: args.endpoint.clone(),
+            prefix: OnceCell::new(),
+        })
+    }
+
+    /// The URL that was connected to.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    calls! {
+        create_state_machine(CreateStateMachineRequest) -> CreateStateMachineResponse;
+        update_state_machine(UpdateStateMachineRequest) -> UpdateStateMachineResponse;
+        delete_state_machine(DeleteStateMachineRequest) -> DeleteStateMachineResponse;
+        describe_state_machine(DescribeStateMachineRequest) -> DescribeStateMachineResponse;
+        list_state_machines(ListStateMachinesRequest) -> ListStateMachinesResponse;
+        validate_state_machine_definition(ValidateStateMachineDefinitionRequest)
+            -> ValidateStateMachineDefinitionResponse;
+        start_execution(StartExecutionRequest) -> StartExecutionResponse;
+        stop_execution(StopExecutionRequest) -> StopExecutionResponse;
+        describe_execution(DescribeExecutionRequest) -> DescribeExecutionResponse;
+        list_executions(ListExecutionsRequest) -> ListExecutionsResponse;
+        get_execution_history(GetExecutionHistoryRequest) -> GetExecutionHistoryResponse;
+        create_activity(CreateActivityRequest) -> CreateActivityResponse;
+        delete_activity(DeleteActivityRequest) -> DeleteActivityResponse;
+        describe_activity(DescribeActivityRequest) -> DescribeActivityResponse;
+        list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
+        send_task_success(SendTaskSuccessRequest) -> SendTaskSuccessResponse;
+        send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;
+        send_task_heartbeat(SendTaskHeartbeatRequest) -> SendTaskHeartbeatResponse;
+        list_callbacks(ListCallbacksRequest) -> ListCallbacksResponse;
+        get_status(GetStatusRequest) -> GetStatusResponse;
+    }
+
+    /// The coordinator's own `arn:<partition>:states:<region>:<account>:`, read off anything that it lists; `None`
+    /// when it has neither a state machine nor an activity.
+    pub(crate) async fn arn_prefix(&self) -> Result<Option<String>, Fault> {
+        self.prefix
+            .get_or_try_init(|| self.find_prefix())
+            .await
+            .cloned()
+    }
+
+    pub(crate) fn fault(&self, error: stepfleet_sdk::Error) -> Fault {
+        fault(&self.endpoint, error)
+    }
+
+    /// The history events after `after_event_id`, as they come.
+    pub(crate) async fn watch_execution(
+        &self,
+        request: api::WatchExecutionRequest,
+    ) -> Result<Responses<api::WatchExecutionResponse>, stepfleet_sdk::Error> {
+        self.sdk.watch_execution(request).await
+    }
+
+    /// The chunks of a backup.
+    pub(crate) async fn backup(&self) -> Result<Responses<api::BackupResponse>, Fault> {
+        self.sdk
+            .backup(api::BackupRequest {})
+            .await
+            .map_err(|error| self.fault(error))
+    }
+
+    async fn find_prefix(&self) -> Result<Option<String>, Fault> {
+        let request = api::ListStateMachinesRequest {
+            page_size: 1,
+            page_token: String::new(),
+        };
+        let machines = self.list_state_machines(request).await?.state_machines;
+        let arn = match machines.into_iter().next() {
+            Some(machine) => Some(machine.state_machine_arn),
+            None => {
+                let request = api::ListActivitiesRequest {
+                    page_size: 1,
+                    page_token: String::new(),
+                };
+                let activities = self.list_activities(request).await?.activities;
+                activities
+                    .into_iter()
+                    .next()
+                    .map(|activity| activity.activity_arn)
+            }
+        };
+        Ok(arn.as_deref().and_then(names::prefix_of).map(str::to_owned))
+    }
+}
+
+/// Flags win over the environment.
+fn endpoint(args: &GlobalArgs) -> Result<Endpoint, stepfleet_sdk::Error> {
+    let mut endpoint = Endpoint::new(args.endpoint.as_str())
+        .with_env()?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("stepfleet-cli/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = &args.key_file {
+        endpoint = endpoint.api_key_file(path)?;
+    }
+    if let Some(path) = &args.ca {
+        endpoint = endpoint.ca_file(path)?;
+    }
+    if let (Some(certificate), Some(key)) = (&args.cert, &args.key_pem) {
+        endpoint = endpoint.client_identity_files(certificate, key)?;
+    }
+    Ok(endpoint)
+}
+
+fn fault(endpoint: &str, error: stepfleet_sdk::Error) -> Fault {
+    match error {
+        stepfleet_sdk::Error::Api {
+            reason, message, ..
+        } => Fault::Refused { reason, message },
+        stepfleet_sdk::Error::Transport(cause) => Fault::Unreachable {
+            endpoint: endpoint.to_owned(),
+            cause,
+        },
+        stepfleet_sdk::Error::Configuration(text) => Fault::Usage(text),
+        other => Fault::Failed(other.to_string()),
+    }
+}

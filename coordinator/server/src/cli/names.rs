@@ -1,0 +1,99 @@
+//! Names where the API wants ARNs: `orders`, `orders:order-17`. A name becomes an ARN by putting it behind the prefix
+//! (partition, region, account) that the coordinator itself uses.
+
+use super::client::Client;
+use super::fault::Fault;
+
+/// What a name stands for; the word is the ARN's resource type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    StateMachine,
+    Execution,
+    Activity,
+}
+
+/// The ARN that `name` means; ARNs come back as they are.
+pub(crate) async fn resolve(client: &Client, kind: Kind, name: &str) -> Result<String, Fault> {
+    if name.starts_with("arn:") {
+        return Ok(name.to_owned());
+    }
+    if name.is_empty() {
+        return Err(Fault::Usage(format!(
+            "the name of the {} is empty",
+            kind.words()
+        )));
+    }
+    if kind == Kind::Execution && !name.contains(':') {
+        return Err(Fault::Usage(format!(
+            "'{name}' does not name an execution: write MACHINE:EXECUTION or its ARN"
+        )));
+    }
+    let prefix = client.arn_prefix().await?.ok_or_else(|| Fault::Refused {
+        reason: kind.missing().into(),
+        message: format!(
+            "there is no {} '{name}': the coordinator has none yet",
+            kind.words()
+        ),
+    })?;
+    Ok(format!("{prefix}{}:{name}", kind.resource_type()))
+}
+
+/// The last part of an ARN: a machine's or activity's name.
+pub(crate) fn name_of(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+/// `machine:execution` of an execution's ARN.
+pub(crate) fn short_execution(arn: &str) -> &str {
+    arn.splitn(7, ':').nth(6).unwrap_or(arn)
+}
+
+/// `arn:<partition>:states:<region>:<account>:` of any ARN of ours.
+pub(crate) fn prefix_of(arn: &str) -> Option<&str> {
+    let (end, _) = arn.match_indices(':').nth(4)?;
+    arn.get(..=end)
+}
+
+impl Kind {
+    fn resource_type(self) -> &'static str {
+        match self {
+            Self::StateMachine => "stateMachine",
+            Self::Execution => "execution",
+            Self::Activity => "activity",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::StateMachine => "state machine",
+            Self::Execution => "execution",
+            Self::Activity => "activity",
+        }
+    }
+
+    fn missing(self) -> &'static str {
+        match self {
+            Self::StateMachine => "StateMachineDoesNotExist",
+            Self::Execution => "ExecutionDoesNotExist",
+            Self::Activity => "ActivityDoesNotExist",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_come_apart() {
+        let arn = "arn:aws:states:us-east-1:000000000000:execution:orders:order-17";
+        assert_eq!(
+            prefix_of(arn),
+            Some("arn:aws:states:us-east-1:000000000000:")
+        );
+        assert_eq!(short_execution(arn), "orders:order-17");
+        assert_eq!(name_of(arn), "order-17");
+        assert_eq!(short_execution("odd"), "odd");
+        assert_eq!(prefix_of("odd"), None);
+    }
+}

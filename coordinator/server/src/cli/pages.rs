@@ -1,0 +1,49 @@
+//! Lists that come in pages.
+
+use super::fault::Fault;
+use super::output::Output;
+
+/// Items of a list and whether more exist.
+#[derive(Debug)]
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) more: bool,
+}
+
+/// Largest page that the API gives.
+const PAGE_ITEMS_MAX: usize = 1000;
+
+/// Fetches pages by `fetch(page size, page token)` until `limit` items are there or the list ends.
+pub(crate) async fn collect<T, F>(
+    limit: usize,
+    mut fetch: impl FnMut(i32, String) -> F,
+) -> Result<Listed<T>, Fault>
+where
+    F: Future<Output = Result<(Vec<T>, String), Fault>>,
+{
+    let mut items = Vec::new();
+    let mut token = String::new();
+    while items.len() < limit {
+        let size = (limit - items.len()).min(PAGE_ITEMS_MAX);
+        let size = i32::try_from(size).expect("a page size is at most 1000");
+        let (page, next) = fetch(size, token).await?;
+        items.extend(page);
+        if next.is_empty() {
+            return Ok(Listed { items, more: false });
+        }
+        token = next;
+    }
+    items.truncate(limit);
+    Ok(Listed { items, more: true })
+}
+
+impl<T> Listed<T> {
+    pub(crate) fn remark_if_cut(&self, output: &mut Output) {
+        if self.more {
+            output.remark(format!(
+                "only {} are shown; --limit N shows more",
+                self.items.len()
+            ));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `stepfleet run start`.
+
+use clap::Args;
+use stepfleet_sdk::api;
+
+use super::super::client::Client;
+use super::super::fault::{Fault, Outcome};
+use super::super::names::{self, Kind};
+use super::super::output::{Output, Tone};
+use super::super::{payload, time};
+use super::{show, watch};
+
+#[derive(Args, Clone, Debug)]
+pub struct StartArgs {
+    /// Name or ARN of the state machine
+    pub(super) machine: String,
+    /// The input: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    input: String,
+    /// Name of the execution; one is drawn when left out
+    #[arg(long)]
+    name: Option<String>,
+    /// Show the states as they happen; exit code 1 unless it succeeds
+    #[arg(long)]
+    watch: bool,
+    /// Wait for the end and show the result; exit code 1 unless it succeeds
+    #[arg(long, conflicts_with = "watch")]
+    wait: bool,
+}
+
+pub(super) async fn start(
+    args: &StartArgs,
+    client: &Client,
+    output: &mut Output,
+) -> Result<Outcome, Fault> {
+    let input = payload::read_json("the input", &args.input)?;
+    let request = api::StartExecutionRequest {
+        state_machine_arn: names::resolve(client, Kind::StateMachine, &args.machine).await?,
+        name: args.name.clone().unwrap_or_default(),
+        input,
+        trace_header: String::new(),
+    };
+    let answer = client.start_execution(request).await?;
+    let arn = answer.execution_arn;
+    if args.watch {
+        return watch::follow(arn, client, output).await;
+    }
+    if args.wait {
+        watch::until_closed(&arn, client, output).await?;
+        return show::show_result(arn, client, output).await;
+    }
+    if output.is_json() {
+        output.document(&serde_json::json!({
+            "executionArn": arn,
+            "startDate": time::utc(answer.start_date.as_ref()),
+        }))?;
+    } else {
+        let done = output.paint(Tone::Good, "started");
+        output.line(format!("{done} {}  {arn}", names::short_execution(&arn)))?;
+    }
+    Ok(Outcome::Done)
+}

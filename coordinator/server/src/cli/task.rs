@@ -1,0 +1,303 @@
+//! `stepfleet task …`: tasks that wait for someone to complete their token.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use stepfleet_sdk::api;
+
+use super::client::Client;
+use super::fault::{Fault, Outcome};
+use super::names::{self, Kind};
+use super::output::{Output, Tone};
+use super::{pages, payload, table, time};
+
+/// Characters of a token in a table; the hint tells how to see all.
+const TOKEN_CHARS: usize = 16;
+const PARAMETERS_CHARS: usize = 60;
+
+/// Callback tasks and their tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TaskCommand {
+    /// List the tasks that wait for their token to be completed, oldest first
+    List(ListArgs),
+    /// Complete a task with an output
+    Success(SuccessArgs),
+    /// Fail a task
+    Failure(FailureArgs),
+    /// Tell that a task is still being worked on
+    Heartbeat(HeartbeatArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Only tasks of this execution (MACHINE:EXECUTION or ARN)
+    #[arg(long)]
+    execution: Option<String>,
+    /// Show tokens whole
+    #[arg(long)]
+    tokens: bool,
+    /// Show at most this many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+}
+
+/// Which task: by its token, or as the open callback of an execution.
+#[derive(Args, Clone, Debug)]
+pub struct Which {
+    /// The task token
+    #[arg(required_unless_present = "execution", conflicts_with = "execution")]
+    token: Option<String>,
+    /// Instead of a token: the open callback of this execution (MACHINE:EXECUTION or ARN)
+    #[arg(long)]
+    execution: Option<String>,
+    /// The state that waits, when the execution has several open callbacks
+    #[arg(long, requires = "execution")]
+    state: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct SuccessArgs {
+    #[command(flatten)]
+    which: Which,
+    /// The task's output: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    output: String,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct FailureArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Error name, for Retry and Catch
+    #[arg(long)]
+    error: Option<String>,
+    /// Explanation for people
+    #[arg(long)]
+    cause: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct HeartbeatArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl TaskCommand {
+    pub(crate) fn attempt(&self) -> String {
+        match self {
+            Self::List(_) => "list open callbacks".into(),
+            Self::Success(args) => format!("complete {}", args.which.words()),
+            Self::Failure(args) => format!("fail {}", args.which.words()),
+            Self::Heartbeat(args) => format!("send a heartbeat for {}", args.which.words()),
+        }
+    }
+
+    pub(crate) async fn carry_out(
+        &self,
+        client: &Client,
+        output: &mut Output,
+    ) -> Result<Outcome, Fault> {
+        match self {
+            Self::List(args) => list(args, client, output).await,
+            Self::Success(args) => {
+                let text = payload::read_json("the output", &args.output)?;
+                let task_token = args.which.token(client).await?;
+                let request = api::SendTaskSuccessRequest {
+                    task_token,
+                    output: text,
+                };
+                client.send_task_success(request).await?;
+                done(output, "completed", &args.which)
+            }
+            Self::Failure(args) => {
+                let task_token = args.which.token(client).await?;
+                let (error, cause) = (args.error.clone(), args.cause.clone());
+                client
+                    .send_task_failure(api::SendTaskFailureRequest {
+                        task_token,
+                        error,
+                        cause,
+                    })
+                    .await?;
+                done(output, "failed", &args.which)
+            }
+            Self::Heartbeat(args) => {
+                let task_token = args.which.token(client).await?;
+                client
+                    .send_task_heartbeat(api::SendTaskHeartbeatRequest { task_token })
+                    .await?;
+                done(output, "sent a heartbeat for", &args.which)
+            }
+        }
+    }
+}
+
+impl Which {
+    fn words(&self) -> String {
+        match (&self.execution, &self.state) {
+            (Some(execution), Some(state)) => {
+                format!("the callback of state '{state}' of {execution}")
+            }
+            (Some(execution), None) => format!("the callback of {execution}"),
+            (None, _) => "the task".into(),
+        }
+    }
+
+    async fn token(&self, client: &Client) -> Result<String, Fault> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let execution = self.execution.as_deref().unwrap_or_default();
+        let arn = names::resolve(client, Kind::Execution, execution).await?;
+        let mut open = callbacks(client, usize::MAX).await?.items;
+        open.retain(|callback| callback.execution_arn == arn);
+        if let Some(state) = &self.state {
+            open.retain(|callback| &callback.state_name == state);
+        }
+        match open.as_slice() {
+            [one] => Ok(one.task_token.clone()),
+            [] => Err(Fault::Failed(format!(
+                "nothing waits there; {execution} has no such open callback"
+            ))),
+            several => Err(Fault::Usage(ambiguous(several))),
+        }
+    }
+}
+
+/// Iterations of a Map wait in the same state, so that a state's name may not be enough.
+fn ambiguous(several: &[api::Callback]) -> String {
+    let mut states: Vec<_> = several
+        .iter()
+        .map(|callback| callback.state_name.as_str())
+        .collect();
+    states.dedup();
+    format!(
+        "{} callbacks are open there, in {}; choose one by --state, or by its token from `stepfleet task list --tokens`",
+        several.len(),
+        states.join(", ")
+    )
+}
+
+fn done(output: &mut Output, verb: &str, which: &Which) -> Result<Outcome, Fault> {
+    if output.is_json() {
+        output.document(&serde_json::json!({}))?;
+    } else {
+        output.line(format!("{verb} {}", which.words()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn callbacks(client: &Client, limit: usize) -> Result<pages::Listed<api::Callback>, Fault> {
+    pages::collect(limit, |page_size, page_token| async move {
+        let answer = client
+            .list_callbacks(api::ListCallbacksRequest {
+                page_size,
+                page_token,
+            })
+            .await?;
+        Ok((answer.callbacks, answer.next_page_token))
+    })
+    .await
+}
+
+async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
+    let arn = match &args.execution {
+        Some(name) => Some(names::resolve(client, Kind::Execution, name).await?),
+        None => None,
+    };
+    let mut listed = callbacks(
+        client,
+        if arn.is_some() {
+            usize::MAX
+        } else {
+            args.limit
+        },
+    )
+    .await?;
+    if let Some(arn) = &arn {
+        listed
+            .items
+            .retain(|callback| &callback.execution_arn == arn);
+        listed.more = listed.items.len() > args.limit;
+        listed.items.truncate(args.limit);
+    }
+    if output.is_json() {
+        let items: Vec<_> = listed.items.iter().map(json).collect();
+        output.document(&serde_json::json!({ "callbacks": items }))?;
+        return Ok(Outcome::Done);
+    }
+    if listed.items.is_empty() {
+        output.remark("no open callbacks");
+        return Ok(Outcome::Done);
+    }
+    let text = rows(args, &listed.items, output);
+    output.line(text)?;
+    if !args.tokens {
+        let hint = output.paint_remark(
+            Tone::Faint,
+            "tokens are shortened; --tokens shows them whole",
+        );
+        output.remark(hint);
+    }
+    listed.remark_if_cut(output);
+    Ok(Outcome::Done)
+}
+
+fn rows(args: &ListArgs, callbacks: &[api::Callback], output: &Output) -> String {
+    let header = [
+        "EXECUTION",
+        "STATE",
+        "AGE",
+        "DEADLINE",
+        "PARAMETERS",
+        "TOKEN",
+    ];
+    let mut rows = table::table(output, &header);
+    for callback in callbacks {
+        let token = &callback.task_token;
+        // The token usually stands in the parameters too; there it says nothing to a reader.
+        let parameters = callback.parameters.replace(token, "<token>");
+        rows.add_row([
+            names::short_execution(&callback.execution_arn).to_owned(),
+            callback.state_name.clone(),
+            time::age(output, callback.scheduled_date.as_ref()),
+            time::until(output, callback.deadline.as_ref()),
+            payload::short(&parameters, PARAMETERS_CHARS),
+            if args.tokens {
+                token.clone()
+            } else {
+                payload::short(token, TOKEN_CHARS)
+            },
+        ]);
+    }
+    if args.tokens {
+        // A token that is broken over lines cannot be copied.
+        rows.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+    }
+    table::text(&rows)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallbackJson<'a> {
+    task_token: &'a str,
+    execution_arn: &'a str,
+    state_name: &'a str,
+    resource: &'a str,
+    parameters: Box<RawValue>,
+    scheduled_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
+}
+
+fn json(callback: &api::Callback) -> CallbackJson<'_> {
+    CallbackJson {
+        task_token: &callback.task_token,
+        execution_arn: &callback.execution_arn,
+        state_name: &callback.state_name,
+        resource: &callback.resource,
+        parameters: payload::raw(&callback.parameters),
+        scheduled_date: time::utc(callback.scheduled_date.as_ref()),
+        deadline: time::utc(callback.deadline.as_ref()),
+    }
+}

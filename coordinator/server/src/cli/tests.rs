@@ -1,0 +1,1 @@
+//! Whole commands against a coordinator that answers from canned data.
