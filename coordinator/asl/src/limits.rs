@@ -8,7 +8,7 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const STATE_NAME_CHARS_MAX: usize = 80;
 /// Iterations of an inline Map that run at once.
 pub const MAP_CONCURRENCY_MAX: u32 = 40;
-/// Nodes that one path evaluation may visit before it fails.
+/// Values that one path evaluation may visit before it fails.
 pub const PATH_STEPS_MAX: u32 = 1_000_000;
 /// Nested intrinsic calls in one field.
 pub const INTRINSIC_DEPTH_MAX: usize = 10;

@@ -39,7 +39,7 @@ pub enum Root {
     Document,
     /// `$$`: the context object.
     Context,
-    /// `$name`: a workflow variable.
+    /// `$name`: a variable.
     Variable(Arc<str>),
 }
 

@@ -56,7 +56,7 @@ pub(super) fn parse(source: &str) -> Result<Parsed, PathError> {
     })
 }
 
-/// `$name`: the name of a workflow variable, or none when the document follows.
+/// `$name`: the name of a variable, or none when the document follows.
 fn variable(rest: &str) -> Result<(Root, &str), PathError> {
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     let (name, rest) = rest.split_at(end);
