@@ -44,7 +44,7 @@ pub(super) fn write_state(execution: &mut Execution, moment: Moment, body: &Even
     }
 }
 
-/// Events of children. An iteration's public end writes nothing: the internal event that follows ends its frame.
+/// Events of children. An iteration's public end ends no frame: an internal event that follows does.
 pub(super) fn write_child(execution: &mut Execution, moment: Moment, body: &EventBody) {
     if let EventBody::BranchStarted {
         frame,
@@ -150,18 +150,24 @@ fn succeed(execution: &mut Execution, id: FrameId, child: FrameId, index: u32, o
     let Some(position) = execution.position(child) else {
         return;
     };
+    let newest = execution.last_event;
     let last_event = execution.frames.remove(position).last_event;
     let Some(parent) = execution.frame_mut(id) else {
         return;
     };
     parent.last_event = last_event;
-    let Some(stay) = parent.stay_mut() else {
+    let Phase::Inside(stay) = &mut parent.phase else {
         return;
     };
     let results = match &mut stay.work {
         Work::Parallel(work) => &mut work.results,
         Work::Map(work) => {
             work.finished += 1;
+            // The next iteration names the last event inside this one; the Map's success names the last one's
+            // MapIterationSucceeded, which is the newest event.
+            if usize::try_from(work.finished).is_ok_and(|finished| finished == work.results.len()) {
+                parent.last_event = newest;
+            }
             &mut work.results
         }
         Work::Entered

@@ -1,6 +1,7 @@
 //! Leaving a state: its output, where the frame goes, and what the end of a frame means to its parent.
 
 use stepfleet_asl::flow;
+use stepfleet_asl::limits::JSON_DEPTH_MAX;
 use stepfleet_asl::program::{State, StateId, Transition};
 use stepfleet_asl::{EvalError, Payload};
 
@@ -142,8 +143,12 @@ fn end_frame(draft: &mut Draft<'_>, id: FrameId) -> Step {
     }
 }
 
-/// The results of all children as one array, in order. Their texts are joined; nothing is parsed.
-pub(super) fn joined(results: &[Option<Data>]) -> Payload {
+/// The results of all children of `frame` as one array, in order. Their texts are joined; nothing is parsed.
+pub(super) fn joined(
+    draft: &Draft<'_>,
+    frame: FrameId,
+    results: &[Option<Data>],
+) -> Result<Payload, Fault> {
     let bytes: usize = results
         .iter()
         .flatten()
@@ -158,5 +163,41 @@ pub(super) fn joined(results: &[Option<Data>]) -> Payload {
         text.push_str(result.as_ref().map_or("null", |data| data.payload.text()));
     }
     text.push(']');
-    Payload::trusted(text)
+    if nesting(&text) > JSON_DEPTH_MAX {
+        let text = format!("The document nests deeper than {JSON_DEPTH_MAX} levels.");
+        return Err(Fault::runtime(text, draft.stay(frame)));
+    }
+    let result = Payload::trusted(text);
+    check_size(draft, frame, &result)?;
+    Ok(result)
+}
+
+/// How deep the arrays and objects of a JSON text nest.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_string(&mut bytes),
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
 }

@@ -49,8 +49,7 @@ fn complete(draft: &mut Draft<'_>, frame: FrameId) -> Work {
     let execution::Work::Parallel(work) = &draft.stay(frame).work else {
         return Ok(());
     };
-    let result = exit::joined(&work.results);
-    exit::check_size(draft, frame, &result)?;
+    let result = exit::joined(draft, frame, &work.results)?;
     let result = draft.data(result, &[]);
     let previous = draft.chain(frame);
     draft.emit(previous, EventBody::ParallelStateSucceeded { frame })?;

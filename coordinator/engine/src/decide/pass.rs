@@ -10,7 +10,7 @@ use crate::ids::FrameId;
 pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, pass: &Pass) -> Work {
     let state = draft.state_of(frame);
     exit::with_evaluation(draft, frame, exit::next_of(state), |raw, scene| {
-        let input = flow::effective_input(state, raw, scene)?;
-        flow::output(state, raw, pass.result.as_ref().unwrap_or(&input), scene)
+        let result = flow::pass_result(state, pass, raw, scene)?;
+        flow::output(state, raw, &result, scene)
     })
 }

@@ -1,0 +1,163 @@
+//! Random state machines and random inputs for the properties.
+
+use proptest::prelude::*;
+
+const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:work";
+
+/// One `States` block: its states go on one after another, now and then back to its start.
+fn block(depth: u32) -> BoxedStrategy<String> {
+    prop::collection::vec(state(depth), 1..4)
+        .prop_map(|states| {
+            let last = states.len() - 1;
+            let states: Vec<String> = (0..)
+                .zip(&states)
+                .map(|(index, state)| {
+                    let next = if index == last {
+                        r#""End":true"#.to_owned()
+                    } else {
+                        format!(r#""Next":"n{}""#, index + 1)
+                    };
+                    // Names are unique in a whole document.
+                    let state = state
+                        .replace("\"n", &format!("\"n{index}x"))
+                        .replace("%NEXT%", &next);
+                    let down = if index == last {
+                        "nend".to_owned()
+                    } else {
+                        format!("n{}", index + 1)
+                    };
+                    let state = state.replace("%DOWN%", &down);
+                    let target = if index == last { 0 } else { index + 1 };
+                    format!(
+                        r#""n{index}":{}"#,
+                        state.replace("%TARGET%", &format!("n{target}"))
+                    )
+                })
+                .collect();
+            format!(
+                r#""StartAt":"n0","States":{{{},"nend":{{"Type":"Succeed"}}}}"#,
+                states.join(",")
+            )
+        })
+        .boxed()
+}
+
+fn state(depth: u32) -> BoxedStrategy<String> {
+    let plain = prop_oneof![
+        3 => Just(r#"{"Type":"Pass",%NEXT%}"#.to_owned()),
+        1 => Just(r#"{"Type":"Pass","Result":[1,{"a":2},3],%NEXT%}"#.to_owned()),
+        1 => Just(r#"{"Type":"Pass","Parameters":{"x.$":"$$.State.Name","id.$":"States.UUID()"},%NEXT%}"#.to_owned()),
+        1 => Just(r#"{"Type":"Pass","ResultPath":"$.kept","Result":7,%NEXT%}"#.to_owned()),
+        2 => (0_u32..5).prop_map(|s| format!(r#"{{"Type":"Wait","Seconds":{s},%NEXT%}}"#)),
+        1 => Just(r#"{"Type":"Fail","Error":"Broken"}"#.to_owned()),
+        1 => Just(r#"{"Type":"Fail"}"#.to_owned()),
+        1 => Just(r#"{"Type":"Succeed"}"#.to_owned()),
+        1 => Just(r#"{"Type":"Choice","Choices":[{"Variable":"$","IsString":true,"Next":"%DOWN%"}]}"#.to_owned()),
+        5 => task(),
+    ];
+    if depth == 0 {
+        return plain.boxed();
+    }
+    let branches =
+        (prop::collection::vec(block(depth - 1), 1..4), errors()).prop_map(|(blocks, errors)| {
+            let blocks: Vec<String> = (0..)
+                .zip(&blocks)
+                .map(|(branch, block)| {
+                    format!("{{{}}}", block.replace("\"n", &format!("\"nb{branch}x")))
+                })
+                .collect();
+            format!(
+                r#"{{"Type":"Parallel","Branches":[{}],{errors}%NEXT%}}"#,
+                blocks.join(",")
+            )
+        });
+    let map = (block(depth - 1), 0_u32..4, errors()).prop_map(|(block, max, errors)| {
+        format!(
+            r#"{{"Type":"Map","ItemsPath":"$$.Execution.Input.items","MaxConcurrency":{max},"ItemProcessor":{{{block}}},{errors}%NEXT%}}"#
+        )
+    });
+    prop_oneof![4 => plain, 2 => branches, 2 => map].boxed()
+}
+
+fn task() -> BoxedStrategy<String> {
+    let resource = prop_oneof![
+        4 => Just(ACTIVITY),
+        1 => Just("arn:aws:states:::sqs:sendMessage.waitForTaskToken"),
+        1 => Just("arn:aws:states:::states:startExecution.sync:2"),
+        1 => Just("arn:aws:states:us-east-1:111111111111:activity:missing"),
+    ];
+    let clocks = prop_oneof![
+        Just(""),
+        Just(r#""TimeoutSeconds":9,"#),
+        Just(r#""TimeoutSeconds":60,"HeartbeatSeconds":5,"#),
+    ];
+    (resource, clocks, errors())
+        .prop_map(|(resource, clocks, errors)| {
+            format!(r#"{{"Type":"Task","Resource":"{resource}",{clocks}{errors}%NEXT%}}"#)
+        })
+        .boxed()
+}
+
+fn errors() -> BoxedStrategy<String> {
+    let retry = prop_oneof![
+        2 => Just(""),
+        1 => Just(r#""Retry":[{"ErrorEquals":["A"],"MaxAttempts":2},{"ErrorEquals":["States.ALL"],"MaxAttempts":1,"JitterStrategy":"FULL","MaxDelaySeconds":5}],"#),
+        1 => Just(r#""Retry":[{"ErrorEquals":["States.Timeout"],"IntervalSeconds":2}],"#),
+    ];
+    let catch = prop_oneof![
+        2 => Just(""),
+        1 => Just(r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"%TARGET%"}],"#),
+        1 => Just(r#""Catch":[{"ErrorEquals":["B","States.TaskFailed"],"ResultPath":null,"Next":"%TARGET%"}],"#),
+    ];
+    (retry, catch)
+        .prop_map(|(retry, catch)| format!("{retry}{catch}"))
+        .boxed()
+}
+
+/// A definition, some with a machine-level timeout.
+pub(crate) fn definition() -> BoxedStrategy<String> {
+    (block(2), any::<bool>())
+        .prop_map(|(block, bounded)| {
+            let timeout = if bounded {
+                r#""TimeoutSeconds":600,"#
+            } else {
+                ""
+            };
+            format!("{{{timeout}{block}}}")
+        })
+        .boxed()
+}
+
+/// What a test does next, by numbers that it takes modulo what there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    Tick(i64),
+    PassTime,
+    Start(usize),
+    Succeed(usize),
+    Fail(usize, &'static str),
+    Submit(usize),
+    Undelivered(usize),
+    Lost(usize),
+    Heartbeat(usize),
+    Continue,
+    Stop,
+}
+
+pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        2 => (0_i64..4_000).prop_map(Move::Tick),
+        3 => Just(Move::PassTime),
+        6 => any::<usize>().prop_map(Move::Start),
+        6 => any::<usize>().prop_map(Move::Succeed),
+        3 => (any::<usize>(), prop_oneof![Just("A"), Just("B"), Just("States.Runtime"), Just("")])
+            .prop_map(|(which, error)| Move::Fail(which, error)),
+        1 => any::<usize>().prop_map(Move::Submit),
+        1 => any::<usize>().prop_map(Move::Undelivered),
+        1 => any::<usize>().prop_map(Move::Lost),
+        1 => any::<usize>().prop_map(Move::Heartbeat),
+        2 => Just(Move::Continue),
+        1 => prop::sample::select(vec![Move::PassTime; 30].into_iter().chain([Move::Stop]).collect::<Vec<_>>()),
+    ];
+    prop::collection::vec(one, 1..60)
+}

@@ -1,0 +1,13 @@
+//! Tests of the engine through its public API: scripts under `testdata/`, properties over random programs, and the
+//! histories recorded from AWS.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod generate;
+mod history;
+mod properties;
+mod recorded;
+mod render;
+mod scripts;
+mod services;
+mod world;

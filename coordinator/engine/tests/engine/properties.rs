@@ -1,0 +1,149 @@
+//! Invariants over random programs and inputs. `World` checks more of them after every decision.
+
+use proptest::prelude::*;
+use stepfleet_asl::Payload;
+use stepfleet_engine::limits::Limits;
+use stepfleet_engine::{Attempt, Input, Rejection, Worker, heartbeat, restart_heartbeats};
+
+use crate::generate::{Move, definition, moves};
+use crate::world::{World, compile, failure};
+
+const INPUT: &str = r#"{"items":[1,"two",{"three":3}],"name":"n"}"#;
+
+fn pick(attempts: &[Attempt], which: usize) -> Option<Attempt> {
+    attempts.get(which.checked_rem(attempts.len())?).copied()
+}
+
+fn input(world: &mut World, one: &Move) -> Option<Input> {
+    let open = world.attempts();
+    Some(match one {
+        Move::Tick(ms) => {
+            world.now = world.now.plus_ms(*ms);
+            Input::Tick
+        }
+        Move::PassTime => {
+            world.pass_time();
+            Input::Tick
+        }
+        Move::Start(which) => Input::Started {
+            attempt: pick(&open, *which)?,
+            worker: Worker::default(),
+        },
+        Move::Succeed(which) => Input::Succeeded {
+            attempt: pick(&open, *which)?,
+            output: Payload::parse(r#"{"done":true}"#).unwrap(),
+        },
+        Move::Fail(which, error) => Input::Failed {
+            attempt: pick(&open, *which)?,
+            failure: failure((!error.is_empty()).then_some(*error), None),
+        },
+        Move::Submit(which) => Input::Submitted {
+            attempt: pick(&open, *which)?,
+            output: Payload::empty_object(),
+        },
+        Move::Undelivered(which) => Input::Undelivered {
+            attempt: pick(&open, *which)?,
+        },
+        Move::Lost(which) => Input::WorkerLost {
+            attempt: pick(&open, *which)?,
+        },
+        Move::Heartbeat(which) => {
+            let now = world.now;
+            let _ = heartbeat(&mut world.execution, pick(&open, *which)?, now);
+            return None;
+        }
+        Move::Continue => Input::Continue,
+        Move::Stop => Input::Stop(failure(Some("Stopped"), None)),
+    })
+}
+
+fn play(definition: &str, moves: &[Move], mut each: impl FnMut(&mut World, &Input, bool)) -> World {
+    let limits = Limits {
+        history_events_max: 400,
+        ..Limits::default()
+    };
+    let (mut world, _) = World::start(compile(definition), INPUT, limits);
+    for one in moves {
+        if let Some(input) = input(&mut world, one) {
+            let accepted = world.feed(input.clone()).is_ok();
+            each(&mut world, &input, accepted);
+        }
+    }
+    world
+}
+
+fn attempt_of(input: &Input) -> Option<Attempt> {
+    match input {
+        Input::Succeeded { attempt, .. }
+        | Input::Failed { attempt, .. }
+        | Input::WorkerLost { attempt }
+        | Input::Undelivered { attempt }
+        | Input::Submitted { attempt, .. }
+        | Input::Started { attempt, .. } => Some(*attempt),
+        Input::Continue | Input::Tick | Input::Stop(_) => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replaying_the_events_gives_the_stored_execution(definition in definition(), moves in moves()) {
+        let mut world = play(&definition, &moves, |_, _, _| {});
+        // Heartbeats are not in the log; both sides begin their windows anew, as after a recovery.
+        let now = world.now;
+        restart_heartbeats(&mut world.execution, now);
+        let mut replayed = stepfleet_engine::Execution::from_started(world.log[0].0, &world.log[0].1).unwrap();
+        for (at, event) in &world.log[1..] {
+            stepfleet_engine::apply(&mut replayed, *at, event);
+        }
+        restart_heartbeats(&mut replayed, now);
+        prop_assert_eq!(replayed, world.execution);
+    }
+
+    #[test]
+    fn a_report_that_comes_twice_changes_nothing(definition in definition(), moves in moves()) {
+        play(&definition, &moves, |world, input, accepted| {
+            if accepted && attempt_of(input).is_some() {
+                let before = world.execution.clone();
+                let again = world.feed(input.clone());
+                assert_eq!(again, Err(Rejection::TaskTimedOut), "{input:?}");
+                assert_eq!(before, world.execution);
+            }
+        });
+    }
+
+    #[test]
+    fn a_tick_with_nothing_due_changes_nothing(definition in definition(), moves in moves()) {
+        play(&definition, &moves, |world, _, _| {
+            world.settle();
+            while stepfleet_engine::next_deadline(&world.execution).is_some_and(|due| due <= world.now) {
+                world.feed(Input::Tick).unwrap();
+                world.settle();
+            }
+            let before = world.execution.clone();
+            let decision = world.feed(Input::Tick).unwrap();
+            assert!(decision.events.is_empty() && decision.commands.is_empty());
+            assert_eq!(before, world.execution);
+        });
+    }
+
+    #[test]
+    fn an_execution_ends_when_its_tasks_do_and_time_passes(definition in definition(), moves in moves()) {
+        let mut world = play(&definition, &moves, |_, _, _| {});
+        for _ in 0..2_000 {
+            if !world.execution.is_running() {
+                break;
+            }
+            world.settle();
+            for attempt in world.attempts() {
+                let _ = world.feed(Input::Started { attempt, worker: Worker::default() });
+                let output = Payload::parse("[1]").unwrap();
+                let _ = world.feed(Input::Succeeded { attempt, output });
+            }
+            world.pass_time();
+        }
+        prop_assert!(!world.execution.is_running(), "{:?}", world.execution);
+        prop_assert!(world.execution.last_event.0 <= 400);
+    }
+}

@@ -1,0 +1,241 @@
+//! One execution under test: its clock, its inputs, and the invariants that hold after every decision.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stepfleet_asl::definition::{self, MachineType, Options};
+use stepfleet_asl::{Payload, Program};
+use stepfleet_engine::event::Failure;
+use stepfleet_engine::execution::{Header, Phase, TaskStage, Work};
+use stepfleet_engine::limits::Limits;
+use stepfleet_engine::{
+    Attempt, Command, Decision, Env, Event, EventId, Execution, ExecutionId, Input, KeyHash,
+    Rejection, Timestamp, apply, decide, next_deadline, outstanding, project, start,
+};
+
+use crate::services::TestServices;
+
+/// 2026-01-01T00:00:00Z.
+pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000);
+
+pub(crate) struct World {
+    pub(crate) program: Program,
+    pub(crate) execution: Execution,
+    pub(crate) now: Timestamp,
+    pub(crate) limits: Limits,
+    pub(crate) log: Vec<(Timestamp, Event)>,
+    accepted: BTreeSet<Attempt>,
+    entropy: u64,
+}
+
+pub(crate) fn compile(definition: &str) -> Program {
+    let options = Options {
+        machine_type: MachineType::Standard,
+        served: &|_| true,
+    };
+    definition::compile(definition, &options)
+        .unwrap_or_else(|findings| panic!("{findings:#?}\n{definition}"))
+}
+
+pub(crate) fn header() -> Header {
+    Header {
+        id: ExecutionId(1),
+        hash: KeyHash(7),
+        namespace: "111111111111".into(),
+        machine_name: "<ArnPart_0idx>".into(),
+        machine_arn: "arn:<partition>:states:<region>:111111111111:stateMachine:<ArnPart_0idx>".into(),
+        execution_arn:
+            "arn:<partition>:states:<region>:111111111111:execution:<ArnPart_0idx>:<ExecArnPart_0idx>"
+                .into(),
+        name: "<ExecArnPart_0idx>".into(),
+        incarnation: 0,
+        revision: 1,
+        role_arn: "snf_role_arn".into(),
+        trace_header: None,
+        version_arn: None,
+        alias_arn: None,
+        origin: None,
+    }
+}
+
+impl World {
+    /// Starts an execution of `program`.
+    pub(crate) fn start(program: Program, input: &str, limits: Limits) -> (Self, Decision) {
+        let input = Payload::parse(input).expect("the script's input is JSON");
+        let env = Env {
+            now: START,
+            entropy: 1,
+            services: &TestServices,
+            limits: &limits,
+        };
+        let decision = start(&program, Arc::new(header()), input, &env);
+        let mut world = Self {
+            program,
+            execution: Execution::from_started(START, &decision.events[0]).unwrap(),
+            now: START,
+            limits,
+            log: vec![(START, decision.events[0].clone())],
+            accepted: BTreeSet::new(),
+            entropy: 1,
+        };
+        let mut rest = decision.clone();
+        rest.events.remove(0);
+        world.take(&rest);
+        (world, decision)
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) -> Result<Decision, Rejection> {
+        self.entropy += 1;
+        let env = Env {
+            now: self.now,
+            entropy: self.entropy,
+            services: &TestServices,
+            limits: &self.limits,
+        };
+        let before = self.execution.clone();
+        let result = decide(&self.program, &self.execution, &env, input.clone());
+        assert_eq!(
+            before, self.execution,
+            "decide never writes the execution that it reads"
+        );
+        let decision = result?;
+        if let Input::Succeeded { attempt, .. } | Input::Failed { attempt, .. } = &input {
+            assert!(
+                self.accepted.insert(*attempt),
+                "{attempt:?} was accepted twice"
+            );
+        }
+        self.take(&decision);
+        Ok(decision)
+    }
+
+    /// Feeds `Continue` as long as the execution asks for it.
+    pub(crate) fn settle(&mut self) {
+        while outstanding(&self.execution).contains(&Command::Continue) {
+            self.feed(Input::Continue)
+                .expect("Continue is never rejected");
+        }
+    }
+
+    /// Moves the clock to the next deadline, if there is one, and ticks.
+    pub(crate) fn pass_time(&mut self) -> Option<Decision> {
+        let deadline = next_deadline(&self.execution)?;
+        self.now = self.now.max(deadline);
+        Some(self.feed(Input::Tick).expect("Tick is never rejected"))
+    }
+
+    fn take(&mut self, decision: &Decision) {
+        self.references_are_found(&decision.events);
+        for event in &decision.events {
+            assert!(self.execution.admits(&event.body), "{event:?} does not fit");
+            apply(&mut self.execution, self.now, event);
+            self.log.push((self.now, event.clone()));
+        }
+        assert_eq!(
+            self.execution, decision.execution,
+            "applying the events gives the execution"
+        );
+        self.is_alive();
+        self.frames_are_in_order();
+    }
+
+    /// An event refers to a payload that is not new in this decision only when the execution before it holds it.
+    fn references_are_found(&self, events: &[Event]) {
+        let floor = self.execution.last_payload;
+        for data in events.iter().filter_map(|event| event.body.data()) {
+            if data.id <= floor {
+                assert_eq!(
+                    self.execution.payload(data.id).as_ref(),
+                    Some(data),
+                    "a reference to a payload that is not reachable: {data:?}"
+                );
+            }
+        }
+    }
+
+    /// A live execution has something outstanding, a deadline, or an attempt in somebody's hands.
+    fn is_alive(&self) {
+        if !self.execution.is_running() {
+            assert!(self.execution.frames.is_empty());
+            assert_eq!(outstanding(&self.execution), vec![Command::Closed]);
+            return;
+        }
+        let held = self
+            .execution
+            .frames
+            .iter()
+            .filter_map(|frame| frame.stay())
+            .any(|stay| match &stay.work {
+                Work::Activity(work) => work.started_at.is_some(),
+                Work::Task(work) => work.stage == TaskStage::Submitted,
+                Work::Entered
+                | Work::Waiting { .. }
+                | Work::Backoff { .. }
+                | Work::Parallel(_)
+                | Work::Map(_)
+                | Work::Over => false,
+            });
+        assert!(
+            held || !outstanding(&self.execution).is_empty()
+                || next_deadline(&self.execution).is_some(),
+            "nothing will ever move {:?}",
+            self.execution
+        );
+    }
+
+    fn frames_are_in_order(&self) {
+        let frames = &self.execution.frames;
+        assert!(frames.windows(2).all(|pair| pair[0].id < pair[1].id));
+        for frame in frames {
+            assert!(
+                !matches!(frame.phase, Phase::Finished { .. }),
+                "{frame:?} ended between decisions"
+            );
+            if let Some(stay) = frame.stay() {
+                assert!(
+                    !matches!(stay.work, Work::Over | Work::Entered),
+                    "{frame:?} hangs"
+                );
+            }
+        }
+    }
+
+    /// Replays the whole log and compares; history ids have no gaps and name earlier events.
+    pub(crate) fn check_replay(&self) {
+        let (at, first) = &self.log[0];
+        let mut replayed = Execution::from_started(*at, first).unwrap();
+        let mut last = EventId(1);
+        for (at, event) in &self.log[1..] {
+            apply(&mut replayed, *at, event);
+            if event.body.is_public() {
+                last.0 += 1;
+                let shown =
+                    project(event, replayed.last_event, *at).expect("public events are shown");
+                assert_eq!(shown.id, last);
+                assert!(shown.previous < shown.id);
+            } else {
+                assert!(project(event, replayed.last_event, *at).is_none());
+            }
+        }
+        assert_eq!(
+            replayed, self.execution,
+            "replaying the events gives the execution"
+        );
+    }
+
+    /// Every attempt that a worker may be given or may hold now.
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        self.execution
+            .frames
+            .iter()
+            .filter_map(|frame| frame.stay()?.open_attempt())
+            .collect()
+    }
+}
+
+pub(crate) fn failure(error: Option<&str>, cause: Option<&str>) -> Failure {
+    Failure {
+        error: error.map(Into::into),
+        cause: cause.map(Into::into),
+    }
+}
