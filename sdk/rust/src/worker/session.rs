@@ -1,0 +1,307 @@
+//! The one task that owns a worker: it turns what comes from the coordinator, the handlers, the clock and the shutdown
+//! token into changes of [`Tasks`], and hands the news to the outbox.
+
+mod tasks;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tracing::{debug, info, warn};
+
+use self::tasks::Tasks;
+use super::Options;
+use super::link::{Link, LinkEvent};
+use super::outbox::Outbox;
+use super::registry::Activity;
+use super::task::Shared;
+use crate::api::{ActivitySlots, CoordinatorMessage, Hello};
+use crate::client::Client;
+use crate::error::Error;
+
+/// A push is acknowledged by itself when nothing else went out for this long.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
+/// How long the coordinator may take to end the stream after the worker has said its last.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Progress that waits to be looked at; more goes out with the next heartbeat of its task.
+const PROGRESS_MAX: usize = 1024;
+/// Pushes that are begun before their results are shown to the connection.
+const PUSHES_AT_ONCE: usize = 64;
+
+/// Everything that one worker process is.
+#[derive(Debug)]
+pub(crate) struct Session {
+    link: Link,
+    outbox: Arc<Outbox>,
+    tasks: Tasks,
+    progress: mpsc::Receiver<Arc<Shared>>,
+    options: Options,
+    url: String,
+    activities: Vec<ActivitySlots>,
+    reached: Reached,
+    acknowledge_at: Option<Instant>,
+    phase: Phase,
+    /// Handlers that did not end although they were cancelled.
+    unfinished: usize,
+}
+
+/// Whether the coordinator answered last time: a change is a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    NotYet,
+    NotYetAndSaid,
+    Yes,
+    NoLonger,
+}
+
+/// Where the worker is between start and end; each phase but the first has its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Running tasks may finish.
+    Draining(Instant),
+    /// They were cancelled and may clean up.
+    Stopping(Instant),
+    /// The last results are on their way.
+    Confirming(Instant),
+}
+
+impl Session {
+    pub(crate) fn new(client: Client, activities: Vec<Activity>, options: Options) -> Self {
+        let (sender, progress) = mpsc::channel(PROGRESS_MAX);
+        let slots = |activity: &Activity| ActivitySlots {
+            activity: activity.name.clone(),
+            slots: activity.slots,
+        };
+        let listed: Vec<_> = activities.iter().map(slots).collect();
+        let missing = match options.create_activities {
+            true => listed
+                .iter()
+                .map(|listed| listed.activity.clone())
+                .collect(),
+            false => Vec::new(),
+        };
+        Self {
+            url: client.endpoint().url().to_owned(),
+            link: Link::new(client, missing),
+            outbox: Arc::default(),
+            tasks: Tasks::new(activities, &sender),
+            progress,
+            options,
+            activities: listed,
+            reached: Reached::NotYet,
+            acknowledge_at: None,
+            phase: Phase::Serving,
+            unfinished: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
+        let mut shutdown = pin!(shutdown.cancelled_owned());
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let result = loop {
+            if let Some(result) = self.advance(Instant::now()) {
+                break result;
+            }
+            self.outbox.add(&mut self.tasks.news);
+            let alarm = self.next_alarm();
+            if let Some(at) = alarm
+                && timer.deadline() != at
+            {
+                timer.as_mut().reset(at);
+            }
+            tokio::select! {
+                event = self.link.next() => self.on_link(event)?,
+                Some(done) = self.tasks.next_done() => self.tasks.on_done(done),
+                Some(task) = self.progress.recv() => self.tasks.beat(task),
+                () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
+                () = shutdown.as_mut(), if self.phase == Phase::Serving => self.drain(Instant::now()),
+            }
+        };
+        self.outbox.add(&mut self.tasks.news);
+        self.leave().await;
+        result
+    }
+
+    fn on_link(&mut self, event: LinkEvent) -> Result<(), Error> {
+        match event {
+            LinkEvent::Due => {
+                let outgoing = self.outbox.begin(self.hello());
+                self.link.connect(outgoing);
+            }
+            LinkEvent::Welcome(message) => {
+                self.on_welcome(&message);
+                self.on_message(message);
+            }
+            LinkEvent::Message(message) => self.on_message(message),
+            LinkEvent::Down(error) => self.on_down(error)?,
+        }
+        Ok(())
+    }
+
+    fn on_welcome(&mut self, message: &CoordinatorMessage) {
+        let Some(welcome) = &message.welcome else {
+            return;
+        };
+        info!(endpoint = %self.url, resumed = welcome.resumed, "connected to the coordinator");
+        debug!(activities = ?welcome.activity_arns, "serving");
+        self.reached = Reached::Yes;
+        self.tasks.on_welcome(welcome);
+        self.outbox.welcomed(self.tasks.news.received);
+    }
+
+    fn on_message(&mut self, message: CoordinatorMessage) {
+        self.tasks.on_refused(&message.refused);
+        self.tasks.on_confirmed(message.confirmed);
+        for token in &message.cancelled {
+            self.tasks.on_cancelled(token);
+        }
+        if !message.pushes.is_empty() {
+            let now = Instant::now();
+            self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_AFTER);
+            for push in message.pushes {
+                self.tasks.on_push(push, now);
+                if self.tasks.news.results.len() >= PUSHES_AT_ONCE {
+                    self.outbox.add(&mut self.tasks.news);
+                }
+            }
+        }
+        if message.reconnect_after_ms > 0 {
+            let after = Duration::from_millis(u64::from(message.reconnect_after_ms));
+            info!(?after, "the coordinator asks to reconnect");
+            self.reached = Reached::NoLonger;
+            self.link.leave(after);
+        }
+    }
+
+    /// Goes on without connection, unless this worker was never welcome and never will be.
+    fn on_down(&mut self, error: Error) -> Result<(), Error> {
+        let said = match self.reached {
+            Reached::NotYet | Reached::NotYetAndSaid if is_final(&error) => return Err(error),
+            Reached::NotYet | Reached::Yes => false,
+            Reached::NotYetAndSaid | Reached::NoLonger => true,
+        };
+        self.reached = match self.reached {
+            Reached::NotYet | Reached::NotYetAndSaid => Reached::NotYetAndSaid,
+            Reached::Yes | Reached::NoLonger => Reached::NoLonger,
+        };
+        if said {
+            debug!(%error, "still without coordinator");
+        } else {
+            warn!(endpoint = %self.url, %error, "without coordinator; trying again until it is back");
+        }
+        Ok(())
+    }
+
+    fn on_alarm(&mut self, now: Instant) {
+        self.tasks.beat_due(now, self.link.is_open());
+        if self.acknowledge_at.is_some_and(|at| at <= now) {
+            self.acknowledge_at = None;
+            self.outbox.acknowledge();
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        info!(running = self.tasks.running(), "draining");
+        self.phase = Phase::Draining(now + self.options.grace);
+        self.tasks.drain();
+        self.outbox.drain();
+    }
+
+    /// Moves through the phases of stopping; the result when the last is over.
+    fn advance(&mut self, now: Instant) -> Option<Result<(), Error>> {
+        if let Phase::Draining(deadline) = self.phase
+            && deadline <= now
+            && self.tasks.running() > 0
+        {
+            warn!(
+                running = self.tasks.running(),
+                "the grace period is over; cancelling"
+            );
+            self.tasks.stop();
+            self.phase = Phase::Stopping(now + self.options.stop_timeout);
+        }
+        if let Phase::Draining(deadline) | Phase::Stopping(deadline) = self.phase
+            && (self.tasks.running() == 0 || deadline <= now)
+        {
+            self.unfinished = self.tasks.running();
+            self.tasks.abort();
+            self.phase = Phase::Confirming(now + self.options.confirm_timeout);
+        }
+        let Phase::Confirming(deadline) = self.phase else {
+            return None;
+        };
+        let unconfirmed = self.tasks.unconfirmed();
+        if unconfirmed > 0 && now < deadline {
+            return None;
+        }
+        Some(match (self.unfinished, unconfirmed) {
+            (0, 0) => Ok(()),
+            (unfinished, unconfirmed) => Err(Error::Abandoned {
+                unfinished,
+                unconfirmed,
+            }),
+        })
+    }
+
+    fn next_alarm(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Serving => None,
+            Phase::Draining(at) | Phase::Stopping(at) | Phase::Confirming(at) => Some(at),
+        };
+        [phase, self.acknowledge_at, self.tasks.next_beat()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            worker_name: self.options.name.clone(),
+            session_id: self.options.session_id.clone(),
+            activities: self.activities.clone(),
+            labels: self.options.labels.clone(),
+            build_id: self.options.build_id.clone(),
+            held: self.tasks.inventory(),
+        }
+    }
+
+    /// Lets what is still to be said go out.
+    async fn leave(&mut self) {
+        self.outbox.close();
+        let last_words = async {
+            while self.link.is_open() {
+                if let LinkEvent::Down(_) = self.link.next().await {
+                    return;
+                }
+            }
+        };
+        if timeout(LEAVE_TIMEOUT, last_words).await.is_err() {
+            debug!("the coordinator did not end the stream in time");
+        }
+        info!("left");
+    }
+}
+
+/// Refusals that time does not heal.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Api { code, .. } => matches!(
+            code,
+            Code::Unauthenticated
+                | Code::PermissionDenied
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::InvalidArgument
+                | Code::FailedPrecondition
+                | Code::OutOfRange
+                | Code::Unimplemented
+        ),
+        Error::Configuration(_) | Error::Encode(_) | Error::Decode(_) => true,
+        Error::Transport(_) | Error::Execution { .. } | Error::Abandoned { .. } => false,
+    }
+}

@@ -1,0 +1,303 @@
+//! What a handler sees of its task, and how it says what went wrong.
+
+use std::any::type_name;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, chain};
+
+/// Longest error name, characters; longer ones are cut with a mark.
+pub const ERROR_CHARS_MAX: usize = 256;
+/// Longest cause, characters; longer ones are cut with a mark.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+const CUT_MARK: &str = "… (cut)";
+
+/// One attempt of an activity, as its handler gets it. The methods are those of [`TaskContext`].
+#[derive(Debug)]
+pub struct Task<I> {
+    /// The task's input.
+    pub input: I,
+    context: TaskContext,
+}
+
+/// Everything about a task but its input. Clones are cheap and mean the same task.
+#[derive(Clone)]
+pub struct TaskContext(pub(crate) Arc<Shared>);
+
+/// Why a task failed: an error name, by which the state machine's Retry and Catch decide, and an explanation.
+///
+/// Every `std::error::Error` becomes one with `?`: its type gives the name (`ParseIntError`; `IoError` for
+/// `std::io::Error`), its text and those of its sources the cause. Therefore this type is no `std::error::Error` itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskError {
+    /// At most [`ERROR_CHARS_MAX`] characters.
+    pub error: String,
+    /// At most [`CAUSE_CHARS_MAX`] characters.
+    pub cause: String,
+}
+
+/// What handler and session share about a task.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) token: String,
+    pub(crate) execution_arn: String,
+    pub(crate) attempt: u32,
+    /// 0 without HeartbeatSeconds.
+    pub(crate) heartbeat_seconds: u32,
+    pub(crate) origin: Arc<Origin>,
+    cancelled: AtomicBool,
+    /// Made when somebody first asks: most handlers never look.
+    cancellation: OnceLock<CancellationToken>,
+    /// Newest progress that has not gone out.
+    details: Mutex<Option<String>>,
+    /// A heartbeat of this task waits to go out.
+    beating: AtomicBool,
+}
+
+/// What all tasks of an activity share.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) activity: String,
+    /// Tasks with news. When it is full, the news goes out with the next heartbeat.
+    pub(crate) progress: mpsc::Sender<Arc<Shared>>,
+}
+
+impl<I> Task<I> {
+    pub(crate) fn new(input: I, context: TaskContext) -> Self {
+        Self { input, context }
+    }
+
+    /// The input and the rest apart, to move the input away.
+    pub fn into_parts(self) -> (I, TaskContext) {
+        (self.input, self.context)
+    }
+}
+
+impl<I> Deref for Task<I> {
+    type Target = TaskContext;
+
+    fn deref(&self) -> &TaskContext {
+        &self.context
+    }
+}
+
+impl TaskContext {
+    /// The task token. It is a secret: whoever has it can complete the task.
+    pub fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// The execution that waits for this task.
+    pub fn execution_arn(&self) -> &str {
+        &self.0.execution_arn
+    }
+
+    /// The activity as the worker registered it.
+    pub fn activity(&self) -> &str {
+        &self.0.origin.activity
+    }
+
+    /// Which attempt of the state this is, as the coordinator counts.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// The state's HeartbeatSeconds. The worker sends the heartbeats by itself, one every third of this time.
+    pub fn heartbeat_interval(&self) -> Option<Duration> {
+        (self.0.heartbeat_seconds > 0)
+            .then(|| Duration::from_secs(u64::from(self.0.heartbeat_seconds)))
+    }
+
+    /// Resolves when the attempt is over (timed out, stopped, or the worker ends): nobody wants the result any more.
+    pub async fn cancelled(&self) {
+        self.cancellation_token().cancelled().await;
+    }
+
+    /// Whether the attempt is over.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The same as a token, to be handed on.
+    pub fn cancellation_token(&self) -> CancellationToken {
+        let token = self.0.cancellation.get_or_init(CancellationToken::new);
+        // `Shared::cancel` sets the flag before it looks for a token: one of the two sees the other.
+        if self.0.cancelled.load(Ordering::SeqCst) {
+            token.cancel();
+        }
+        token.clone()
+    }
+
+    /// Shows progress to people; a heartbeat too. Details that come faster than they can be sent replace each other.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] when `details` is no JSON.
+    pub fn progress<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), Error> {
+        let text = serde_json::to_string(details).map_err(Error::Encode)?;
+        *self
+            .0
+            .details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(text);
+        // A full channel is no error, see `Origin::progress`.
+        let _ = self.0.origin.progress.try_send(Arc::clone(&self.0));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("token", &format_args!("{}", short_hash(&self.0.token)))
+            .field("activity", &self.activity())
+            .field("execution_arn", &self.execution_arn())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+impl TaskError {
+    /// A failure with this name and explanation; both are cut to their longest.
+    pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self {
+            error: cut(error.into(), ERROR_CHARS_MAX),
+            cause: cut(cause.into(), CAUSE_CHARS_MAX),
+        }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error, self.cause)
+    }
+}
+
+impl<E: std::error::Error> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        Self::new(error_name(type_name::<E>()), chain(&error))
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(push: crate::api::Push, origin: Arc<Origin>) -> (Arc<Self>, String) {
+        let shared = Self {
+            token: push.task_token,
+            execution_arn: push.execution_arn,
+            attempt: push.attempt,
+            heartbeat_seconds: push.heartbeat_seconds,
+            origin,
+            cancelled: AtomicBool::new(false),
+            cancellation: OnceLock::new(),
+            details: Mutex::new(None),
+            beating: AtomicBool::new(false),
+        };
+        (Arc::new(shared), push.input)
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        if let Some(token) = self.cancellation.get() {
+            token.cancel();
+        }
+    }
+
+    /// Marks that a heartbeat waits to go out; false when one did already.
+    pub(crate) fn begin_beat(&self) -> bool {
+        !self.beating.swap(true, Ordering::AcqRel)
+    }
+
+    /// The heartbeat goes out: gives the newest details.
+    pub(crate) fn end_beat(&self) -> Option<String> {
+        self.beating.store(false, Ordering::Release);
+        self.details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// Names a token in logs without giving it away.
+pub(crate) fn short_hash(token: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    format!("{:08x}", hasher.finish() >> 32)
+}
+
+/// The last part of a type's path; `<Module>Error` for types that are only called `Error`.
+fn error_name(path: &str) -> String {
+    let path = path.split('<').next().unwrap_or(path);
+    let mut parts = path.rsplit("::");
+    let last = parts.next().unwrap_or(path).trim_start_matches('&');
+    if last != "Error" {
+        return last.to_owned();
+    }
+    let module = parts
+        .find(|part| !part.starts_with("err"))
+        .unwrap_or_default();
+    let camel = module.split('_').map(|word| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map(|first| first.to_ascii_uppercase())
+            .into_iter()
+            .chain(letters)
+    });
+    camel.flatten().chain("Error".chars()).collect()
+}
+
+fn cut(text: String, chars_max: usize) -> String {
+    if text.len() <= chars_max || text.chars().count() <= chars_max {
+        return text;
+    }
+    let kept = chars_max - CUT_MARK.chars().count();
+    text.chars().take(kept).chain(CUT_MARK.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot copy")]
+    struct CopyFailed(#[source] std::io::Error);
+
+    #[test]
+    fn errors_become_type_name_and_chain() {
+        let error = TaskError::from(CopyFailed(std::io::Error::other("disk on fire")));
+        assert_eq!(
+            error,
+            TaskError::new("CopyFailed", "cannot copy: disk on fire")
+        );
+    }
+
+    #[test]
+    fn types_called_error_are_named_after_their_module() {
+        for (path, name) in [
+            ("std::io::error::Error", "IoError"),
+            ("serde_json::error::Error", "SerdeJsonError"),
+            ("core::num::error::ParseIntError", "ParseIntError"),
+            ("app::Wrapped<std::io::Error>", "Wrapped"),
+            ("Error", "Error"),
+        ] {
+            assert_eq!(error_name(path), name);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_with_a_mark_between_characters() {
+        let error = TaskError::new("ä".repeat(300), "x".repeat(40_000));
+        assert_eq!(error.error.chars().count(), ERROR_CHARS_MAX);
+        assert_eq!(error.cause.chars().count(), CAUSE_CHARS_MAX);
+        assert!(error.error.ends_with(CUT_MARK) && error.cause.ends_with(CUT_MARK));
+        assert_eq!(TaskError::new("ä".repeat(256), "").error, "ä".repeat(256));
+    }
+}
