@@ -7,6 +7,9 @@ use serde_json::{Map, Value as Json};
 /// Fields that no two executions share.
 const DROPPED: [&str; 3] = ["timestamp", "RedriveCount", "redriveCount"];
 
+/// The id of an event whose place is not compared.
+const UNPLACED: u64 = 0;
+
 const WILD: [&str; 12] = [
     "date",
     "timestamp",
@@ -65,44 +68,45 @@ fn parsed(value: &Json) -> Json {
     }
 }
 
-/// The recordings sorted what happened inside each Parallel and took its ids away. The same is done
-/// here, word for word as it was done to them: a second end of the same Parallel overwrites the first.
+/// The recordings sorted what happened inside each Parallel, took its ids away and, by walking a list while changing
+/// it, lost some of the ends. The same is done to a fresh history, step for step.
 fn without_order(events: &[Json]) -> Vec<Json> {
-    let mut out = events.to_vec();
-    let (mut start, mut sub, mut inside): (Option<usize>, Vec<Json>, bool) =
-        (None, Vec::new(), false);
-    for (index, event) in events.iter().enumerate() {
-        let kind = event["type"].as_str().unwrap_or_default();
+    let mut list = events.to_vec();
+    let (mut start, mut inside, mut sub) = (None, false, Vec::new());
+    let mut index = 0;
+    while index < list.len() {
+        let kind = list[index]["type"].as_str().unwrap_or_default().to_owned();
         let ends = ["Succeeded", "Aborted", "Exited", "Failed"];
         let is_end = ends
             .iter()
             .any(|end| kind.strip_prefix("ParallelState") == Some(end));
         if let (true, Some(start)) = (is_end, start) {
-            sub.sort_by_key(canonical);
-            let end = index.min(out.len());
-            out.splice(start.min(end)..end, sub.iter().cloned());
+            list.splice(start..index.max(start), sub.iter().cloned());
             inside = false;
         } else if kind == "ParallelStateStarted" {
             inside = true;
             sub.clear();
             start = Some(index + 1);
         } else if inside {
-            let mut event = event.clone();
-            event["id"] = 0.into();
-            event["previousEventId"] = 0.into();
-            sub.push(event);
+            list[index]["id"] = UNPLACED.into();
+            list[index]["previousEventId"] = UNPLACED.into();
+            sub.push(list[index].clone());
         }
+        index += 1;
     }
-    out
+    list
 }
 
 /// Sorts events without a place among each other.
 fn sorted_runs(mut events: Vec<Json>) -> Vec<Json> {
-    let unplaced = |event: &Json| event["id"] == 0 || event["id"] == serde_json::json!([0]);
+    for event in &mut events {
+        if event["id"] == serde_json::json!([0]) {
+            event["id"] = UNPLACED.into();
+        }
+    }
+    let unplaced = |event: &Json| event["id"] == UNPLACED;
     for run in events.chunk_by_mut(|one, other| unplaced(one) && unplaced(other)) {
         if unplaced(&run[0]) {
-            run.iter_mut()
-                .for_each(|event| event["id"] = serde_json::json!([0]));
             run.sort_by_key(canonical);
         }
     }
@@ -138,11 +142,7 @@ fn difference(want: &Json, got: &Json, path: &str) -> Option<String> {
             if let Some(key) = extra {
                 return Some(format!("{path}/{key}: unexpected {}", got[key]));
             }
-            let is_unplaced = want.get("id") == Some(&serde_json::json!([0]));
-            let mut compared = want
-                .iter()
-                .filter(|(key, _)| !(is_unplaced && (*key == "id" || *key == "previousEventId")));
-            compared.find_map(|(key, want)| match got.get(key) {
+            want.iter().find_map(|(key, want)| match got.get(key) {
                 None => Some(format!("{path}/{key}: missing, want {want}")),
                 Some(got) => difference(want, got, &format!("{path}/{key}")),
             })

@@ -87,7 +87,12 @@ fn play(text: &str) -> String {
         }
         command.iter().for_each(|line| out += &format!("{line}\n"));
         out += "----\n";
-        out += script.run(&command).trim_end_matches('\n');
+        let printed = script.run(&command);
+        out += if printed.is_empty() {
+            "nothing"
+        } else {
+            printed.trim_end_matches('\n')
+        };
         out.push('\n');
     }
     if let Some(world) = &script.world {
