@@ -10,4 +10,5 @@ mod recorded;
 mod render;
 mod scripts;
 mod services;
+mod table;
 mod world;

@@ -56,21 +56,22 @@ fn line(event: &Event, id: EventId, now: Timestamp) -> String {
 }
 
 fn internal(body: &EventBody) -> String {
-    match body {
-        EventBody::WaitScheduled { until, .. } => format!("WaitScheduled {}", after_start(*until)),
-        EventBody::RetryScheduled { retrier, until, .. } => {
-            format!("RetryScheduled retrier={retrier} {}", after_start(*until))
-        }
-        EventBody::BranchStarted { child, index, .. } => {
-            format!("BranchStarted frame={} index={index}", child.0)
-        }
-        EventBody::BranchSucceeded { child, .. } => format!("BranchSucceeded frame={}", child.0),
-        EventBody::BranchFailed { child, .. } => format!("BranchFailed frame={}", child.0),
-        other => format!("{other:?}")
+    if let EventBody::WaitScheduled { until, .. } = body {
+        format!("WaitScheduled {}", after_start(*until))
+    } else if let EventBody::RetryScheduled { retrier, until, .. } = body {
+        format!("RetryScheduled retrier={retrier} {}", after_start(*until))
+    } else if let EventBody::BranchStarted { child, index, .. } = body {
+        format!("BranchStarted frame={} index={index}", child.0)
+    } else if let EventBody::BranchSucceeded { child, .. } = body {
+        format!("BranchSucceeded frame={}", child.0)
+    } else if let EventBody::BranchFailed { child, .. } = body {
+        format!("BranchFailed frame={}", child.0)
+    } else {
+        format!("{body:?}")
             .split(' ')
             .next()
             .unwrap_or_default()
-            .to_owned(),
+            .to_owned()
     }
 }
 

@@ -7,10 +7,10 @@ use stepfleet_asl::definition::{self, MachineType, Options};
 use stepfleet_asl::{Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Header, Phase, TaskStage, Work};
-use stepfleet_engine::limits::Limits;
+use stepfleet_engine::limits::{DECISION_TRANSITIONS_MAX, Limits};
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Event, EventId, Execution, ExecutionId, Input, KeyHash,
-    Rejection, Timestamp, apply, decide, next_deadline, outstanding, project, start,
+    Attempt, Command, Decision, Env, Event, EventBody, EventId, Execution, ExecutionId, Input,
+    KeyHash, Rejection, Timestamp, apply, decide, next_deadline, outstanding, project, start,
 };
 
 use crate::services::TestServices;
@@ -137,6 +137,7 @@ impl World {
         );
         self.is_alive();
         self.frames_are_in_order();
+        is_bounded(decision);
     }
 
     /// An event refers to a payload that is not new in this decision only when the execution before it holds it.
@@ -237,5 +238,32 @@ pub(crate) fn failure(error: Option<&str>, cause: Option<&str>) -> Failure {
     Failure {
         error: error.map(Into::into),
         cause: cause.map(Into::into),
+    }
+}
+
+/// No decision holds its partition for long, and its commands agree with what is outstanding.
+fn is_bounded(decision: &Decision) {
+    let transitions = decision.events.iter().filter(|event| {
+        matches!(
+            event.body,
+            EventBody::StateEntered { .. } | EventBody::MapIterationStarted { .. }
+        )
+    });
+    assert!(transitions.count() <= usize::try_from(DECISION_TRANSITIONS_MAX).unwrap());
+    let outstanding = outstanding(&decision.execution);
+    for command in &decision.commands {
+        let is_known = match command {
+            Command::Cancel { attempt } => {
+                decision.execution.holder(*attempt).is_none_or(|frame| {
+                    frame.stay().and_then(|stay| stay.open_attempt()) != Some(*attempt)
+                })
+            }
+            // What is left may also be due, which the next tick finds.
+            Command::Continue => true,
+            Command::Offer { .. } | Command::StartTask { .. } | Command::Closed => {
+                outstanding.contains(command)
+            }
+        };
+        assert!(is_known, "{command:?} is not outstanding");
     }
 }
