@@ -28,13 +28,14 @@ where
         let size = i32::try_from(size).expect("a page size is at most 1000");
         let (page, next) = fetch(size, token).await?;
         items.extend(page);
-        if next.is_empty() {
-            return Ok(Listed { items, more: false });
-        }
         token = next;
+        if token.is_empty() {
+            break;
+        }
     }
+    let more = !token.is_empty() || items.len() > limit;
     items.truncate(limit);
-    Ok(Listed { items, more: true })
+    Ok(Listed { items, more })
 }
 
 impl<T> Listed<T> {

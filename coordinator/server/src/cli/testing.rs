@@ -1,6 +1,8 @@
 //! Stand-ins for tests: an output that is kept, a clock that stands, event lists as text, and a coordinator that answers
 //! from canned data over a real connection.
 
+pub(crate) mod coordinator;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 

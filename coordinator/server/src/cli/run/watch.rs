@@ -127,11 +127,14 @@ async fn each_event(
         if !error.is_retryable() || reconnections == RECONNECTIONS_MAX {
             return Err(client.fault(error));
         }
-        if reconnections == 0 {
+        // The first time at once and silently: a coordinator that restarts or moves closes its streams.
+        if reconnections == 1 {
             output.remark("the connection broke; trying to take the watch up again");
         }
+        if reconnections > 0 {
+            tokio::time::sleep(error.retry_after().unwrap_or(RECONNECTION_PAUSE)).await;
+        }
         reconnections += 1;
-        tokio::time::sleep(error.retry_after().unwrap_or(RECONNECTION_PAUSE)).await;
     }
 }
 

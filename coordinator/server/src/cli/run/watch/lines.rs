@@ -56,9 +56,7 @@ fn name_tone(mark: Mark) -> Tone {
         | Mark::Failed
         | Mark::Retried
         | Mark::Caught
-        | Mark::Aborted => {
-            Tone::Plain
-        }
+        | Mark::Aborted => Tone::Plain,
     }
 }
 

@@ -3,6 +3,8 @@
 //! Events carry names only when a state is entered or exited; everything between is found by `previousEventId`. A scope
 //! is one sequence of states (the execution, a Parallel branch, a Map iteration) and has at most one open state.
 
+mod scopes;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +12,8 @@ use stepfleet_sdk::api;
 
 use super::super::super::time;
 use super::Details;
+pub(super) use scopes::bracketed;
+use scopes::{Kind, Open, ROOT, Scope, ScopeId, Scopes};
 
 /// One line of the watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,58 +48,15 @@ pub(super) enum Mark {
 /// Everything known about an execution from the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    scopes: Vec<Scope>,
+    scopes: Scopes,
     /// The scope that each event belongs to.
     scope_of: BTreeMap<i64, ScopeId>,
     started: Option<Timestamp>,
 }
 
-type ScopeId = usize;
-const ROOT: ScopeId = 0;
-
-#[derive(Debug, Default)]
-struct Scope {
-    parent: Option<ScopeId>,
-    /// Of a Map iteration: the Map state's name and the index.
-    iteration: Option<(String, u64)>,
-    open: Option<Open>,
-}
-
-/// The state that a scope is in.
-#[derive(Debug)]
-struct Open {
-    name: String,
-    kind: Kind,
-    entered: Timestamp,
-    /// Attempts of a Task, or starts of a Parallel or Map.
-    attempts: u32,
-    worker: Option<String>,
-    /// The last attempt failed; an exit that follows was caught.
-    failed: bool,
-    /// The newest `…StateStarted` of a Parallel or Map.
-    started_event: i64,
-    /// Items of a Map.
-    length: u64,
-    /// Iterations that succeeded.
-    succeeded: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Task,
-    Wait,
-    Map,
-    Parallel,
-    /// Pass, Choice, Succeed, Fail: over as soon as entered.
-    Instant,
-}
-
 impl Tracker {
     /// Takes an event in; gives what to show, if anything.
     pub(super) fn observe(&mut self, event: &api::HistoryEvent) -> Option<Line> {
-        if self.scopes.is_empty() {
-            self.scopes.push(Scope::default());
-        }
         let at = time::instant(event.timestamp.as_ref())
             .unwrap_or(self.started.unwrap_or(Timestamp::UNIX_EPOCH));
         let started = *self.started.get_or_insert(at);
@@ -159,8 +120,7 @@ impl Tracker {
             self.scopes.push(Scope {
                 parent: Some(seen.from),
                 ..Scope::default()
-            });
-            self.scopes.len() - 1
+            })
         } else {
             seen.from
         };
@@ -187,7 +147,7 @@ impl Tracker {
 
     fn exited(&mut self, seen: &Seen) -> (ScopeId, Option<Told>) {
         let name = seen.details.name.clone().unwrap_or_default();
-        let scope = self.ascend(seen.from, |scope| {
+        let scope = self.scopes.ascend(seen.from, |scope| {
             scope.open.as_ref().is_some_and(|open| open.name == name)
         });
         let Some(open) = self.scopes[scope].open.take() else {
@@ -207,7 +167,9 @@ impl Tracker {
     }
 
     fn branches_started(&mut self, event_type: &str, seen: &Seen) -> (ScopeId, Option<Told>) {
-        let scope = self.ascend_to_open(seen.from, branching_kind(event_type));
+        let scope = self
+            .scopes
+            .ascend_to_open(seen.from, branching_kind(event_type));
         let Some(open) = self.scopes[scope].open.as_mut() else {
             return (scope, None);
         };
@@ -229,8 +191,10 @@ impl Tracker {
     }
 
     fn branches_failed(&mut self, event_type: &str, seen: &Seen) -> (ScopeId, Option<Told>) {
-        let scope = self.ascend_to_open(seen.from, branching_kind(event_type));
-        let aborted = self.abort_below(scope);
+        let scope = self
+            .scopes
+            .ascend_to_open(seen.from, branching_kind(event_type));
+        let aborted = self.scopes.abort_below(scope);
         let Some(open) = self.scopes[scope].open.as_mut() else {
             return (scope, None);
         };
@@ -245,24 +209,10 @@ impl Tracker {
         )
     }
 
-    /// Closes the states that were open inside; gives the names of those that did not fail themselves.
-    fn abort_below(&mut self, top: ScopeId) -> Vec<String> {
-        let mut names = Vec::new();
-        for id in top + 1..self.scopes.len() {
-            if self.is_below(id, top)
-                && let Some(open) = self.scopes[id].open.take()
-                && !open.failed
-            {
-                names.push(format!("{}{}", open.name, bracketed(&self.indexes(id))));
-            }
-        }
-        names
-    }
-
     /// A Map iteration starts at its Map's start, or (one at a time) after the last event of the one before.
     fn iteration_started(&mut self, seen: &Seen) -> ScopeId {
         let name = seen.details.name.clone().unwrap_or_default();
-        let parent = self.ascend(seen.from, |scope| {
+        let parent = self.scopes.ascend(seen.from, |scope| {
             scope
                 .open
                 .as_ref()
@@ -273,15 +223,14 @@ impl Tracker {
             parent: Some(parent),
             iteration: Some((name, index)),
             open: None,
-        });
-        self.scopes.len() - 1
+        })
     }
 
     /// Progress of the Map, at its own depth.
     fn iteration_ended(&mut self, mark: Mark, seen: &Seen) -> (ScopeId, Option<Told>) {
         let name = seen.details.name.clone().unwrap_or_default();
         let index = seen.details.index.unwrap_or(0);
-        let found = self.iteration(seen.from, &name, index);
+        let found = self.scopes.iteration(seen.from, &name, index);
         let parent = found
             .and_then(|scope| self.scopes[scope].parent)
             .unwrap_or(seen.from);
@@ -360,75 +309,14 @@ impl Tracker {
         };
         Line {
             offset,
-            depth: self.ancestors(place).count() - 1,
+            depth: self.scopes.ancestors(place).count() - 1,
             mark: told.mark,
             name: told.name,
-            indexes: self.indexes(place),
+            indexes: self.scopes.indexes(place),
             took: told.took,
             note: told.note,
         }
     }
-
-    /// The scope and those around it, innermost first.
-    fn ancestors(&self, from: ScopeId) -> impl Iterator<Item = ScopeId> {
-        std::iter::successors(Some(from), |scope| self.scopes[*scope].parent)
-    }
-
-    /// The innermost scope around `from` that fits; `from` itself when none does.
-    fn ascend(&self, from: ScopeId, fits: impl Fn(&Scope) -> bool) -> ScopeId {
-        self.ancestors(from)
-            .find(|scope| fits(&self.scopes[*scope]))
-            .unwrap_or(from)
-    }
-
-    fn ascend_to_open(&self, from: ScopeId, kind: Kind) -> ScopeId {
-        self.ascend(from, |scope| {
-            scope.open.as_ref().is_some_and(|open| open.kind == kind)
-        })
-    }
-
-    /// The newest iteration with this index of the Map of this name around `from`.
-    fn iteration(&self, from: ScopeId, name: &str, index: u64) -> Option<ScopeId> {
-        let parent = self.ascend(from, |scope| {
-            scope
-                .open
-                .as_ref()
-                .is_some_and(|open| open.kind == Kind::Map && open.name == name)
-        });
-        let fits = |scope: &Scope| {
-            scope.parent == Some(parent)
-                && scope
-                    .iteration
-                    .as_ref()
-                    .is_some_and(|(map, i)| map == name && *i == index)
-        };
-        self.scopes.iter().rposition(fits)
-    }
-
-    fn is_below(&self, scope: ScopeId, top: ScopeId) -> bool {
-        scope != top && self.ancestors(scope).any(|ancestor| ancestor == top)
-    }
-
-    fn indexes(&self, scope: ScopeId) -> Vec<u64> {
-        let innermost_first = self.ancestors(scope).filter_map(|scope| {
-            self.scopes[scope]
-                .iteration
-                .as_ref()
-                .map(|(_, index)| *index)
-        });
-        let mut indexes: Vec<_> = innermost_first.collect();
-        indexes.reverse();
-        indexes
-    }
-}
-
-/// `[2]`, `[2.0]`; empty outside of Maps.
-pub(super) fn bracketed(indexes: &[u64]) -> String {
-    if indexes.is_empty() {
-        return String::new();
-    }
-    let numbers: Vec<_> = indexes.iter().map(u64::to_string).collect();
-    format!(" [{}]", numbers.join("."))
 }
 
 /// An event with what it was found to follow.
@@ -466,22 +354,6 @@ impl Told {
             took: None,
             note,
             at_parent: false,
-        }
-    }
-}
-
-impl Open {
-    fn new(name: String, kind: Kind, entered: Timestamp) -> Self {
-        Self {
-            name,
-            kind,
-            entered,
-            attempts: 0,
-            worker: None,
-            failed: false,
-            started_event: 0,
-            length: 0,
-            succeeded: 0,
         }
     }
 }

@@ -1,0 +1,486 @@
+//! A coordinator that answers every call from canned data and writes down the requests that change something.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServiceServer};
+use stepfleet_sdk::api::admin_service_server::{AdminService, AdminServiceServer};
+use stepfleet_sdk::api::execution_service_server::{ExecutionService, ExecutionServiceServer};
+use stepfleet_sdk::api::state_machine_service_server::{
+    StateMachineService, StateMachineServiceServer,
+};
+use stepfleet_sdk::api::task_service_server::{TaskService, TaskServiceServer};
+use stepfleet_sdk::api::*;
+use stepfleet_sdk::tonic::{Code, Request, Response, Status};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::{ago, events};
+
+pub(crate) const PREFIX: &str = "arn:aws:states:us-east-1:000000000000:";
+
+/// Requests that changed something, as text.
+pub(crate) type Journal = Arc<Mutex<Vec<String>>>;
+
+#[derive(Clone, Debug, Default)]
+struct Canned {
+    journal: Journal,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Chunks<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
+
+/// Starts one on a free port; its URL and journal. It ends with the test's runtime.
+pub(crate) async fn start() -> (String, Journal) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let canned = Canned::default();
+    let journal = canned.journal.clone();
+    let server = tonic::transport::Server::builder()
+        .add_service(StateMachineServiceServer::new(canned.clone()))
+        .add_service(ExecutionServiceServer::new(canned.clone()))
+        .add_service(ActivityServiceServer::new(canned.clone()))
+        .add_service(TaskServiceServer::new(canned.clone()))
+        .add_service(AdminServiceServer::new(canned))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    tokio::task::spawn(server);
+    (url, journal)
+}
+
+fn give<T>(message: T) -> Answer<T> {
+    Ok(Response::new(message))
+}
+
+fn refuse<T>(reason: &str, message: impl Into<String>) -> Answer<T> {
+    let details = ErrorDetails::with_error_info(reason, "stepfleet", [] as [(String, String); 0]);
+    Err(Status::with_error_details(Code::NotFound, message, details))
+}
+
+impl Canned {
+    fn note(&self, what: impl Into<String>) {
+        self.journal.lock().unwrap().push(what.into());
+    }
+}
+
+#[tonic::async_trait]
+impl StateMachineService for Canned {
+    async fn create_state_machine(
+        &self,
+        request: Request<CreateStateMachineRequest>,
+    ) -> Answer<CreateStateMachineResponse> {
+        let request = request.into_inner();
+        self.note(format!(
+            "create {} {:?} {:?}",
+            request.name,
+            request.r#type(),
+            request.tags
+        ));
+        give(CreateStateMachineResponse {
+            state_machine_arn: format!("{PREFIX}stateMachine:{}", request.name),
+            creation_date: ago(0),
+            warnings: vec![finding(diagnostic::Severity::Warning, "/States/A")],
+        })
+    }
+
+    async fn update_state_machine(
+        &self,
+        request: Request<UpdateStateMachineRequest>,
+    ) -> Answer<UpdateStateMachineResponse> {
+        let request = request.into_inner();
+        self.note(format!(
+            "update {} {:?}",
+            request.state_machine_arn, request.role_arn
+        ));
+        give(UpdateStateMachineResponse {
+            update_date: ago(0),
+            revision_id: "r2".into(),
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn delete_state_machine(
+        &self,
+        request: Request<DeleteStateMachineRequest>,
+    ) -> Answer<DeleteStateMachineResponse> {
+        self.note(format!("delete {}", request.into_inner().state_machine_arn));
+        give(DeleteStateMachineResponse {})
+    }
+
+    async fn describe_state_machine(
+        &self,
+        request: Request<DescribeStateMachineRequest>,
+    ) -> Answer<DescribeStateMachineResponse> {
+        let arn = request.into_inner().state_machine_arn;
+        if !arn.ends_with(":orders") {
+            let message = format!("State Machine Does Not Exist: '{arn}'");
+            return refuse("StateMachineDoesNotExist", message);
+        }
+        give(DescribeStateMachineResponse {
+            state_machine_arn: arn,
+            name: "orders".into(),
+            status: StateMachineStatus::Active.into(),
+            definition: r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#.into(),
+            role_arn: "arn:aws:iam::000000000000:role/stepfleet".into(),
+            r#type: StateMachineType::Standard.into(),
+            creation_date: ago(90_000),
+            revision_id: String::new(),
+        })
+    }
+
+    async fn describe_state_machine_for_execution(
+        &self,
+        _: Request<DescribeStateMachineForExecutionRequest>,
+    ) -> Answer<DescribeStateMachineForExecutionResponse> {
+        Err(Status::unimplemented("no command asks for it"))
+    }
+
+    async fn list_state_machines(
+        &self,
+        request: Request<ListStateMachinesRequest>,
+    ) -> Answer<ListStateMachinesResponse> {
+        // Pages of one, so that paging is always exercised.
+        let (name, next) = match request.into_inner().page_token.as_str() {
+            "" => ("orders", "second"),
+            _ => ("billing", ""),
+        };
+        give(ListStateMachinesResponse {
+            state_machines: vec![StateMachineListItem {
+                state_machine_arn: format!("{PREFIX}stateMachine:{name}"),
+                name: name.into(),
+                r#type: StateMachineType::Standard.into(),
+                creation_date: ago(90_000),
+            }],
+            next_page_token: next.into(),
+        })
+    }
+
+    async fn validate_state_machine_definition(
+        &self,
+        request: Request<ValidateStateMachineDefinitionRequest>,
+    ) -> Answer<ValidateStateMachineDefinitionResponse> {
+        let ok = !request.into_inner().definition.contains("Tusk");
+        let found = || finding(diagnostic::Severity::Error, "/States/A/Type");
+        give(ValidateStateMachineDefinitionResponse {
+            ok,
+            diagnostics: if ok { Vec::new() } else { vec![found()] },
+            truncated: false,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl ExecutionService for Canned {
+    type WatchExecutionStream = Chunks<WatchExecutionResponse>;
+
+    async fn start_execution(
+        &self,
+        request: Request<StartExecutionRequest>,
+    ) -> Answer<StartExecutionResponse> {
+        let request = request.into_inner();
+        self.note(format!(
+            "start {} {}",
+            request.state_machine_arn, request.input
+        ));
+        let name = if request.name.is_empty() {
+            "drawn"
+        } else {
+            &request.name
+        };
+        let machine = request
+            .state_machine_arn
+            .rsplit(':')
+            .next()
+            .unwrap_or_default();
+        give(StartExecutionResponse {
+            execution_arn: format!("{PREFIX}execution:{machine}:{name}"),
+            start_date: ago(600),
+        })
+    }
+
+    async fn stop_execution(
+        &self,
+        request: Request<StopExecutionRequest>,
+    ) -> Answer<StopExecutionResponse> {
+        let request = request.into_inner();
+        self.note(format!(
+            "stop {} {:?}",
+            request.execution_arn, request.error
+        ));
+        give(StopExecutionResponse { stop_date: ago(0) })
+    }
+
+    async fn describe_execution(
+        &self,
+        request: Request<DescribeExecutionRequest>,
+    ) -> Answer<DescribeExecutionResponse> {
+        let arn = request.into_inner().execution_arn;
+        let mut description = DescribeExecutionResponse {
+            state_machine_arn: format!("{PREFIX}stateMachine:orders"),
+            name: arn.rsplit(':').next().unwrap_or_default().into(),
+            execution_arn: arn,
+            start_date: ago(600),
+            stop_date: ago(570),
+            input: r#"{"n":10000000000000000000001}"#.into(),
+            ..DescribeExecutionResponse::default()
+        };
+        match description.name.as_str() {
+            "good" => {
+                description.set_status(ExecutionStatus::Succeeded);
+                description.output = Some("[1.0]".into());
+            }
+            "bad" => {
+                description.set_status(ExecutionStatus::Failed);
+                description.error = Some("Boom".into());
+                description.cause = Some("line one\nline two".into());
+            }
+            name => {
+                let message = format!("Execution Does Not Exist: '{name}'");
+                return refuse("ExecutionDoesNotExist", message);
+            }
+        }
+        give(description)
+    }
+
+    async fn list_executions(
+        &self,
+        request: Request<ListExecutionsRequest>,
+    ) -> Answer<ListExecutionsResponse> {
+        let machine = request.into_inner().state_machine_arn;
+        let item =
+            |name: &str, status: ExecutionStatus, start, stop: Option<i64>| ExecutionListItem {
+                execution_arn: format!("{}:{name}", machine.replace("stateMachine", "execution")),
+                state_machine_arn: machine.clone(),
+                name: name.into(),
+                status: status.into(),
+                start_date: ago(start),
+                stop_date: stop.and_then(ago),
+            };
+        let executions = if machine.ends_with(":orders") {
+            vec![
+                item("b", ExecutionStatus::Running, 125, None),
+                item("a", ExecutionStatus::Failed, 4000, Some(3998)),
+            ]
+        } else {
+            vec![item("c", ExecutionStatus::Succeeded, 130, Some(127))]
+        };
+        give(ListExecutionsResponse {
+            executions,
+            next_page_token: String::new(),
+        })
+    }
+
+    async fn get_execution_history(
+        &self,
+        _: Request<GetExecutionHistoryRequest>,
+    ) -> Answer<GetExecutionHistoryResponse> {
+        give(GetExecutionHistoryResponse {
+            events: history(),
+            next_page_token: String::new(),
+        })
+    }
+
+    async fn watch_execution(
+        &self,
+        request: Request<WatchExecutionRequest>,
+    ) -> Answer<Self::WatchExecutionStream> {
+        let request = request.into_inner();
+        let mut events = history();
+        // The first watch breaks off in the middle.
+        let broken = request.after_event_id == 0;
+        events.retain(|event| if broken { event.id <= 3 } else { event.id > 2 });
+        let status = if broken {
+            ExecutionStatus::Running
+        } else {
+            ExecutionStatus::Succeeded
+        };
+        let mut answers = vec![Ok(WatchExecutionResponse {
+            events,
+            status: status.into(),
+        })];
+        if broken {
+            answers.push(Err(Status::unavailable("going down")));
+        }
+        give(Box::pin(tokio_stream::iter(answers)))
+    }
+}
+
+#[tonic::async_trait]
+impl ActivityService for Canned {
+    async fn create_activity(
+        &self,
+        request: Request<CreateActivityRequest>,
+    ) -> Answer<CreateActivityResponse> {
+        let name = request.into_inner().name;
+        let activity_arn = format!("{PREFIX}activity:{name}");
+        give(CreateActivityResponse {
+            activity_arn,
+            creation_date: ago(0),
+        })
+    }
+
+    async fn delete_activity(
+        &self,
+        request: Request<DeleteActivityRequest>,
+    ) -> Answer<DeleteActivityResponse> {
+        self.note(format!("delete {}", request.into_inner().activity_arn));
+        give(DeleteActivityResponse {})
+    }
+
+    async fn describe_activity(
+        &self,
+        request: Request<DescribeActivityRequest>,
+    ) -> Answer<DescribeActivityResponse> {
+        let arn = request.into_inner().activity_arn;
+        let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
+        if !["checksum", "compress"].contains(&name.as_str()) {
+            let message = format!("Activity Does Not Exist: '{arn}'");
+            return refuse("ActivityDoesNotExist", message);
+        }
+        let waiting = name == "compress";
+        give(DescribeActivityResponse {
+            activity_arn: arn,
+            name,
+            creation_date: ago(90_000),
+            queued: if waiting { 2 } else { 0 },
+            oldest_age_ms: if waiting { 75_000 } else { 0 },
+            workers: if waiting { 0 } else { 4 },
+        })
+    }
+
+    async fn list_activities(
+        &self,
+        _: Request<ListActivitiesRequest>,
+    ) -> Answer<ListActivitiesResponse> {
+        let item = |name: &str| ActivityListItem {
+            activity_arn: format!("{PREFIX}activity:{name}"),
+            name: name.into(),
+            creation_date: ago(90_000),
+        };
+        let activities = vec![item("checksum"), item("compress")];
+        give(ListActivitiesResponse {
+            activities,
+            next_page_token: String::new(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Canned {
+    async fn get_activity_task(
+        &self,
+        _: Request<GetActivityTaskRequest>,
+    ) -> Answer<GetActivityTaskResponse> {
+        Err(Status::unimplemented("no command asks for it"))
+    }
+
+    async fn send_task_success(
+        &self,
+        request: Request<SendTaskSuccessRequest>,
+    ) -> Answer<SendTaskSuccessResponse> {
+        let request = request.into_inner();
+        if request.task_token == "old" {
+            return refuse(
+                "TaskTimedOut",
+                "Task Timed Out: 'Provided task does not exist anymore'",
+            );
+        }
+        self.note(format!("success {} {}", request.task_token, request.output));
+        give(SendTaskSuccessResponse {})
+    }
+
+    async fn send_task_failure(
+        &self,
+        request: Request<SendTaskFailureRequest>,
+    ) -> Answer<SendTaskFailureResponse> {
+        let SendTaskFailureRequest {
+            task_token,
+            error,
+            cause,
+        } = request.into_inner();
+        self.note(format!("failure {task_token} {error:?} {cause:?}"));
+        give(SendTaskFailureResponse {})
+    }
+
+    async fn send_task_heartbeat(
+        &self,
+        request: Request<SendTaskHeartbeatRequest>,
+    ) -> Answer<SendTaskHeartbeatResponse> {
+        self.note(format!("heartbeat {}", request.into_inner().task_token));
+        give(SendTaskHeartbeatResponse {})
+    }
+
+    async fn list_callbacks(
+        &self,
+        _: Request<ListCallbacksRequest>,
+    ) -> Answer<ListCallbacksResponse> {
+        let item = |token: &str, execution: &str, state: &str, deadline: Option<i64>| Callback {
+            task_token: token.into(),
+            execution_arn: format!("{PREFIX}execution:orders:{execution}"),
+            state_name: state.into(),
+            resource: "callback.waitForTaskToken".into(),
+            parameters: format!(r#"{{"TaskToken":"{token}","Order":17}}"#),
+            scheduled_date: ago(3700),
+            deadline: deadline.and_then(|seconds| ago(-seconds)),
+        };
+        let callbacks = vec![
+            item("token-of-the-first-callback", "one", "Approve", Some(300)),
+            item("token-of-the-second-callback", "two", "Approve", None),
+            item("token-of-the-third-callback", "two", "Sign", None),
+        ];
+        give(ListCallbacksResponse {
+            callbacks,
+            next_page_token: String::new(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Canned {
+    type BackupStream = Chunks<BackupResponse>;
+
+    async fn backup(&self, _: Request<BackupRequest>) -> Answer<Self::BackupStream> {
+        let chunk = |text: &str| {
+            Ok(BackupResponse {
+                chunk: text.as_bytes().to_vec(),
+            })
+        };
+        give(Box::pin(tokio_stream::iter([
+            chunk("first "),
+            chunk("second"),
+        ])))
+    }
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
+        give(GetStatusResponse {
+            version: "0.1.0".into(),
+            cluster_id: "c1".into(),
+            partitions: 64,
+            live_executions: 12,
+            resident_executions: 10,
+            refusing: "the disk is full".into(),
+        })
+    }
+}
+
+fn finding(severity: diagnostic::Severity, location: &str) -> Diagnostic {
+    Diagnostic {
+        severity: severity.into(),
+        code: "SCHEMA_VALIDATION_FAILED".into(),
+        message: "This is not right".into(),
+        location: location.into(),
+    }
+}
+
+fn history() -> Vec<HistoryEvent> {
+    events(
+        r#"
+        1<0 @0 ExecutionStarted {"input":"{}","inputDetails":{"truncated":false}}
+        2<0 @3 TaskStateEntered {"name":"Fetch","input":"{}"}
+        3<2 @3 ActivityScheduled {"resource":"arn:aws:states:us-east-1:000000000000:activity:fetch","input":"{}"}
+        4<3 @5 ActivityStarted {"workerName":"host-1"}
+        5<4 @29000 ActivitySucceeded {"output":"[1.0]"}
+        6<5 @29000 TaskStateExited {"name":"Fetch","output":"[1.0]"}
+        7<6 @30000 ExecutionSucceeded {"output":"[1.0]"}
+        "#,
+    )
+}
