@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::args::{GlobalArgs, parse};
 pub use self::fault::Fault;
-pub use self::output::{Format, Look, Output};
+pub use self::output::{Look, Output};
 pub use self::serve::{DevArgs, RestoreArgs, ServerArgs};
 
 use self::client::Client;

@@ -146,15 +146,21 @@ fn endpoint(args: &GlobalArgs) -> Result<Endpoint, stepfleet_sdk::Error> {
 }
 
 fn fault(endpoint: &str, error: stepfleet_sdk::Error) -> Fault {
+    use stepfleet_sdk::Error;
+    let text = error.to_string();
     match error {
-        stepfleet_sdk::Error::Api {
+        Error::Api {
             reason, message, ..
         } => Fault::Refused { reason, message },
-        stepfleet_sdk::Error::Transport(cause) => Fault::Unreachable {
+        Error::Transport(cause) => Fault::Unreachable {
             endpoint: endpoint.to_owned(),
             cause,
         },
-        stepfleet_sdk::Error::Configuration(text) => Fault::Usage(text),
-        other => Fault::Failed(other.to_string()),
+        Error::Configuration(text) => Fault::Usage(text),
+        Error::Encode(_)
+        | Error::Decode(_)
+        | Error::Execution { .. }
+        | Error::Abandoned { .. }
+        | _ => Fault::Failed(text),
     }
 }

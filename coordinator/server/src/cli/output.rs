@@ -60,8 +60,7 @@ impl Look {
         let stdout = io::stdout().is_terminal();
         let stderr = io::stderr().is_terminal();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let forced =
-            set("CLICOLOR_FORCE") && !std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v == "0");
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| !v.is_empty() && v != "0");
         let off = colour_off || set("NO_COLOR");
         let columns = console::Term::stdout()
             .size_checked()

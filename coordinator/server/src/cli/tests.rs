@@ -235,7 +235,7 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn the_result_format_stands_before_or_after_the_command() {
-    use super::Format;
+    use super::output::Format;
     let cases = [
         ("run list", Format::Table),
         ("run list --output json", Format::Json),

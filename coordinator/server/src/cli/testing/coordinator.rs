@@ -43,6 +43,10 @@ pub(crate) async fn start() -> (String, Journal) {
         .add_service(TaskServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody joins it: it ends with the test's runtime"
+    )]
     tokio::task::spawn(server);
     (url, journal)
 }
