@@ -6,45 +6,35 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
+use crate::config::{self, LogFormat};
+
 use super::fault::{Fault, Outcome};
 use super::output::Output;
 
 /// `stepfleet dev`: a coordinator on this machine, without a config file.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct DevArgs {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8083")]
-    pub listen: SocketAddr,
-    /// Folder that holds everything; created when missing
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "stepfleet-data",
-        conflicts_with = "ephemeral"
-    )]
-    pub data: PathBuf,
+    /// Address to listen on [default: 127.0.0.1:8083]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Folder that holds everything; created when missing [default: stepfleet-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    pub data: Option<PathBuf>,
     /// Keep everything in memory and forget it at the end
     #[arg(long)]
     pub ephemeral: bool,
-    /// Number of partitions, fixed when the data folder is created [default: 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub partitions: Option<u32>,
-    /// Region in the ARNs
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<String>,
-    /// Account id in the ARNs
-    #[arg(long, value_name = "ACCOUNT")]
-    pub account: Option<String>,
-    /// What to log, e.g. `info` or `stepfleet=debug`
-    #[arg(long, value_name = "FILTER")]
-    pub log: Option<String>,
+    /// Partitions of a new data folder, a power of two [default: 64]
+    #[arg(long, value_name = "N")]
+    pub partitions: Option<u16>,
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// `stepfleet server`: a coordinator by its config file.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ServerArgs {
     /// The config file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "STEPFLEET_CONFIG")]
     pub config: PathBuf,
     /// Overrides the file's address to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -55,6 +45,19 @@ pub struct ServerArgs {
     /// Print the settings in effect and exit
     #[arg(long)]
     pub print_config: bool,
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LogArgs {
+    /// Log level, or directives such as `warn,stepfleet=debug` [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Form of a log line [default: pretty]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// `stepfleet restore`: makes a data folder from a backup.
@@ -74,6 +77,34 @@ pub struct CompletionsArgs {
     /// Shell to complete for
     #[arg(value_enum)]
     shell: Shell,
+}
+
+impl From<DevArgs> for config::Args {
+    fn from(args: DevArgs) -> Self {
+        Self {
+            listen: args.listen,
+            data: args.data,
+            ephemeral: args.ephemeral,
+            partitions: args.partitions,
+            log_level: args.log.log_level,
+            log_format: args.log.log_format,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ServerArgs> for config::Args {
+    fn from(args: ServerArgs) -> Self {
+        Self {
+            config: Some(args.config),
+            listen: args.listen,
+            data: args.data,
+            print_config: args.print_config,
+            log_level: args.log.log_level,
+            log_format: args.log.log_format,
+            ..Self::default()
+        }
+    }
 }
 
 pub(crate) fn completions(args: &CompletionsArgs, output: &mut Output) -> Result<Outcome, Fault> {

@@ -266,3 +266,22 @@ async fn completions_name_every_command() {
 fn the_command_line_is_well_formed() {
     super::args::command().debug_assert();
 }
+
+#[test]
+fn flags_of_dev_and_server_reach_the_configuration() {
+    use crate::config;
+    let config_args = |command: &str| match parse(words(command)).unwrap().command {
+        Command::Dev(args) => config::Args::from(args),
+        Command::Server(args) => config::Args::from(args),
+        Command::Restore(_) | Command::Client(_) => panic!("{command} serves nothing"),
+    };
+    let dev = config_args("dev --listen 127.0.0.1:9 --data d --partitions 8 --log-level warn");
+    assert_eq!(dev.listen.unwrap().port(), 9);
+    assert_eq!((dev.partitions, dev.data.unwrap().to_str()), (Some(8), Some("d")));
+    assert_eq!(dev.log_level.as_deref(), Some("warn"));
+    assert!(config_args("dev --ephemeral").ephemeral);
+    let server = config_args("server --config c.toml --print-config");
+    assert_eq!(server.config.unwrap().to_str(), Some("c.toml"));
+    assert!(server.print_config);
+    assert!(parse(words("dev --ephemeral --data d")).is_err());
+}
