@@ -1,2 +1,61 @@
-//! Placeholder.
-fn main() {}
+//! The stock worker: serves activities by running commands. This file puts the parts together: `cli` and `config` say
+//! what to serve, `template` makes the arguments of a task, `process` runs a command, `ending` reads what it left.
+
+mod cli;
+mod config;
+mod ending;
+mod process;
+mod serve;
+mod template;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use self::cli::{Cli, LogFormat};
+use self::config::Config;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    start_log(&cli)?;
+    let config = Config::load(&cli)?;
+    if cli.check {
+        print_summary(&config);
+        return Ok(ExitCode::SUCCESS);
+    }
+    serve::serve(config).await
+}
+
+fn start_log(cli: &Cli) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder()
+        .parse(&cli.log)
+        .with_context(|| format!("--log `{}` is no filter", cli.log))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match cli.log_format {
+        LogFormat::Text => log
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of --check")]
+fn print_summary(config: &Config) {
+    println!(
+        "configuration is valid: {} at {}",
+        config.name_or_default(),
+        config.endpoint.url()
+    );
+    for activity in &config.activities {
+        let (name, slots) = (&activity.name, activity.concurrency);
+        println!("  {name}: {} (at most {slots} at once)", activity.program);
+    }
+}

@@ -1,0 +1,262 @@
+//! Runs one command for one task: in its own process group, with bounded output, killed as a group when its time is over.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use stepfleet_sdk::TaskError;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::ending::{Left, OUTPUT_BYTES_MAX, STDERR_BYTES_MAX, too_large, with_stderr};
+
+/// How long output may still come after the command itself has ended, from processes that it left behind.
+const STRAGGLERS: Duration = Duration::from_secs(2);
+/// How often a killed group is looked at until it is gone.
+const GROUP_POLL: Duration = Duration::from_millis(20);
+const READ_BYTES: usize = 16 * 1024;
+
+/// A command to run.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Program and arguments.
+    pub(crate) arguments: Vec<String>,
+    /// Whether the program is a shell that runs what the user wrote.
+    pub(crate) shell: bool,
+    pub(crate) stdin: Option<String>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) timeout: Option<Duration>,
+    /// From SIGTERM to SIGKILL.
+    pub(crate) kill_after: Duration,
+}
+
+/// Why a command was ended.
+enum Ended {
+    ByItself(ExitStatus),
+    Cancelled,
+    TimedOut(Duration),
+    TooLarge,
+}
+
+/// A process group; killed when this is dropped before it is known to be gone.
+#[derive(Debug)]
+struct Group {
+    id: Option<Pid>,
+}
+
+impl Call {
+    /// Runs to the end, or until `cancelled`; then whatever is left of its group is gone.
+    pub(crate) async fn run(self, cancelled: &CancellationToken) -> Result<Left, TaskError> {
+        let (mut child, mut group) = self.spawn()?;
+        let stdin = child.stdin.take();
+        let mut stdout = child.stdout.take().expect("the command was given a pipe");
+        let mut stderr = child.stderr.take().expect("the command was given a pipe");
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let ended = {
+            let mut work = std::pin::pin!(async {
+                let pipes = async {
+                    let fed = feed(stdin, self.stdin.as_deref());
+                    let read = read_bounded(&mut stdout, &mut output);
+                    let logged = read_tail(&mut stderr, &mut errors);
+                    tokio::try_join!(fed, read, logged).map(drop)
+                };
+                attend(&mut child, pipes).await
+            });
+            let limit = self.timeout.unwrap_or(Duration::MAX);
+            tokio::select! {
+                ended = &mut work => ended.map_err(|error| not_started(&self, &error))?,
+                () = cancelled.cancelled() => Ended::Cancelled,
+                () = sleep(limit), if self.timeout.is_some() => Ended::TimedOut(limit),
+            }
+        };
+        match ended {
+            // What the command left behind goes, too.
+            Ended::ByItself(_) => group.kill(),
+            Ended::Cancelled | Ended::TimedOut(_) | Ended::TooLarge => {
+                group.end(&mut child, self.kill_after).await;
+            }
+        }
+        match ended {
+            Ended::ByItself(status) => Ok(Left {
+                status,
+                stdout: output,
+                stderr: errors,
+                shell: self.shell,
+            }),
+            Ended::Cancelled => Err(TaskError::new("Cancelled", "the task was over")),
+            Ended::TimedOut(limit) => {
+                let what = format!("still running after {} s", limit.as_secs());
+                Err(TaskError::new(
+                    "CommandTimedOut",
+                    with_stderr(what, &errors),
+                ))
+            }
+            Ended::TooLarge => Err(too_large()),
+        }
+    }
+
+    fn spawn(&self) -> Result<(Child, Group), TaskError> {
+        let mut command = Command::new(&self.arguments[0]);
+        command
+            .args(&self.arguments[1..])
+            .envs(&self.environment)
+            .stdin(if self.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let child = command.spawn().map_err(|error| not_started(self, &error))?;
+        let id = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw);
+        Ok((child, Group { id }))
+    }
+}
+
+impl Group {
+    /// Asks the group to end, and makes it after `kill_after`.
+    async fn end(&mut self, child: &mut Child, kill_after: Duration) {
+        let deadline = Instant::now() + kill_after;
+        self.signal(Signal::SIGTERM);
+        // The command may go at once and leave children that do not.
+        let gone = async {
+            let _ = child.wait().await;
+            while self.is_alive() {
+                sleep(GROUP_POLL).await;
+            }
+        };
+        let _ = timeout_at(deadline, gone).await;
+        self.kill();
+        let _ = child.wait().await;
+    }
+
+    fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.id = None;
+    }
+
+    fn is_alive(&self) -> bool {
+        self.id
+            .is_some_and(|id| killpg(id, None) != Err(Errno::ESRCH))
+    }
+
+    /// The group may be gone; its number is not given to another while any of its processes is left.
+    fn signal(&self, signal: Signal) {
+        if let Some(id) = self.id {
+            let _ = killpg(id, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits for the command and its pipes: normally both end together, but a command may close its output early, or leave
+/// processes behind that hold it open.
+async fn attend(
+    child: &mut Child,
+    pipes: impl Future<Output = Result<(), Broken>>,
+) -> io::Result<Ended> {
+    let mut pipes = std::pin::pin!(pipes);
+    let mut read = false;
+    let mut stragglers = std::pin::pin!(sleep_until(Instant::now()));
+    let mut status = None;
+    loop {
+        if let Some(status) = status.filter(|_| read) {
+            return Ok(Ended::ByItself(status));
+        }
+        tokio::select! {
+            result = &mut pipes, if !read => match result {
+                Ok(()) => read = true,
+                Err(Broken::TooLarge) => return Ok(Ended::TooLarge),
+                Err(Broken::Io(error)) => return Err(error),
+            },
+            result = child.wait(), if status.is_none() => {
+                status = Some(result?);
+                stragglers.as_mut().reset(Instant::now() + STRAGGLERS);
+            }
+            () = &mut stragglers, if status.is_some() => read = true,
+        }
+    }
+}
+
+/// Why reading ended early.
+enum Broken {
+    TooLarge,
+    Io(io::Error),
+}
+
+/// Writes the input; a command need not read it.
+async fn feed(stdin: Option<ChildStdin>, input: Option<&str>) -> Result<(), Broken> {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    Ok(())
+}
+
+async fn read_bounded(
+    pipe: &mut (impl AsyncRead + Unpin),
+    output: &mut Vec<u8>,
+) -> Result<(), Broken> {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let count = pipe.read(&mut buffer).await.map_err(Broken::Io)?;
+        if count == 0 {
+            return Ok(());
+        }
+        output.extend_from_slice(&buffer[..count]);
+        if output.len() > OUTPUT_BYTES_MAX {
+            return Err(Broken::TooLarge);
+        }
+    }
+}
+
+/// Reads all and keeps the end. What cannot be read is left out: it only explains.
+async fn read_tail(pipe: &mut (impl AsyncRead + Unpin), tail: &mut Vec<u8>) -> Result<(), Broken> {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        tail.extend_from_slice(&buffer[..count]);
+        // Twice the limit, so that bytes are moved once per limit and not once per read.
+        if tail.len() > 2 * STDERR_BYTES_MAX {
+            tail.drain(..tail.len() - STDERR_BYTES_MAX);
+        }
+    }
+    Ok(())
+}
+
+fn not_started(call: &Call, error: &io::Error) -> TaskError {
+    let program = &call.arguments[0];
+    match (&call.directory, error.kind()) {
+        (Some(directory), io::ErrorKind::NotFound) if !directory.is_dir() => {
+            let cause = format!("directory {} does not exist", directory.display());
+            TaskError::new("CommandNotFound", cause)
+        }
+        (_, io::ErrorKind::NotFound) => TaskError::new(
+            "CommandNotFound",
+            format!("program `{program}` was not found"),
+        ),
+        _ => TaskError::new("CommandFailed", format!("cannot run `{program}`: {error}")),
+    }
+}
