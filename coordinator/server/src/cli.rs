@@ -23,34 +23,26 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 
-pub use self::args::{GlobalArgs, parse};
-pub use self::fault::Fault;
-pub use self::output::{Look, Output};
-pub use self::serve::{DevArgs, RestoreArgs, ServerArgs};
+pub(crate) use self::args::GlobalArgs;
+pub(crate) use self::fault::Fault;
+pub(crate) use self::output::Output;
+pub(crate) use self::serve::{DevArgs, RestoreArgs, ServerArgs};
 
 use self::client::Client;
 use self::fault::Outcome;
 
-/// Durable state machines with a fleet of activity workers, compatible with AWS Step Functions
-#[derive(Clone, Debug, Parser)]
-#[command(
-    name = "stepfleet",
-    version,
-    max_term_width = 100,
-    propagate_version = false
-)]
-pub struct Cli {
-    #[command(flatten)]
-    pub global: GlobalArgs,
-    #[command(subcommand)]
-    pub command: Command,
+/// The whole command line; `args` makes a parser of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Cli {
+    pub(crate) global: GlobalArgs,
+    pub(crate) command: Command,
 }
 
 /// What the binary is asked to do.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve on this machine, with everything in one folder and no config file
     Dev(DevArgs),
     /// Serve by a config file, with TLS and authentication
@@ -63,7 +55,7 @@ pub enum Command {
 
 /// Commands that call a coordinator (and `completions`, which calls nobody).
 #[derive(Clone, Debug, Subcommand)]
-pub enum ClientCommand {
+pub(crate) enum ClientCommand {
     /// State machines: create, update, list, show, validate, delete
     #[command(subcommand)]
     Machine(machine::MachineCommand),
@@ -86,7 +78,7 @@ pub enum ClientCommand {
 
 /// Carries out a client command and tells the process' exit code: 0 done, 1 failed (also: the awaited execution did not
 /// succeed, the definition is invalid), 2 wrong usage.
-pub async fn run(command: &ClientCommand, global: &GlobalArgs, output: &mut Output) -> u8 {
+pub(crate) async fn run(command: &ClientCommand, global: &GlobalArgs, output: &mut Output) -> u8 {
     match Box::pin(carry_out(command, global, output)).await {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Negative) => 1,

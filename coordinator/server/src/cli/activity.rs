@@ -16,7 +16,7 @@ const DESCRIPTIONS_AT_ONCE: usize = 16;
 
 /// Activities.
 #[derive(Clone, Debug, Subcommand)]
-pub enum ActivityCommand {
+pub(crate) enum ActivityCommand {
     /// Create an activity; creating it again is fine
     Create(CreateArgs),
     /// List activities with their waiting tasks and workers
@@ -28,7 +28,7 @@ pub enum ActivityCommand {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// Name of the activity
     name: String,
     /// A tag; may be repeated
@@ -37,14 +37,14 @@ pub struct CreateArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Show at most this many
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct NameArgs {
+pub(crate) struct NameArgs {
     /// Name or ARN
     activity: String,
 }

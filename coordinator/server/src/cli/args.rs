@@ -1,15 +1,13 @@
 //! Flags that every client command takes: which coordinator, who calls, how results look.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::EnumValueParser;
 use clap::parser::ValueSource;
-use clap::{
-    Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, builder::EnumValueParser,
-};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
 
-use super::Cli;
 use super::output::Format;
+use super::{Cli, Command};
 
 /// Heading in `--help`.
 const RESULTS: &str = "Results";
@@ -17,7 +15,7 @@ const RESULTS: &str = "Results";
 /// How to reach the coordinator, and colours.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// URL of the coordinator
     #[arg(
         long,
@@ -26,25 +24,25 @@ pub struct GlobalArgs {
         env = "STEPFLEET_ENDPOINT",
         default_value = "http://127.0.0.1:8083"
     )]
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// File that holds the API key [env: STEPFLEET_API_KEY gives the key itself]
     #[arg(long, global = true, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
     /// Certificates (PEM) to trust instead of the system's, for https endpoints
     #[arg(long, global = true, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// Client certificate (PEM), for coordinators that ask for one
     #[arg(long, global = true, value_name = "FILE", requires = "key_pem")]
-    pub cert: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
     /// Private key (PEM) of the client certificate
     #[arg(long, global = true, value_name = "FILE", requires = "cert")]
-    pub key_pem: Option<PathBuf>,
+    pub(crate) key_pem: Option<PathBuf>,
     /// No colours [env: NO_COLOR, CLICOLOR_FORCE]
     #[arg(long, global = true, help_heading = RESULTS)]
-    pub no_color: bool,
-    /// Filled from `--output`, which each command defines for itself: see [`command`].
+    pub(crate) no_color: bool,
+    /// Filled from `--output`, which each command defines for itself: see [`Cli`].
     #[arg(skip)]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// Commands that print no result of the API, or (`task success`) use `--output` for something else.
@@ -52,21 +50,53 @@ const WITHOUT_FORMAT: &[&str] = &["dev", "server", "restore", "completions", "su
 const FORMAT_ID: &str = "result-format";
 const FORMAT_VARIABLE: &str = "STEPFLEET_OUTPUT";
 
-/// The whole command line. `--output table|json` stands before or after the command's name. It is no clap "global"
-/// flag because `task success --output JSON` gives the task's output, in the words of Step Functions.
-pub fn command() -> clap::Command {
-    with_format(Cli::command().arg(format_arg()))
+/// Durable state machines with a fleet of activity workers, compatible with AWS Step Functions
+// The text above is `--help`'s. This is the command line as derived; `Cli` adds `--output` to it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stepfleet", version, max_term_width = 100)]
+struct Derived {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
 }
 
-/// Parses the process' arguments; clap's error knows how to print itself and its exit code.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.global.format = match given_format(&matches) {
-        Some(format) => format,
-        None => format_from_environment()?,
-    };
-    Ok(cli)
+impl Parser for Cli {}
+
+/// `--output table|json` stands before or after the command's name. It is no clap "global" flag because
+/// `task success --output JSON` gives the task's output, in the words of Step Functions.
+impl CommandFactory for Cli {
+    fn command() -> clap::Command {
+        with_format(Derived::command().arg(format_arg()))
+    }
+
+    fn command_for_update() -> clap::Command {
+        Self::command()
+    }
+}
+
+impl FromArgMatches for Cli {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Derived { global, command } = Derived::from_arg_matches(matches)?;
+        let mut cli = Self { global, command };
+        cli.read_format(matches)?;
+        Ok(cli)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Cli {
+    fn read_format(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.global.format = match given_format(matches) {
+            Some(format) => format,
+            None => format_from_environment()?,
+        };
+        Ok(())
+    }
 }
 
 fn with_format(command: clap::Command) -> clap::Command {
@@ -108,7 +138,7 @@ fn format_from_environment() -> Result<Format, clap::Error> {
     match std::env::var(FORMAT_VARIABLE).ok().as_deref() {
         None | Some("" | "table") => Ok(Format::Table),
         Some("json") => Ok(Format::Json),
-        Some(other) => Err(command().error(
+        Some(other) => Err(Cli::command().error(
             clap::error::ErrorKind::InvalidValue,
             format!("{FORMAT_VARIABLE} is '{other}', but it can be `table` or `json` only"),
         )),

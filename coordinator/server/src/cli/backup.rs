@@ -10,7 +10,7 @@ use super::output::Output;
 use clap::Args;
 
 #[derive(Args, Clone, Debug)]
-pub struct BackupArgs {
+pub(crate) struct BackupArgs {
     /// File to write; it appears only when the backup is complete
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,

@@ -7,7 +7,7 @@ use super::output::{Output, Tone};
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),

@@ -18,7 +18,7 @@ use super::{pages, payload, table, time};
 
 /// State machines.
 #[derive(Clone, Debug, Subcommand)]
-pub enum MachineCommand {
+pub(crate) enum MachineCommand {
     /// Create a state machine from an Amazon States Language file
     Create(CreateArgs),
     /// Change a state machine; running executions keep the definition they started with
@@ -34,7 +34,7 @@ pub enum MachineCommand {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// The definition: a file, or - for standard input
     #[arg(value_name = "FILE")]
     file: String,
@@ -53,7 +53,7 @@ pub struct CreateArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct UpdateArgs {
+pub(crate) struct UpdateArgs {
     /// Name or ARN
     machine: String,
     /// The new definition: a file, or - for standard input
@@ -65,14 +65,14 @@ pub struct UpdateArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Show at most this many
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Name or ARN
     machine: String,
     /// Print the definition alone, exactly as it was given
@@ -81,7 +81,7 @@ pub struct ShowArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct DeleteArgs {
+pub(crate) struct DeleteArgs {
     /// Name or ARN
     machine: String,
 }

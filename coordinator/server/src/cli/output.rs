@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::args::GlobalArgs;
 use super::fault::Fault;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Tables and sentences for people.
     #[default]
     Table,
@@ -23,20 +24,20 @@ pub enum Format {
 
 /// What stays the same during one command.
 #[derive(Clone, Debug)]
-pub struct Look {
-    pub format: Format,
+pub(crate) struct Look {
+    pub(crate) format: Format,
     /// Colours on standard output.
-    pub colour: bool,
+    pub(crate) colour: bool,
     /// Colours on standard error.
-    pub colour_remarks: bool,
+    pub(crate) colour_remarks: bool,
     /// Columns of the terminal; `None` when standard output is no terminal: nothing is cut then.
-    pub columns: Option<u16>,
-    pub zone: TimeZone,
-    pub now: fn() -> Timestamp,
+    pub(crate) columns: Option<u16>,
+    pub(crate) zone: TimeZone,
+    pub(crate) now: fn() -> Timestamp,
 }
 
 /// The two sinks of a command.
-pub struct Output {
+pub(crate) struct Output {
     results: Box<dyn Write + Send>,
     remarks: Box<dyn Write + Send>,
     look: Look,
@@ -56,7 +57,7 @@ pub(crate) enum Tone {
 
 impl Look {
     /// What the process' terminal and environment ask for.
-    pub fn detect(format: Format, colour_off: bool) -> Self {
+    fn detect(format: Format, colour_off: bool) -> Self {
         let stdout = io::stdout().is_terminal();
         let stderr = io::stderr().is_terminal();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -77,13 +78,18 @@ impl Look {
 }
 
 impl Output {
-    /// Writes to the process' standard output and standard error.
-    pub fn standard(look: Look) -> Self {
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), look)
+    /// Writes to the process' standard output and standard error, as the flags and the environment ask.
+    pub(crate) fn new(global: &GlobalArgs) -> Self {
+        let look = Look::detect(global.format, global.no_color);
+        Self::over(Box::new(io::stdout()), Box::new(io::stderr()), look)
     }
 
     /// Writes to any two sinks.
-    pub fn new(results: Box<dyn Write + Send>, remarks: Box<dyn Write + Send>, look: Look) -> Self {
+    pub(crate) fn over(
+        results: Box<dyn Write + Send>,
+        remarks: Box<dyn Write + Send>,
+        look: Look,
+    ) -> Self {
         Self {
             results,
             remarks,

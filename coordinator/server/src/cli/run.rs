@@ -17,7 +17,7 @@ use super::time;
 
 /// Executions.
 #[derive(Clone, Debug, Subcommand)]
-pub enum ExecutionCommand {
+pub(crate) enum ExecutionCommand {
     /// Start an execution
     Start(start::StartArgs),
     /// Follow an execution: states as they happen, then its result; exit code 1 unless it succeeds
@@ -33,13 +33,13 @@ pub enum ExecutionCommand {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ExecutionArgs {
+pub(crate) struct ExecutionArgs {
     /// MACHINE:EXECUTION or ARN
     execution: String,
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct StopArgs {
+pub(crate) struct StopArgs {
     /// MACHINE:EXECUTION or ARN
     execution: String,
     /// Error name to record

@@ -17,7 +17,7 @@ const PARAMETERS_CHARS: usize = 60;
 
 /// Callback tasks and their tokens.
 #[derive(Clone, Debug, Subcommand)]
-pub enum TaskCommand {
+pub(crate) enum TaskCommand {
     /// List the tasks that wait for their token to be completed, oldest first
     List(ListArgs),
     /// Complete a task with an output
@@ -29,7 +29,7 @@ pub enum TaskCommand {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Only tasks of this execution (MACHINE:EXECUTION or ARN)
     #[arg(long)]
     execution: Option<String>,
@@ -43,7 +43,7 @@ pub struct ListArgs {
 
 /// Which task: by its token, or as the open callback of an execution.
 #[derive(Args, Clone, Debug)]
-pub struct Which {
+pub(crate) struct Which {
     /// The task token
     #[arg(required_unless_present = "execution", conflicts_with = "execution")]
     token: Option<String>,
@@ -56,7 +56,7 @@ pub struct Which {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct SuccessArgs {
+pub(crate) struct SuccessArgs {
     #[command(flatten)]
     which: Which,
     /// The task's output: JSON, @FILE, or - for standard input
@@ -65,7 +65,7 @@ pub struct SuccessArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct FailureArgs {
+pub(crate) struct FailureArgs {
     #[command(flatten)]
     which: Which,
     /// Error name, for Retry and Catch
@@ -77,7 +77,7 @@ pub struct FailureArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct HeartbeatArgs {
+pub(crate) struct HeartbeatArgs {
     #[command(flatten)]
     which: Which,
 }

@@ -60,7 +60,7 @@ pub(crate) fn output_as(format: Format) -> (Output, Written) {
         Box::new(written.results.clone()),
         Box::new(written.remarks.clone()),
     );
-    (Output::new(sinks.0, sinks.1, look), written)
+    (Output::over(sinks.0, sinks.1, look), written)
 }
 
 /// So many seconds before "now".

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use clap::Parser as _;
+
 use super::testing::coordinator::{self, Journal};
 use super::testing::output_as;
-use super::{Command, parse, run};
+use super::{Cli, Command, run};
 
 /// What a command wrote and did.
 struct Ran {
@@ -36,7 +38,7 @@ fn words(command: &str) -> impl Iterator<Item = OsString> {
 }
 
 async fn call(command: &str, url: &str, journal: Journal) -> Ran {
-    let cli = parse(words(&format!("--endpoint {url} {command}"))).unwrap();
+    let cli = Cli::try_parse_from(words(&format!("--endpoint {url} {command}"))).unwrap();
     let (mut output, written) = output_as(cli.global.format);
     let Command::Client(client_command) = &cli.command else {
         panic!("no client command")
@@ -228,7 +230,7 @@ fn usage_errors_exit_with_2() {
         "run list --status odd",
         "nonsense",
     ] {
-        let error = parse(words(command)).unwrap_err();
+        let error = Cli::try_parse_from(words(command)).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{command}: {error}");
     }
 }
@@ -246,7 +248,7 @@ fn the_result_format_stands_before_or_after_the_command() {
     ];
     for (command, expect) in cases {
         assert_eq!(
-            parse(words(command)).unwrap().global.format,
+            Cli::try_parse_from(words(command)).unwrap().global.format,
             expect,
             "{command}"
         );
@@ -264,24 +266,5 @@ async fn completions_name_every_command() {
 
 #[test]
 fn the_command_line_is_well_formed() {
-    super::args::command().debug_assert();
-}
-
-#[test]
-fn flags_of_dev_and_server_reach_the_configuration() {
-    use crate::config;
-    let config_args = |command: &str| match parse(words(command)).unwrap().command {
-        Command::Dev(args) => config::Args::from(args),
-        Command::Server(args) => config::Args::from(args),
-        Command::Restore(_) | Command::Client(_) => panic!("{command} serves nothing"),
-    };
-    let dev = config_args("dev --listen 127.0.0.1:9 --data d --partitions 8 --log-level warn");
-    assert_eq!(dev.listen.unwrap().port(), 9);
-    assert_eq!((dev.partitions, dev.data.unwrap().to_str()), (Some(8), Some("d")));
-    assert_eq!(dev.log_level.as_deref(), Some("warn"));
-    assert!(config_args("dev --ephemeral").ephemeral);
-    let server = config_args("server --config c.toml --print-config");
-    assert_eq!(server.config.unwrap().to_str(), Some("c.toml"));
-    assert!(server.print_config);
-    assert!(parse(words("dev --ephemeral --data d")).is_err());
+    <Cli as clap::CommandFactory>::command().debug_assert();
 }

@@ -12,7 +12,7 @@ use super::MachineType;
 use super::locate::{Span, locate};
 
 #[derive(Args, Clone, Debug)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// The definition: a file, or - for standard input
     #[arg(value_name = "FILE")]
     pub(super) file: String,

@@ -15,7 +15,7 @@ use super::watch::Details;
 const DETAIL_CHARS: usize = 80;
 
 #[derive(Args, Clone, Debug)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     /// MACHINE:EXECUTION or ARN
     pub(super) execution: String,
     /// Newest first

@@ -13,7 +13,7 @@ use super::super::pages::{self, Listed};
 use super::super::{table, time};
 
 #[derive(Args, Clone, Debug)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Name or ARN of the state machine; all of them when left out
     pub(super) machine: Option<String>,
     /// Only executions with this status

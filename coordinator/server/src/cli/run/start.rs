@@ -11,7 +11,7 @@ use super::super::{payload, time};
 use super::{show, watch};
 
 #[derive(Args, Clone, Debug)]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     /// Name or ARN of the state machine
     pub(super) machine: String,
     /// The input: JSON, @FILE, or - for standard input

@@ -24,7 +24,7 @@ const RECONNECTIONS_MAX: u32 = 20;
 const RECONNECTION_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Args, Clone, Debug)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// MACHINE:EXECUTION or ARN
     pub(super) execution: String,
 }
