@@ -76,7 +76,11 @@ pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'
     draft.finish(progress::wake)
 }
 
-/// What `input` does to `execution`. `program` is the revision that the execution's header names.
+/// What `input` does to `execution`. `program` is the revision that the execution's header names. A `Tick` or
+/// `Continue` with nothing to do gives an empty decision.
+///
+/// # Errors
+/// A [`Rejection`] before any event: the attempt is not there, not in the sender's hands, or the execution is closed.
 pub fn decide(
     program: &Program,
     execution: &Execution,

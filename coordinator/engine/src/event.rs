@@ -42,8 +42,8 @@ pub struct TaskResource {
     pub action: Arc<str>,
 }
 
-/// Every kind of event. Public unless its comment says *internal*. Frames are named by id; a state entry creates its
-/// frame when `parent` is set and the frame is new.
+/// Every kind of event. Public unless its comment says *internal*. Frames are named by id;
+/// `ExecutionStarted` creates the document's, `BranchStarted` and `MapIterationStarted` create the others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
     /// `deadline` is the end of the machine-level `TimeoutSeconds`.

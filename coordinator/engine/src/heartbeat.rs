@@ -5,7 +5,10 @@ use crate::decide::{Rejection, find_attempt};
 use crate::execution::{Execution, TaskStage, Work};
 use crate::ids::{Attempt, Timestamp};
 
-/// Begins the attempt's heartbeat window anew. Rejected unless the attempt is in a worker's hands.
+/// Begins the attempt's heartbeat window anew.
+///
+/// # Errors
+/// A [`Rejection`] unless the attempt is in a worker's hands.
 pub fn heartbeat(
     execution: &mut Execution,
     attempt: Attempt,
