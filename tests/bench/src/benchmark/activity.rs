@@ -1,0 +1,71 @@
+//! Durable activity tasks per second: ten activities in a row, many executions in flight.
+
+use super::{Bench, figure, processor_figures};
+use crate::args::Way;
+use crate::figure::Figure;
+use crate::load::{self, Load, Sample};
+use crate::machine::{self, CHAIN_TASKS};
+use crate::probe;
+
+pub(crate) fn measure(bench: &Bench<'_>, way: Way) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for in_flight in &bench.args.in_flight {
+        figures.extend(measure_one(bench, way, *in_flight)?);
+    }
+    Ok(figures)
+}
+
+fn measure_one(bench: &Bench<'_>, way: Way, in_flight: u32) -> anyhow::Result<Vec<Figure>> {
+    let folder = bench.temporary()?;
+    let disk = probe::disk(folder.path())?;
+    let load = Load {
+        name: way.as_str(),
+        program: bench.program,
+        folder: folder.path(),
+        definition: machine::chain,
+        tasks: CHAIN_TASKS,
+        way,
+        in_flight,
+    };
+    let samples = load::run(&load, bench.args)?;
+    let name = format!("{} {in_flight}", way.as_str());
+    let tasks = |sample: &Sample| sample.tasks;
+    let rate = figure(
+        format!("{name}: activity tasks"),
+        "1/s",
+        &samples,
+        |sample| sample.tasks / sample.seconds,
+    );
+    let mut figures = vec![rate.compared(disk.p50, "per fdatasync")];
+    figures.extend(processor_figures(&name, "µs/task", &samples, tasks));
+    figures.extend(written(&name, &samples));
+    Ok(figures)
+}
+
+/// Bytes and appends for one activity task, and its share of the start and end of its execution.
+fn written(name: &str, samples: &[Sample]) -> Vec<Figure> {
+    let disk = figure(
+        format!("{name}: written to disk"),
+        "B/task",
+        samples,
+        |sample| sample.coordinator.written_bytes / sample.tasks,
+    );
+    let mut figures = vec![disk];
+    if samples.iter().all(|sample| sample.log_bytes.is_some()) {
+        figures.push(figure(
+            format!("{name}: written to log"),
+            "B/task",
+            samples,
+            |sample| sample.log_bytes.unwrap_or(f64::NAN) / sample.tasks,
+        ));
+    }
+    if samples.iter().all(|sample| sample.appends.is_some()) {
+        figures.push(figure(
+            format!("{name}: tasks per append"),
+            "",
+            samples,
+            |sample| sample.tasks / sample.appends.unwrap_or(f64::NAN),
+        ));
+    }
+    figures
+}
