@@ -4,13 +4,14 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use stepfleet_sdk::TaskError;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -145,18 +146,32 @@ impl Group {
             }
         };
         let _ = timeout_at(deadline, gone).await;
-        self.kill();
+        self.signal(Signal::SIGKILL);
         let _ = child.wait().await;
+        self.kill();
     }
 
+    /// Kills what is left of the group after the command itself.
     fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
+        self.reap();
         self.id = None;
     }
 
     fn is_alive(&self) -> bool {
-        self.id
-            .is_some_and(|id| killpg(id, None) != Err(Errno::ESRCH))
+        let Some(id) = self.id else { return false };
+        self.reap();
+        killpg(id, None) != Err(Errno::ESRCH) && has_running_member(id)
+    }
+
+    /// Takes the exit status of orphans that came to this process because it is the first of its container. Only after
+    /// that of the command itself, which tokio takes.
+    fn reap(&self) {
+        let Some(id) = self.id else { return };
+        let group = Pid::from_raw(-id.as_raw());
+        while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
+            waitpid(group, Some(WaitPidFlag::WNOHANG))
+        {}
     }
 
     /// The group may be gone; its number is not given to another while any of its processes is left.
@@ -167,9 +182,25 @@ impl Group {
     }
 }
 
+/// Whether a process of the group is more than a zombie that nobody has taken the exit status of; true where that cannot be
+/// known.
+fn has_running_member(group: Pid) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return true;
+    };
+    let group = group.to_string();
+    entries.flatten().any(|entry| {
+        // `pid (name) state parent group …`, and the name may hold anything.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, of) = (fields.next(), fields.nth(1));
+        of == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+    })
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
+        self.signal(Signal::SIGKILL);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Real commands.
 
-use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
