@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Harness of the end-to-end tests: real processes in temporary folders on ports of their own, killed and restarted at
+//! will, watched through the public API alone.
+
+mod aws;
+mod binaries;
+mod certificates;
+mod condition;
+mod coordinator;
+mod faults;
+mod history;
+mod machine;
+mod ports;
+mod process;
+mod proxy;
+mod random;
+mod world;
+
+pub use aws::{Answer, call_aws, request};
+pub use binaries::{Binaries, binaries};
+pub use certificates::Certificates;
+pub use condition::{Deadline, until};
+pub use coordinator::{Coordinator, Settings};
+pub use faults::Faults;
+pub use history::{Event, History};
+pub use machine::{activity, create_machine, outcome, refusal, start, wait_for_event};
+pub use ports::free_port;
+pub use process::{Process, Signal};
+pub use proxy::{Direction, Proxy};
+pub use random::Random;
+pub use world::{World, scenario, skipped};
