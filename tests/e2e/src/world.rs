@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tempfile::TempDir;
+use tokio::task::LocalSet;
 
 use crate::process::tail;
 
@@ -57,7 +58,10 @@ pub fn scenario(test: impl AsyncFnOnce(&World) -> Result<()>) {
         .enable_all()
         .build()
         .expect("the runtime starts");
-    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&world))));
+    // Tasks of the test itself stay on this thread (`spawn_local`); those of clients and workers have their own.
+    let local = LocalSet::new();
+    let result =
+        catch_unwind(AssertUnwindSafe(|| runtime.block_on(local.run_until(test(&world)))));
     runtime.shutdown_background();
     match result {
         Ok(Ok(())) => {}
