@@ -191,11 +191,13 @@ pub struct ActivityItem {
     pub created_at: Timestamp,
 }
 
-/// A task handed to a unary poller.
-#[derive(Clone, Debug)]
+/// A task handed to a unary poller. The face confirms `delivery` when the answer is written; dropped unconfirmed, the
+/// task goes back to its queue.
+#[derive(Debug)]
 pub struct ActivityTask {
     pub token: String,
     pub input: String,
+    pub delivery: Option<super::tasks::Delivery>,
 }
 
 /// A task that waits for anyone to complete its token.

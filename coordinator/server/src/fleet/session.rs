@@ -1,0 +1,216 @@
+//! One worker's session: what was pushed to it, what it holds, and what it is to be told next. A session outlives its
+//! connections: a worker that reconnects within the grace period goes on where it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef};
+use stepfleet_proto::v1::{CoordinatorMessage, Push, RefusedResult};
+use tokio::sync::Notify;
+
+use crate::matching::Queue;
+use crate::service::api::Caller;
+
+/// One activity that a session serves.
+#[derive(Debug)]
+pub struct Served {
+    pub arn: Arc<str>,
+    pub queue: Arc<Queue>,
+    pub slots: u32,
+}
+
+/// A worker's session.
+#[derive(Debug)]
+pub struct Session {
+    pub id: SessionId,
+    pub name: Arc<str>,
+    pub caller: Caller,
+    pub activities: Vec<Served>,
+    /// Number of the current connection; slots carry it.
+    connection: AtomicU64,
+    open: AtomicBool,
+    draining: AtomicBool,
+    inner: Mutex<Inner>,
+    wake: Notify,
+}
+
+type HeldKey = (ExecutionId, EventId, u32, u32);
+
+#[derive(Debug, Default)]
+struct Inner {
+    outgoing: CoordinatorMessage,
+    pushed: u64,
+    /// Whether a result came yet: a session that is new here may go on with a worker's numbering.
+    numbered: bool,
+    /// Results taken in: resends up to this number are known.
+    accepted: u64,
+    confirmed: u64,
+    /// Results settled out of order, above `confirmed`.
+    settled: BTreeSet<u64>,
+    held: BTreeMap<HeldKey, (TaskRef, u32)>,
+}
+
+fn key(task: &TaskRef) -> HeldKey {
+    (task.execution, task.attempt.entry, task.attempt.attempt, task.attempt.generation)
+}
+
+impl Session {
+    pub fn new(id: SessionId, name: Arc<str>, caller: Caller, activities: Vec<Served>) -> Self {
+        Self {
+            id,
+            name,
+            caller,
+            activities,
+            connection: AtomicU64::new(0),
+            open: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            inner: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
+    /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice.
+    pub fn connect(&self) -> (u64, u64) {
+        let mut inner = self.lock();
+        inner.outgoing = CoordinatorMessage::default();
+        let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
+        self.open.store(true, Ordering::Release);
+        self.draining.store(false, Ordering::Release);
+        self.wake.notify_waiters();
+        (connection, inner.confirmed)
+    }
+
+    /// Ends a connection, unless a newer one has taken over.
+    pub fn disconnect(&self, connection: u64) -> bool {
+        let current = self.is_current(connection);
+        if current {
+            self.open.store(false, Ordering::Release);
+        }
+        current
+    }
+
+    /// Number of the current connection.
+    pub fn current(&self) -> u64 {
+        self.connection.load(Ordering::Acquire)
+    }
+
+    pub fn is_current(&self, connection: u64) -> bool {
+        self.current() == connection
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Whether a slot given by this connection may still be used.
+    pub fn takes_tasks(&self, connection: u64) -> bool {
+        self.is_open() && self.is_current(connection) && !self.draining.load(Ordering::Acquire)
+    }
+
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Hands a started task over: it is held from now on and leaves with the next message.
+    pub fn push(&self, activity: u32, task: TaskRef, mut push: Push) {
+        let mut inner = self.lock();
+        inner.pushed += 1;
+        push.number = inner.pushed;
+        push.activity = activity;
+        inner.held.insert(key(&task), (task, activity));
+        inner.outgoing.pushes.push(push);
+    }
+
+    /// Takes a task out of the worker's hands; answers its activity when it was there (its slot is free then).
+    pub fn release(&self, task: &TaskRef) -> Option<u32> {
+        self.lock().held.remove(&key(task)).map(|(_, activity)| activity)
+    }
+
+    /// Notes that the worker holds a task from before a restart.
+    pub fn adopt(&self, task: TaskRef, activity: u32) {
+        self.lock().held.insert(key(&task), (task, activity));
+    }
+
+    /// Tells the worker that an attempt is over; answers the activity whose slot is free then.
+    pub fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
+        let mut inner = self.lock();
+        let activity = inner.held.remove(&key(task)).map(|(_, activity)| activity);
+        inner.outgoing.cancelled.push(token);
+        activity
+    }
+
+    /// Whether a result of this number is new.
+    pub fn accept(&self, number: u64) -> bool {
+        let mut inner = self.lock();
+        if !inner.numbered {
+            inner.numbered = true;
+            inner.accepted = number.saturating_sub(1);
+            inner.confirmed = inner.accepted;
+        }
+        let new = number > inner.accepted;
+        inner.accepted = inner.accepted.max(number);
+        new
+    }
+
+    /// A result is durable, or refused for good with a reason.
+    pub fn settle(&self, number: u64, refusal: Option<RefusedResult>) {
+        let mut inner = self.lock();
+        inner.outgoing.refused.extend(refusal);
+        inner.settled.insert(number);
+        loop {
+            let next = inner.confirmed + 1;
+            if !inner.settled.remove(&next) {
+                break;
+            }
+            inner.confirmed = next;
+        }
+        inner.outgoing.confirmed = inner.confirmed;
+    }
+
+    /// Every task that the worker is thought to hold.
+    pub fn held(&self) -> Vec<TaskRef> {
+        self.lock().held.values().map(|(task, _)| *task).collect()
+    }
+
+    /// Tasks held per activity index.
+    pub fn held_by_activity(&self) -> BTreeMap<u32, u32> {
+        let mut counts = BTreeMap::new();
+        for (_, activity) in self.lock().held.values() {
+            *counts.entry(*activity).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Wakes the writer of the current connection.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The next message for this connection; `None` when another connection has taken over or the session ended.
+    pub async fn next_message(&self, connection: u64) -> Option<CoordinatorMessage> {
+        loop {
+            if !self.is_current(connection) || !self.is_open() {
+                return None;
+            }
+            let woken = self.wake.notified();
+            if let Some(message) = self.take_outgoing() {
+                return Some(message);
+            }
+            woken.await;
+        }
+    }
+
+    fn take_outgoing(&self) -> Option<CoordinatorMessage> {
+        let mut inner = self.lock();
+        if inner.outgoing == CoordinatorMessage::default() {
+            return None;
+        }
+        Some(std::mem::take(&mut inner.outgoing))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

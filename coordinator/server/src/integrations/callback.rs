@@ -1,0 +1,25 @@
+//! `arn:aws:states:::stepfleet:callback.waitForTaskToken`: shows its Parameters to a person or partner and waits until
+//! anyone completes the token. There is nothing to start: the open task itself is what `task list` shows.
+
+use stepfleet_asl::resource::{Integration, Pattern};
+use stepfleet_engine::{Command, ExecutionId, Served};
+
+use super::Serve;
+
+/// The integration.
+#[derive(Debug)]
+pub struct Callback;
+
+impl Serve for Callback {
+    fn matches(&self, integration: &Integration) -> bool {
+        integration.service.as_ref() == "stepfleet"
+            && integration.action.as_ref() == "callback.waitForTaskToken"
+            && integration.pattern == Pattern::Callback
+    }
+
+    fn served(&self) -> Served {
+        Served::Waits
+    }
+
+    fn start(&self, _execution: ExecutionId, _command: &Command) {}
+}

@@ -1,0 +1,316 @@
+//! What a host does with each message.
+
+use std::sync::Arc;
+
+use stepfleet_asl::Payload;
+use stepfleet_engine::execution::{Execution, Status};
+use stepfleet_engine::{EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef, Timestamp, heartbeat, start};
+
+use super::batch::Effect;
+use super::desk::{StepError, task_ref};
+use super::host::Host;
+use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskReport};
+use super::resident::{Resident, Slot as Place};
+use crate::matching::{Offer, Slot};
+use crate::service::api::StartedExecution;
+use crate::service::error::{ApiError, ErrorCode};
+
+impl TaskReport {
+    /// A bounded decision goes on.
+    pub fn continuation(execution: &Execution) -> Self {
+        let attempt = stepfleet_engine::Attempt { entry: stepfleet_engine::EventId(0), attempt: 0, generation: 0 };
+        Self::internal(task_ref(execution, attempt), Outcome::Continue)
+    }
+
+    /// The hand-out of a task did not reach its worker.
+    pub fn undelivered(task: TaskRef) -> Self {
+        Self::internal(task, Outcome::Undelivered)
+    }
+
+    /// The session that held a task is gone.
+    pub fn lost(task: TaskRef) -> Self {
+        Self::internal(task, Outcome::Lost)
+    }
+
+    fn internal(task: TaskRef, outcome: Outcome) -> Self {
+        Self { task, namespace: Arc::from(""), outcome, reply: TaskReply::None }
+    }
+}
+
+impl Host {
+    pub(super) fn handle(&mut self, message: Message) {
+        match message {
+            Message::Start(start) => self.start(*start),
+            Message::Task(report) => self.task(report),
+            Message::Tasks(reports) => reports.into_iter().for_each(|report| self.task(report)),
+            Message::Slot { offer, slot } => self.slot(offer, slot),
+            Message::Stop { execution, failure, answer } => self.stop(execution, failure, answer),
+            Message::StopMachine { machine_arn } => self.stop_machine(&machine_arn),
+            Message::Read(request) => self.read(request),
+            Message::Claim { session, held, answer } => {
+                let claimed = self.claim(session, held);
+                let _gone = answer.send(claimed);
+            }
+            Message::Loaded { execution, result } => self.loaded(execution, result),
+            Message::Written(written) => self.written(written),
+            Message::Checkpoint { answer } => self.checkpoint(answer),
+        }
+    }
+
+    fn start(&mut self, start: Start) {
+        let id = start.header.id;
+        match self.slots.get_mut(&id) {
+            Some(Place::Resident(resident)) => {
+                let answer = existing(&resident.execution, &start);
+                let changed_in = resident.changed_in;
+                self.answer_after(changed_in, start.answer, answer);
+            }
+            Some(Place::Loading { waiting, .. }) => waiting.push(Message::Start(Box::new(start))),
+            Some(Place::Evicted(_)) => self.load(id, Message::Start(Box::new(start))),
+            None if start.named => self.load(id, Message::Start(Box::new(start))),
+            None => self.begin(start),
+        }
+    }
+
+    /// Begins an execution whose name is free.
+    pub(super) fn begin(&mut self, request: Start) {
+        let Start { header, program, input, answer, .. } = request;
+        let id = header.id;
+        let machine = self.desk.machines.number(&header.machine_arn);
+        let decision = start(&program, header.clone(), input, &self.desk.env());
+        let started_at = decision.execution.started_at;
+        let arn = header.execution_arn.to_string();
+        let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
+        self.desk.running.insert((machine, started_at, id));
+        self.desk.shared.metrics.started();
+        self.desk.adopt(&mut resident, decision);
+        self.slots.insert(id, Place::Resident(resident));
+        let answer = move || drop(answer.send(Ok(StartedExecution { arn, started_at })));
+        self.desk.batch.effects.push(Effect::Run(Box::new(answer)));
+    }
+
+    pub(super) fn task(&mut self, report: TaskReport) {
+        let id = report.task.execution;
+        let Some(place) = self.slots.get_mut(&id) else {
+            return self.load(id, Message::Task(report));
+        };
+        let resident = match place {
+            Place::Resident(resident) => resident,
+            Place::Loading { waiting, .. } => return waiting.push(Message::Task(report)),
+            Place::Evicted(_) => return self.load(id, Message::Task(report)),
+        };
+        let TaskReport { task, namespace, outcome, reply } = report;
+        let header = &resident.execution.header;
+        let foreign = !namespace.is_empty() && namespace != header.namespace;
+        let result = if foreign || (task.incarnation != header.incarnation) {
+            Err(task_error(Rejection::TaskDoesNotExist))
+        } else {
+            apply_outcome(&mut self.desk, resident, &task, outcome)
+        };
+        let effect = Effect::Task { reply, task, result };
+        self.notify_watchers(id);
+        self.desk.batch.effects.push(effect);
+    }
+
+    pub(super) fn slot(&mut self, offer: Offer, slot: Slot) {
+        let unused = match self.slots.get_mut(&offer.execution) {
+            Some(Place::Resident(resident)) => {
+                self.desk.start_offered(resident, offer, slot).err()
+            }
+            Some(Place::Loading { waiting, .. }) => return waiting.push(Message::Slot { offer, slot }),
+            Some(Place::Evicted(_)) => return self.load(offer.execution, Message::Slot { offer, slot }),
+            None => Some(slot),
+        };
+        self.notify_watchers(offer.execution);
+        if let Some(slot) = unused {
+            self.desk.shared.fleet.slot_again(slot);
+        }
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        id: ExecutionId,
+        failure: stepfleet_engine::event::Failure,
+        answer: Option<Answer<Timestamp>>,
+    ) {
+        let message = |failure, answer| Message::Stop { execution: id, failure, answer };
+        let resident = match self.slots.get_mut(&id) {
+            Some(Place::Resident(resident)) => resident,
+            Some(Place::Loading { waiting, .. }) => return waiting.push(message(failure, answer)),
+            Some(Place::Evicted(_)) | None => return self.load(id, message(failure, answer)),
+        };
+        let result = match self.desk.step(resident, Input::Stop(failure)) {
+            Ok(()) | Err(StepError::Rejected(_)) => {
+                let now = self.desk.now();
+                Ok(resident.execution.closed_at.unwrap_or(now))
+            }
+            Err(StepError::Broken) => Err(broken()),
+        };
+        let changed_in = resident.changed_in;
+        self.notify_watchers(id);
+        if let Some(answer) = answer {
+            self.answer_after(changed_in, answer, result);
+        }
+    }
+
+    fn stop_machine(&mut self, machine_arn: &str) {
+        let Some(machine) = self.desk.machines.known(machine_arn) else {
+            return;
+        };
+        let low = (machine, Timestamp(i64::MIN), ExecutionId(0));
+        let high = (machine, Timestamp(i64::MAX), ExecutionId(u128::MAX));
+        let ids: Vec<ExecutionId> = self.desk.running.range(low..=high).map(|(_, _, id)| *id).collect();
+        for id in ids {
+            self.stop(id, stepfleet_engine::event::Failure::default(), None);
+        }
+    }
+
+    /// Answers once nothing that the answer saw is uncommitted.
+    pub(super) fn answer_after<T: Send + 'static>(
+        &mut self,
+        changed_in: u64,
+        answer: Answer<T>,
+        result: Result<T, ApiError>,
+    ) {
+        let send = move || drop(answer.send(result));
+        self.run_after(changed_in, send);
+    }
+
+    pub(super) fn run_after(&mut self, changed_in: u64, run: impl FnOnce() + Send + 'static) {
+        if changed_in <= self.desk.batch.committed {
+            run();
+        } else {
+            // It waits for the open batch, which is after the one that it saw.
+            self.desk.batch.effects.push(Effect::Run(Box::new(run)));
+        }
+    }
+
+    pub(super) fn notify_watchers(&mut self, id: ExecutionId) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        if let Some(notify) = self.watchers.get(&id) {
+            self.desk.batch.effects.push(Effect::Notify(notify.clone()));
+        }
+    }
+
+    /// Everything that is due, in order of its time.
+    pub(super) fn tick(&mut self) {
+        let now = self.desk.now();
+        while let Some((at, id)) = self.desk.timers.first().copied().filter(|(at, _)| *at <= now) {
+            match self.slots.get_mut(&id) {
+                Some(Place::Resident(resident)) => {
+                    self.desk.arm(id, resident.armed.take(), None);
+                    if self.desk.step(resident, Input::Tick).is_ok() {
+                        let status = resident.execution.status;
+                        self.desk.reindex(resident, status);
+                    }
+                    self.notify_watchers(id);
+                }
+                Some(Place::Loading { .. }) => {
+                    self.desk.timers.remove(&(at, id));
+                }
+                Some(Place::Evicted(_)) => {
+                    self.desk.timers.remove(&(at, id));
+                    self.load_for_timer(id);
+                }
+                None => {
+                    self.desk.timers.remove(&(at, id));
+                }
+            }
+        }
+        if self.orphans_until.is_some_and(|until| until <= now) {
+            self.orphans_until = None;
+            let orphans = std::mem::take(&mut self.orphans);
+            orphans.into_values().flatten().for_each(|task| self.task(TaskReport::lost(task)));
+        }
+    }
+
+    /// A worker is back after a restart: what it still holds goes on, what it never got is offered again.
+    fn claim(&mut self, session: SessionId, held: Vec<TaskRef>) -> Vec<Claimed> {
+        for orphan in self.orphans.remove(&session).unwrap_or_default() {
+            if !held.contains(&orphan) {
+                self.task(TaskReport::undelivered(orphan));
+            }
+        }
+        let claimed = |task: TaskRef| Claimed { activity: self.live_activity(&task), task };
+        held.into_iter().map(claimed).collect()
+    }
+
+    fn live_activity(&self, task: &TaskRef) -> Option<Arc<str>> {
+        let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
+            return None;
+        };
+        if resident.execution.header.incarnation != task.incarnation {
+            return None;
+        }
+        super::rows::live_activity(&resident.execution, task.attempt)
+    }
+}
+
+fn apply_outcome(
+    desk: &mut super::desk::Desk,
+    resident: &mut Resident,
+    task: &TaskRef,
+    outcome: Outcome,
+) -> Result<(), ApiError> {
+    let attempt = task.attempt;
+    let input = match outcome {
+        Outcome::Succeeded(output) => Input::Succeeded { attempt, output },
+        Outcome::Failed(failure) => Input::Failed { attempt, failure },
+        Outcome::Undelivered => Input::Undelivered { attempt },
+        Outcome::Lost => Input::WorkerLost { attempt },
+        Outcome::Continue => Input::Continue,
+        Outcome::Heartbeat => {
+            let result = heartbeat(&mut resident.execution, attempt, desk.now());
+            return result.map_err(task_error);
+        }
+    };
+    desk.step(resident, input).map_err(|error| match error {
+        StepError::Rejected(rejection) => task_error(rejection),
+        StepError::Broken => broken(),
+    })
+}
+
+/// The recorded texts of a token that does not count.
+pub fn task_error(rejection: Rejection) -> ApiError {
+    match rejection {
+        Rejection::TaskTimedOut | Rejection::ExecutionClosed => ApiError::new(
+            ErrorCode::TaskTimedOut,
+            "Task Timed Out: 'Provided task does not exist anymore'",
+        ),
+        Rejection::TaskDoesNotExist => {
+            ApiError::new(ErrorCode::TaskDoesNotExist, "Task Does Not Exist: 'Provided task does not exist'")
+        }
+    }
+}
+
+fn broken() -> ApiError {
+    ApiError::new(
+        ErrorCode::InternalServerError,
+        "this execution was set aside because a broken invariant was found in it; the coordinator's log has the details",
+    )
+}
+
+/// A start under a name that is taken: the same answer for the same running start, else a refusal.
+pub fn existing(execution: &Execution, start: &Start) -> Result<StartedExecution, ApiError> {
+    let arn = execution.header.execution_arn.to_string();
+    if execution.status == Status::Running && same_text(&execution.input.payload, &start.input) {
+        return Ok(StartedExecution { arn, started_at: execution.started_at });
+    }
+    Err(ApiError::new(ErrorCode::ExecutionAlreadyExists, format!("Execution Already Exists: '{arn}'")))
+}
+
+/// What was there before an execution's first event.
+fn blank(execution: &Execution) -> Execution {
+    let mut blank = execution.clone();
+    blank.frames.clear();
+    blank.status = Status::Running;
+    blank.last_seq = EventSeq(0);
+    blank.last_payload = PayloadId(0);
+    blank
+}
+
+fn same_text(left: &Payload, right: &Payload) -> bool {
+    left.text() == right.text()
+}

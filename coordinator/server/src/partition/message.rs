@@ -1,0 +1,167 @@
+//! What a partition host is asked, and how it answers. Every answer is given once the append that covers what its
+//! decision saw has succeeded.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stepfleet_asl::{Payload, Program};
+use stepfleet_engine::event::Failure;
+use stepfleet_engine::execution::Header;
+use stepfleet_engine::{Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp};
+use stepfleet_store::Seq;
+use tokio::sync::{Notify, oneshot};
+
+use crate::fleet::Session;
+use crate::matching::{Offer, Slot};
+use crate::service::api::StartedExecution;
+use crate::service::error::ApiError;
+
+/// Where one answer goes.
+pub type Answer<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// One message to a host.
+#[derive(Debug)]
+pub enum Message {
+    Start(Box<Start>),
+    Task(TaskReport),
+    Tasks(Vec<TaskReport>),
+    /// A free slot for an offered task.
+    Slot { offer: Offer, slot: Slot },
+    Stop { execution: ExecutionId, failure: Failure, answer: Option<Answer<Timestamp>> },
+    /// Ends everything of a deleted state machine.
+    StopMachine { machine_arn: Arc<str> },
+    Read(ReadRequest),
+    /// A worker's session is back after a restart of the coordinator: the attempts that it held and does not name.
+    Claim { session: SessionId, held: Vec<TaskRef>, answer: oneshot::Sender<Vec<Claimed>> },
+    /// A load from the state store ended.
+    Loaded { execution: ExecutionId, result: Result<Option<Box<Loaded>>, ApiError> },
+    /// Rows of these executions, as of their number of changes, are in the state store.
+    Written(Vec<(ExecutionId, u64)>),
+    /// Make rows of everything that changed; answers what they cover.
+    Checkpoint { answer: oneshot::Sender<Vec<(PartitionId, Seq)>> },
+}
+
+impl Message {
+    /// Payload bytes that it holds while it waits.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Start(start) => start.input.len(),
+            Self::Task(report) => report.outcome.bytes(),
+            Self::Tasks(reports) => reports.iter().map(|report| report.outcome.bytes()).sum(),
+            Self::Slot { .. }
+            | Self::Stop { .. }
+            | Self::StopMachine { .. }
+            | Self::Read(_)
+            | Self::Claim { .. }
+            | Self::Loaded { .. }
+            | Self::Written(_)
+            | Self::Checkpoint { .. } => 0,
+        }
+    }
+}
+
+impl Outcome {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Succeeded(output) => output.len(),
+            Self::Failed(_) | Self::Heartbeat | Self::Undelivered | Self::Lost | Self::Continue => 0,
+        }
+    }
+}
+
+/// A new execution.
+#[derive(Debug)]
+pub struct Start {
+    pub header: Arc<Header>,
+    pub program: Arc<Program>,
+    pub input: Payload,
+    /// The client chose the name: an execution that closed earlier may have it.
+    pub named: bool,
+    pub answer: Answer<StartedExecution>,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub struct TaskReport {
+    pub task: TaskRef,
+    pub namespace: Arc<str>,
+    pub outcome: Outcome,
+    pub reply: TaskReply,
+}
+
+/// The kinds of reports.
+#[derive(Debug)]
+pub enum Outcome {
+    Succeeded(Payload),
+    Failed(Failure),
+    Heartbeat,
+    /// Never reached its worker, or was handed back unbegun.
+    Undelivered,
+    /// Its worker's session is gone for good.
+    Lost,
+    /// Not a report: a bounded decision goes on.
+    Continue,
+}
+
+/// Who reported.
+#[derive(Debug)]
+pub enum TaskReply {
+    /// Nobody waits.
+    None,
+    Unary(Answer<()>),
+    /// A numbered result of a session.
+    Result { session: Arc<Session>, number: u64 },
+    /// A heartbeat of a session: only a refusal is told, as a cancellation.
+    Heartbeat { session: Arc<Session> },
+}
+
+/// One held task of a claim: the activity when the attempt is live.
+#[derive(Debug)]
+pub struct Claimed {
+    pub task: TaskRef,
+    pub activity: Option<Arc<str>>,
+}
+
+/// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.
+pub enum ReadRequest {
+    Execution { execution: ExecutionId, answer: oneshot::Sender<Option<Box<Snapshot>>> },
+    Running { machine_arn: Arc<str>, before: Option<(Timestamp, ExecutionId)>, limit: usize, answer: oneshot::Sender<Vec<LiveItem>> },
+    Callbacks { after: Option<(Timestamp, ExecutionId)>, limit: usize, answer: oneshot::Sender<Vec<(Timestamp, ExecutionId)>> },
+    Watch { execution: ExecutionId, answer: oneshot::Sender<Option<Arc<Notify>>> },
+    Count { machine_arn: Option<Arc<str>>, answer: oneshot::Sender<(u64, u64)> },
+}
+
+impl fmt::Debug for ReadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Execution { .. } => "Execution",
+            Self::Running { .. } => "Running",
+            Self::Callbacks { .. } => "Callbacks",
+            Self::Watch { .. } => "Watch",
+            Self::Count { .. } => "Count",
+        })
+    }
+}
+
+/// An execution as its host holds it, with the records of its history that are not in the state store yet.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub execution: Execution,
+    pub tail: Bytes,
+}
+
+/// One entry of a list of running (or just closed) executions; the rest is read from its snapshot or row.
+#[derive(Clone, Debug)]
+pub struct LiveItem {
+    pub sort: Timestamp,
+    pub execution: ExecutionId,
+}
+
+/// What a load brings.
+#[derive(Debug)]
+pub struct Loaded {
+    pub execution: Execution,
+    /// None when it is closed.
+    pub program: Option<Arc<Program>>,
+}

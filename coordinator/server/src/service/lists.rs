@@ -1,0 +1,153 @@
+//! Lists over all partitions: one cursor (sort time, id) serves them all. Live executions come from the hosts, closed
+//! ones from the state store's index.
+
+use std::sync::Arc;
+
+use stepfleet_engine::execution::{Execution, Phase, Status, TaskStage, Work};
+use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
+use tokio::sync::oneshot;
+
+use super::api::{Callback, Caller, ExecutionItem, ListExecutions, Page, PageRequest};
+use super::error::ApiError;
+use super::{Service, machine_missing, machine_name, page};
+use crate::partition::desk::task_ref;
+use crate::partition::message::{LiveItem, ReadRequest};
+use crate::partition::{Message, going_down, rows};
+
+/// Where a list stands: newest first, the next item is before this one.
+type Cursor = (Timestamp, ExecutionId);
+
+impl Service {
+    pub async fn list_executions(&self, caller: &Caller, request: ListExecutions) -> Result<Page<ExecutionItem>, ApiError> {
+        let name = machine_name(caller, &request.machine_arn)?;
+        let machine = self.shared.catalog.machine(&caller.namespace, name);
+        let machine = machine.ok_or_else(|| machine_missing(&request.machine_arn))?;
+        let arguments = format!("{}\0{:?}", request.machine_arn, request.status);
+        let (limit, token) = page::open(&request.page, "executions", &arguments)?;
+        let cursor = token.map(|token| read_cursor(&token)).transpose()?;
+        let mut items = Vec::new();
+        if request.status != Some(Status::Running) {
+            items.extend(self.closed_items(caller, name, request.status, cursor, limit + 1).await?);
+        }
+        let live = self.live_items(machine.record.arn.clone(), cursor, limit + 1, request.status).await?;
+        items.extend(live);
+        items.sort_by(|(left, _), (right, _)| right.cmp(left));
+        items.dedup_by(|(left, _), (right, _)| left.1 == right.1);
+        let page = page::close(items, limit, "executions", &arguments, |(cursor, _)| write_cursor(cursor));
+        let items = page.items.into_iter().map(|(_, item)| item).collect();
+        Ok(Page { items, next_token: page.next_token })
+    }
+
+    async fn closed_items(
+        &self,
+        caller: &Caller,
+        name: &str,
+        status: Option<Status>,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, ExecutionItem)>, ApiError> {
+        let (shared, namespace, name) = (self.shared.clone(), caller.namespace.clone(), name.to_owned());
+        let read = move || rows::closed_items(&shared, &namespace, &name, status, before, limit);
+        crate::task::blocking("list executions", read).await.map_err(|_panic| going_down())?
+    }
+
+    /// Running ones, and those that closed a moment ago.
+    async fn live_items(
+        &self,
+        machine_arn: Arc<str>,
+        before: Option<Cursor>,
+        limit: usize,
+        status: Option<Status>,
+    ) -> Result<Vec<(Cursor, ExecutionItem)>, ApiError> {
+        let mut found: Vec<(LiveItem, usize)> = Vec::new();
+        for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
+            let (answer, receiver) = oneshot::channel();
+            let request = ReadRequest::Running { machine_arn: machine_arn.clone(), before, limit, answer };
+            host.send(Message::Read(request)).await?;
+            let items = receiver.await.map_err(|_gone| going_down())?;
+            found.extend(items.into_iter().map(|item| (item, index)));
+        }
+        found.sort_by_key(|(item, _)| std::cmp::Reverse((item.sort, item.execution)));
+        let mut items = Vec::new();
+        for (item, host) in found {
+            if items.len() >= limit {
+                break;
+            }
+            let execution = self.execution_at(host, item.execution).await?;
+            if let Some(execution) = execution.filter(|execution| status.is_none_or(|wanted| wanted == execution.status)) {
+                items.push(((item.sort, item.execution), rows::item(&execution)));
+            }
+        }
+        Ok(items)
+    }
+
+    async fn execution_at(&self, host: usize, id: ExecutionId) -> Result<Option<Execution>, ApiError> {
+        let (answer, receiver) = oneshot::channel();
+        let request = Message::Read(ReadRequest::Execution { execution: id, answer });
+        self.shared.partitions().hosts()[host].send(request).await?;
+        if let Some(snapshot) = receiver.await.map_err(|_gone| going_down())? {
+            return Ok(Some(snapshot.execution));
+        }
+        let shared = self.shared.clone();
+        crate::task::blocking("read execution", move || rows::read(&shared, id)).await.map_err(|_panic| going_down())?
+    }
+
+    /// Tasks that wait for their token, oldest first.
+    pub async fn list_callbacks(&self, caller: &Caller, request: PageRequest) -> Result<Page<Callback>, ApiError> {
+        let (limit, token) = page::open(&request, "callbacks", &caller.namespace)?;
+        let after = token.map(|token| read_cursor(&token)).transpose()?;
+        let mut found: Vec<(Cursor, usize)> = Vec::new();
+        for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
+            let (answer, receiver) = oneshot::channel();
+            host.send(Message::Read(ReadRequest::Callbacks { after, limit: limit + 1, answer })).await?;
+            let cursors = receiver.await.map_err(|_gone| going_down())?;
+            found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
+        }
+        found.sort_unstable();
+        let page = page::close(found, limit, "callbacks", &caller.namespace, |(cursor, _)| write_cursor(cursor));
+        let mut items = Vec::new();
+        for ((_, id), host) in page.items {
+            let execution = self.execution_at(host, id).await?;
+            let own = execution.filter(|execution| execution.header.namespace == caller.namespace);
+            items.extend(own.iter().flat_map(|execution| self.callbacks_of(execution)));
+        }
+        Ok(Page { items, next_token: page.next_token })
+    }
+
+    fn callbacks_of(&self, execution: &Execution) -> Vec<Callback> {
+        let mut callbacks = Vec::new();
+        for frame in &execution.frames {
+            let Phase::Inside(stay) = &frame.phase else {
+                continue;
+            };
+            let Work::Task(work) = &stay.work else {
+                continue;
+            };
+            if work.stage != TaskStage::Submitted {
+                continue;
+            }
+            let attempt = Attempt { entry: stay.entry, attempt: stay.attempt, generation: 0 };
+            callbacks.push(Callback {
+                token: self.shared.tokens.seal(&task_ref(execution, attempt)),
+                execution_arn: execution.header.execution_arn.to_string(),
+                state_name: stay.name.to_string(),
+                resource: format!("{}:{}", work.resource.service, work.resource.action),
+                parameters: work.parameters.payload.text().to_owned(),
+                scheduled_at: stay.entered_at,
+                deadline: work.deadline,
+            });
+        }
+        callbacks
+    }
+}
+
+fn write_cursor(cursor: &Cursor) -> String {
+    format!("{}.{}", cursor.0.0, cursor.1.0)
+}
+
+fn read_cursor(text: &str) -> Result<Cursor, ApiError> {
+    let (sort, id) = text.split_once('.').ok_or_else(page::invalid)?;
+    let sort = sort.parse().map_err(|_error| page::invalid())?;
+    let id = id.parse().map_err(|_error| page::invalid())?;
+    Ok((Timestamp(sort), ExecutionId(id)))
+}

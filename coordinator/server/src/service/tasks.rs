@@ -1,0 +1,138 @@
+//! Activity tasks and task tokens, one call at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stepfleet_asl::Payload;
+use stepfleet_engine::TaskRef;
+use tokio::sync::oneshot;
+
+use super::Service;
+use super::activities::{activity_missing, check_activity_arn};
+use super::api::{ActivityTask, Caller};
+use super::error::{ApiError, ErrorCode};
+use crate::matching::{PolledTask, Slot};
+use crate::partition::desk::stop_failure;
+use crate::partition::message::{Outcome, TaskReply, TaskReport};
+use crate::partition::{Message, Partitions, going_down};
+
+/// How long `GetActivityTask` holds.
+const POLL_S: u64 = 60;
+
+/// Gives a polled task back unless its delivery is confirmed: what was handed out and could not be written to the
+/// poller must not wait for a timeout.
+#[derive(Debug)]
+pub struct Delivery {
+    task: Option<TaskRef>,
+    partitions: Partitions,
+}
+
+impl Delivery {
+    /// The answer is on its way.
+    pub fn confirm(mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.partitions.send_later(task.hash, Message::Task(TaskReport::undelivered(task)));
+        }
+    }
+}
+
+impl Service {
+    /// Waits up to 60 s for a task of this activity. Dropping the future (the caller went away) loses nothing.
+    pub async fn get_activity_task(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        worker_name: Option<&str>,
+    ) -> Result<Option<ActivityTask>, ApiError> {
+        check_activity_arn(caller, arn)?;
+        let activity = self.shared.catalog.activity(arn).ok_or_else(|| activity_missing(arn))?;
+        let (answer, receiver) = oneshot::channel();
+        let waiting = Waiting { receiver, partitions: self.shared.partitions().clone() };
+        let slot = Slot::Poller { activity: activity.record.arn.clone(), worker: worker_name.map(Arc::from), answer };
+        let _counted = self.shared.metrics.poller();
+        if let Some((offer, slot)) = self.shared.matching.queue(arn).poll(slot)? {
+            let message = Message::Slot { offer, slot };
+            self.shared.partitions().send_later(offer.hash, message);
+        }
+        let polled = waiting.wait(&self.shared.stop).await;
+        Ok(polled.map(|(polled, delivery)| ActivityTask { token: polled.token, input: polled.input, delivery: Some(delivery) }))
+    }
+
+    pub async fn send_task_success(&self, caller: &Caller, token: &str, output: &str) -> Result<(), ApiError> {
+        let task = self.open_token(token)?;
+        self.check_payload(output, "output")?;
+        let output = Payload::parse(output).map_err(|error| {
+            ApiError::new(ErrorCode::InvalidOutput, format!("Invalid Output: '{error}'"))
+        })?;
+        self.report(caller, task, Outcome::Succeeded(output)).await
+    }
+
+    pub async fn send_task_failure(
+        &self,
+        caller: &Caller,
+        token: &str,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Result<(), ApiError> {
+        let task = self.open_token(token)?;
+        self.report(caller, task, Outcome::Failed(stop_failure(error, cause))).await
+    }
+
+    pub async fn send_task_heartbeat(&self, caller: &Caller, token: &str) -> Result<(), ApiError> {
+        let task = self.open_token(token)?;
+        self.report(caller, task, Outcome::Heartbeat).await
+    }
+
+    /// A token that this cluster sealed.
+    pub(crate) fn open_token(&self, token: &str) -> Result<TaskRef, ApiError> {
+        self.shared
+            .tokens
+            .open(token)
+            .ok_or_else(|| ApiError::new(ErrorCode::InvalidToken, "Invalid Token: 'Invalid token'"))
+    }
+
+    async fn report(&self, caller: &Caller, task: TaskRef, outcome: Outcome) -> Result<(), ApiError> {
+        if !matches!(outcome, Outcome::Heartbeat) {
+            self.shared.pressure.check()?;
+        }
+        let (answer, receiver) = oneshot::channel();
+        let (namespace, reply) = (caller.namespace.clone(), TaskReply::Unary(answer));
+        let report = TaskReport { task, namespace, outcome, reply };
+        self.shared.partitions().host(task.hash).send(Message::Task(report)).await?;
+        receiver.await.map_err(|_gone| going_down())?
+    }
+}
+
+/// A poll. What arrives after its caller went away goes back.
+struct Waiting {
+    receiver: oneshot::Receiver<PolledTask>,
+    partitions: Partitions,
+}
+
+impl Waiting {
+    async fn wait(mut self, stop: &tokio_util::sync::CancellationToken) -> Option<(PolledTask, Delivery)> {
+        let polled = tokio::select! {
+            polled = &mut self.receiver => polled.ok(),
+            () = tokio::time::sleep(Duration::from_secs(POLL_S)) => None,
+            () = stop.cancelled() => None,
+        }?;
+        let delivery = Delivery { task: Some(polled.task), partitions: self.partitions.clone() };
+        Some((polled, delivery))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(polled) = self.receiver.try_recv() {
+            let report = TaskReport::undelivered(polled.task);
+            self.partitions.send_later(polled.task.hash, Message::Task(report));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What every part of a running coordinator shares: clock, keys, catalogue, queues, storage, limits. Built once at
+//! start, read-only afterwards but for its own locks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_engine::limits::Limits;
+use stepfleet_engine::{Served, Services, TaskRef};
+use stepfleet_store::{PartitionLog, StateStore, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::arn::ArnSpace;
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::control::LocalControl;
+use crate::entropy::Entropy;
+use crate::fleet::Fleet;
+use crate::integrations::Registry;
+use crate::matching::Matching;
+use crate::metrics::Metrics;
+use crate::partition::Partitions;
+use crate::serve::Counters;
+use crate::service::error::{ApiError, ErrorCode};
+use crate::token::TokenKeys;
+use crate::writer::WriterHandle;
+
+/// Shared parts.
+#[derive(Debug)]
+pub struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Entropy,
+    pub tokens: TokenKeys,
+    pub arns: ArnSpace,
+    pub catalog: Catalog,
+    pub integrations: Registry,
+    pub matching: Matching,
+    pub fleet: Fleet,
+    pub log: Arc<dyn PartitionLog>,
+    pub store: Arc<dyn StateStore>,
+    pub writer: WriterHandle,
+    pub metrics: Metrics,
+    pub counters: Counters,
+    pub control: Arc<LocalControl>,
+    /// Held while a checkpoint or a backup is taken.
+    pub checkpoints: tokio::sync::Mutex<()>,
+    pub limits: Limits,
+    pub partition_count: u16,
+    pub cluster_id: [u8; 16],
+    /// Bytes of resident executions that one host may hold.
+    pub host_budget_bytes: usize,
+    pub pressure: Pressure,
+    /// Cancelled when the process must end.
+    pub stop: CancellationToken,
+    pub fatal: Mutex<Option<String>>,
+    pub partitions: OnceLock<Partitions>,
+}
+
+impl Shared {
+    /// The hosts; set before the first message.
+    pub fn partitions(&self) -> &Partitions {
+        self.partitions.get().expect("hosts are made before anything is served")
+    }
+
+    /// Ends the process with this reason: going on could lose something.
+    pub fn fail(&self, reason: String) {
+        tracing::error!(reason, "stopping");
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.stop.cancel();
+    }
+
+    pub fn fatal_reason(&self) -> Option<String> {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Services for Shared {
+    fn token(&self, task: &TaskRef) -> String {
+        self.tokens.seal(task)
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        self.catalog.activity_exists(arn)
+    }
+
+    fn served(&self, integration: &Integration) -> Served {
+        self.integrations.served(integration)
+    }
+
+    fn region(&self) -> Arc<str> {
+        self.arns.region.clone()
+    }
+
+    fn serves(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Activity { .. } => true,
+            Resource::Lambda { .. } => false,
+            Resource::Integration(integration) => self.integrations.served(integration) != Served::No,
+        }
+    }
+}
+
+/// Why new work is refused now.
+#[derive(Debug, Default)]
+pub struct Pressure {
+    storage: AtomicBool,
+    reason: Mutex<Option<String>>,
+}
+
+impl Pressure {
+    /// The log refused an append; told once per outage.
+    pub fn storage_failed(&self, error: &StoreError) {
+        if !self.storage.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "storage refuses writes; nothing is acknowledged until it takes them");
+        }
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+    }
+
+    pub fn storage_recovered(&self) {
+        if self.storage.load(Ordering::Relaxed) && self.storage.swap(false, Ordering::AcqRel) {
+            tracing::info!("storage takes writes again");
+            *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Refuses what would have to be stored while storage refuses it.
+    pub fn check(&self) -> Result<(), ApiError> {
+        match self.refusing() {
+            None => Ok(()),
+            Some(reason) => {
+                let message = format!("the coordinator cannot store anything now ({reason}); try again");
+                Err(ApiError::new(ErrorCode::ServiceUnavailable, message).with_retry_after_ms(1000))
+            }
+        }
+    }
+
+    pub fn refusing(&self) -> Option<String> {
+        if !self.storage.load(Ordering::Acquire) {
+            return None;
+        }
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,133 @@
+//! Task tokens: sealed references to one attempt. Nothing inside is readable; a forged or foreign one dies here, before
+//! anything is looked up. Sealing is deterministic: the same attempt always has the same token.
+
+use std::fmt;
+
+use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
+use aes_gcm_siv::{Aes256GcmSiv, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use stepfleet_engine::{Attempt, EventId, ExecutionId, KeyHash, TaskRef};
+
+const VERSION: u8 = 1;
+const PLAIN_BYTES: usize = 38;
+const SEALED_BYTES: usize = 2 + PLAIN_BYTES + 16;
+
+/// The keys of one cluster. Old keys stay able to open for the longest life of a task.
+pub struct TokenKeys {
+    cipher: Aes256GcmSiv,
+    key_id: u8,
+    cluster: [u8; 16],
+}
+
+impl fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKeys").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+impl TokenKeys {
+    /// Keys from 32 secret bytes, bound to one cluster id.
+    pub fn new(key_id: u8, secret: &[u8; 32], cluster: [u8; 16]) -> Self {
+        Self { cipher: Aes256GcmSiv::new(secret.into()), key_id, cluster }
+    }
+
+    /// Seals a reference into URL-safe text.
+    pub fn seal(&self, task: &TaskRef) -> String {
+        let plain = encode(task);
+        // Every message is unique and the mode resists nonce reuse, so a constant nonce makes sealing deterministic
+        // and tokens short; equal tokens only ever mean equal attempts.
+        let sealed = self
+            .cipher
+            .encrypt(Nonce::from_slice(&[0; 12]), Payload { msg: &plain, aad: &self.cluster })
+            .expect("38 bytes are far below the cipher's bound");
+        let mut bytes = Vec::with_capacity(SEALED_BYTES);
+        bytes.extend_from_slice(&[VERSION, self.key_id]);
+        bytes.extend_from_slice(&sealed);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Opens a token; `None` for anything that this cluster did not seal.
+    pub fn open(&self, token: &str) -> Option<TaskRef> {
+        let mut bytes = [0; SEALED_BYTES + 2];
+        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
+        if length != SEALED_BYTES || bytes[0] != VERSION || bytes[1] != self.key_id {
+            return None;
+        }
+        let sealed = Payload { msg: &bytes[2..SEALED_BYTES], aad: &self.cluster };
+        let plain = self.cipher.decrypt(Nonce::from_slice(&[0; 12]), sealed).ok()?;
+        decode(&plain)
+    }
+}
+
+/// The form in which a token may appear in logs: six bytes of its hash.
+pub fn short_hash(token: &str) -> String {
+    format!("{:012x}", xxhash_rust::xxh3::xxh3_64(token.as_bytes()) & 0xffff_ffff_ffff)
+}
+
+fn encode(task: &TaskRef) -> [u8; PLAIN_BYTES] {
+    let mut plain = [0; PLAIN_BYTES];
+    plain[..2].copy_from_slice(&task.hash.0.to_be_bytes());
+    plain[2..18].copy_from_slice(&task.execution.0.to_be_bytes());
+    plain[18..22].copy_from_slice(&task.incarnation.to_be_bytes());
+    plain[22..30].copy_from_slice(&task.attempt.entry.0.to_be_bytes());
+    plain[30..34].copy_from_slice(&task.attempt.attempt.to_be_bytes());
+    plain[34..38].copy_from_slice(&task.attempt.generation.to_be_bytes());
+    plain
+}
+
+fn decode(plain: &[u8]) -> Option<TaskRef> {
+    let array4 = |at: usize| plain.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+    Some(TaskRef {
+        hash: KeyHash(u16::from_be_bytes(plain.get(..2)?.try_into().ok()?)),
+        execution: ExecutionId(u128::from_be_bytes(plain.get(2..18)?.try_into().ok()?)),
+        incarnation: array4(18)?,
+        attempt: Attempt {
+            entry: EventId(u64::from_be_bytes(plain.get(22..30)?.try_into().ok()?)),
+            attempt: array4(30)?,
+            generation: array4(34)?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> TaskRef {
+        TaskRef {
+            hash: KeyHash(513),
+            execution: ExecutionId(7 << 100 | 5),
+            incarnation: 1_700_000_000,
+            attempt: Attempt { entry: EventId(4), attempt: 2, generation: 1 },
+        }
+    }
+
+    #[test]
+    fn a_sealed_token_opens_to_the_same_attempt() {
+        let keys = TokenKeys::new(1, &[7; 32], [9; 16]);
+        assert_eq!(keys.open(&keys.seal(&task())), Some(task()));
+        assert_eq!(keys.seal(&task()), keys.seal(&task()));
+    }
+
+    #[test]
+    fn every_changed_character_is_refused() {
+        let keys = TokenKeys::new(1, &[7; 32], [9; 16]);
+        let token = keys.seal(&task());
+        for at in 0..token.len() - 1 {
+            let mut forged: Vec<u8> = token.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(keys.open(std::str::from_utf8(&forged).unwrap()), None, "position {at}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_another_cluster_or_key_are_refused() {
+        let token = TokenKeys::new(1, &[7; 32], [9; 16]).seal(&task());
+        assert_eq!(TokenKeys::new(1, &[7; 32], [8; 16]).open(&token), None);
+        assert_eq!(TokenKeys::new(1, &[6; 32], [9; 16]).open(&token), None);
+        for garbage in ["", "x", "not a token", &"A".repeat(2048), &token[1..]] {
+            assert_eq!(TokenKeys::new(1, &[7; 32], [9; 16]).open(garbage), None);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The one thread that writes rows to the state store and takes checkpoints, so that a stall of its compaction never
+//! holds a partition. Bounded: hosts feel a full queue as back-pressure on new starts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use stepfleet_engine::{ExecutionId, PartitionId};
+use stepfleet_store::{Row, Seq, StateStore, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::partition::{HostHandle, Message};
+
+/// Jobs that may wait; beyond it hosts keep their rows and new starts are refused.
+const JOBS_MAX: usize = 4096;
+
+/// One job.
+#[derive(Debug)]
+pub enum Job {
+    /// Rows of executions of one host; the host hears when they are written.
+    Rows { rows: Vec<Row>, host: Option<HostHandle>, written: Vec<(ExecutionId, u64)> },
+    /// Everything before this job becomes durable and covers these sequences.
+    Checkpoint { covered: Vec<(PartitionId, Seq)>, answer: oneshot::Sender<Result<(), StoreError>> },
+    /// Answered when every job before it is done.
+    Barrier { answer: oneshot::Sender<()> },
+}
+
+/// Hands jobs to the writer.
+#[derive(Clone, Debug)]
+pub struct WriterHandle {
+    jobs: mpsc::Sender<Job>,
+    failing: Arc<AtomicU64>,
+}
+
+impl WriterHandle {
+    /// Queues a job, or gives it back when the queue is full.
+    pub fn try_submit(&self, job: Job) -> Result<(), Job> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
+        })
+    }
+
+    /// Queues a job, waiting for room.
+    pub async fn submit(&self, job: Job) {
+        // A closed queue means that the process is going down; what is not in rows is in the log.
+        let _gone = self.jobs.send(job).await;
+    }
+
+    /// Whether the last write failed (a full disk): rows wait and are tried again.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Starts the writer thread. It ends when every handle is gone and the queue is empty.
+pub fn start(store: Arc<dyn StateStore>) -> std::io::Result<(WriterHandle, JoinHandle<()>)> {
+    let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+    let failing = Arc::new(AtomicU64::new(0));
+    let thread = std::thread::Builder::new().name("state-writer".into());
+    let handle = WriterHandle { jobs, failing: failing.clone() };
+    let join = thread.spawn(move || serve(store.as_ref(), receiver, &failing))?;
+    Ok((handle, join))
+}
+
+fn serve(store: &dyn StateStore, mut jobs: mpsc::Receiver<Job>, failing: &AtomicU64) {
+    while let Some(job) = jobs.blocking_recv() {
+        match job {
+            Job::Rows { rows, host, written } => {
+                write_until_done(store, &rows, failing);
+                if let Some(host) = host {
+                    host.send_blocking(Message::Written(written));
+                }
+            }
+            Job::Checkpoint { covered, answer } => {
+                let result = store.checkpoint(&covered);
+                if let Err(error) = &result {
+                    tracing::warn!(%error, "checkpoint failed; the log keeps what it would have covered");
+                }
+                let _gone = answer.send(result);
+            }
+            Job::Barrier { answer } => {
+                let _gone = answer.send(());
+            }
+        }
+    }
+}
+
+/// Rows are derived from the log, so a failed write is tried again for as long as it takes: nothing is lost meanwhile,
+/// only the log cannot be trimmed.
+fn write_until_done(store: &dyn StateStore, rows: &[Row], failing: &AtomicU64) {
+    let mut told = false;
+    while let Err(error) = store.write(rows.to_vec()) {
+        failing.store(1, Ordering::Relaxed);
+        if !told {
+            tracing::error!(%error, "state store refuses writes; trying again until it takes them");
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    failing.store(0, Ordering::Relaxed);
+}
