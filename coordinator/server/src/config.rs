@@ -19,7 +19,10 @@ pub use args::Args;
 pub enum ConfigError {
     /// The file that was named cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// A source has an unknown key or a value of the wrong type.
     #[error("configuration: {0}")]
     Source(String),
@@ -117,7 +120,11 @@ pub struct ApiKey {
     /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
     pub sha256: String,
     /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "sources::account_option")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "sources::account_option"
+    )]
     pub namespace: Option<String>,
 }
 
@@ -186,8 +193,14 @@ impl Default for Config {
             tls: Tls::default(),
             auth: Auth::default(),
             limits: Limits::default(),
-            checkpoint: Checkpoint { interval_s: 60, log_bytes: 256 << 20 },
-            log: Log { format: LogFormat::Pretty, level: "info".to_owned() },
+            checkpoint: Checkpoint {
+                interval_s: 60,
+                log_bytes: 256 << 20,
+            },
+            log: Log {
+                format: LogFormat::Pretty,
+                level: "info".to_owned(),
+            },
         }
     }
 }

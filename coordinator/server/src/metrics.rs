@@ -2,6 +2,7 @@
 //! `render` knows the text format. Units are in the names: seconds and bytes, never milliseconds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +11,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use stepfleet_engine::execution::Status;
+use stepfleet_engine::{Event, EventBody};
 
 /// Cheap handle on all metrics.
 #[derive(Clone, Debug)]
@@ -70,6 +73,8 @@ struct Inner {
     activity_tasks_started: Counter,
     activity_tasks_completed: Family<OutcomeLabels, Counter>,
     activity_queue_depth: Family<ActivityLabels, Gauge>,
+    events: Counter,
+    chunks: Counter,
     append_seconds: Histogram,
     log_bytes: Gauge,
     sessions: Gauge,
@@ -87,7 +92,9 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics at zero.
     pub fn new() -> Self {
-        Self { inner: Arc::new(Inner::new()) }
+        Self {
+            inner: Arc::new(Inner::new()),
+        }
     }
 
     /// The Prometheus text of everything (OpenMetrics 1.0).
@@ -99,18 +106,33 @@ impl Metrics {
 
     /// One answered request; `code` is `OK` or the exception's name.
     pub fn request(&self, face: Face, operation: &'static str, code: &'static str, seconds: f64) {
-        self.inner.requests.get_or_create(&RequestLabels { face: face.as_str(), operation, code }).inc();
-        self.inner.request_seconds.get_or_create(&OperationLabels { operation }).observe(seconds);
+        self.inner
+            .requests
+            .get_or_create(&RequestLabels {
+                face: face.as_str(),
+                operation,
+                code,
+            })
+            .inc();
+        self.inner
+            .request_seconds
+            .get_or_create(&OperationLabels { operation })
+            .observe(seconds);
     }
 
     /// An execution was started.
-    pub fn execution_started(&self) {
+    pub fn started(&self) {
         self.inner.executions_started.inc();
     }
 
-    /// An execution was closed; `status` is AWS's name (`SUCCEEDED`, …).
-    pub fn execution_closed(&self, status: &'static str) {
-        self.inner.executions_closed.get_or_create(&StatusLabels { status }).inc();
+    /// An execution was closed with this status.
+    pub fn closed(&self, status: Status) {
+        self.inner
+            .executions_closed
+            .get_or_create(&StatusLabels {
+                status: status_label(status),
+            })
+            .inc();
     }
 
     /// Executions that are open now.
@@ -124,39 +146,55 @@ impl Metrics {
     }
 
     /// An execution was set aside because an invariant broke.
-    pub fn execution_quarantined(&self) {
+    pub fn quarantined(&self) {
         self.inner.executions_quarantined.inc();
     }
 
-    /// An activity task was queued.
-    pub fn activity_task_scheduled(&self) {
-        self.inner.activity_tasks_scheduled.inc();
-    }
-
-    /// An activity task was handed to a worker.
-    pub fn activity_task_started(&self) {
-        self.inner.activity_tasks_started.inc();
-    }
-
-    /// An activity task ended; `outcome` is `succeeded`, `failed` or `timed_out`.
-    pub fn activity_task_completed(&self, outcome: &'static str) {
-        self.inner.activity_tasks_completed.get_or_create(&OutcomeLabels { outcome }).inc();
+    /// These events were recorded; those of activity tasks are counted by kind.
+    pub fn recorded(&self, events: &[Event]) {
+        self.inner
+            .events
+            .inc_by(u64::try_from(events.len()).unwrap_or(u64::MAX));
+        for event in events {
+            if matches!(event.body, EventBody::ActivityScheduled { .. }) {
+                self.inner.activity_tasks_scheduled.inc();
+            } else if matches!(event.body, EventBody::ActivityStarted { .. }) {
+                self.inner.activity_tasks_started.inc();
+            } else if let Some(outcome) = activity_outcome(&event.body) {
+                self.inner
+                    .activity_tasks_completed
+                    .get_or_create(&OutcomeLabels { outcome })
+                    .inc();
+            }
+        }
     }
 
     /// Tasks of one activity that wait for a worker now.
     pub fn activity_queue_depth(&self, activity: &str, count: u64) {
-        let labels = ActivityLabels { activity: activity.to_owned() };
-        set(&self.inner.activity_queue_depth.get_or_create(&labels), count);
+        let labels = ActivityLabels {
+            activity: activity.to_owned(),
+        };
+        set(
+            &self.inner.activity_queue_depth.get_or_create(&labels),
+            count,
+        );
     }
 
     /// The activity is gone: its series ends.
     pub fn activity_forgotten(&self, activity: &str) {
-        self.inner.activity_queue_depth.remove(&ActivityLabels { activity: activity.to_owned() });
+        self.inner.activity_queue_depth.remove(&ActivityLabels {
+            activity: activity.to_owned(),
+        });
     }
 
-    /// One append to the log took this long, its sync included.
-    pub fn append(&self, seconds: f64) {
-        self.inner.append_seconds.observe(seconds);
+    /// One commit of this many chunks took this long, its sync included.
+    pub fn appended(&self, chunks: usize, took_ms: i64) {
+        self.inner
+            .chunks
+            .inc_by(u64::try_from(chunks).unwrap_or(u64::MAX));
+        self.inner
+            .append_seconds
+            .observe(Duration::from_millis(u64::try_from(took_ms).unwrap_or(0)).as_secs_f64());
     }
 
     /// Bytes that the log holds now.
@@ -181,7 +219,10 @@ impl Metrics {
 
     /// A request was refused to protect the coordinator; `reason` is a fixed word (`overload`, `disk`, `memory`, …).
     pub fn refused(&self, reason: &'static str) {
-        self.inner.refused.get_or_create(&ReasonLabels { reason }).inc();
+        self.inner
+            .refused
+            .get_or_create(&ReasonLabels { reason })
+            .inc();
     }
 }
 
@@ -226,6 +267,8 @@ impl Inner {
             activity_tasks_started: Counter::default(),
             activity_tasks_completed: Family::default(),
             activity_queue_depth: Family::default(),
+            events: Counter::default(),
+            chunks: Counter::default(),
             append_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
             log_bytes: Gauge::default(),
             sessions: Gauge::default(),
@@ -242,23 +285,51 @@ impl Inner {
 
     fn register_requests(&mut self) {
         let registry = &mut self.registry;
-        registry.register("requests", "Requests answered, by operation and code", self.requests.clone());
+        registry.register(
+            "requests",
+            "Requests answered, by operation and code",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "request",
             "Time to answer a request",
             Unit::Seconds,
             self.request_seconds.clone(),
         );
-        registry.register("refused", "Requests refused to protect the coordinator", self.refused.clone());
-        registry.register("connections", "Connections open now", self.connections.clone());
+        registry.register(
+            "refused",
+            "Requests refused to protect the coordinator",
+            self.refused.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections open now",
+            self.connections.clone(),
+        );
     }
 
     fn register_executions(&mut self) {
         let registry = &mut self.registry;
-        registry.register("executions_started", "Executions started", self.executions_started.clone());
-        registry.register("executions_closed", "Executions closed, by status", self.executions_closed.clone());
-        registry.register("executions_live", "Executions open now", self.executions_live.clone());
-        registry.register("executions_resident", "Executions in memory now", self.executions_resident.clone());
+        registry.register(
+            "executions_started",
+            "Executions started",
+            self.executions_started.clone(),
+        );
+        registry.register(
+            "executions_closed",
+            "Executions closed, by status",
+            self.executions_closed.clone(),
+        );
+        registry.register(
+            "executions_live",
+            "Executions open now",
+            self.executions_live.clone(),
+        );
+        registry.register(
+            "executions_resident",
+            "Executions in memory now",
+            self.executions_resident.clone(),
+        );
         registry.register(
             "executions_quarantined",
             "Executions set aside because an invariant broke",
@@ -288,8 +359,16 @@ impl Inner {
             "Activity tasks that wait for a worker now",
             self.activity_queue_depth.clone(),
         );
-        registry.register("sessions", "Worker sessions known now", self.sessions.clone());
-        registry.register("pollers", "GetActivityTask calls waiting now", self.pollers.clone());
+        registry.register(
+            "sessions",
+            "Worker sessions known now",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "pollers",
+            "GetActivityTask calls waiting now",
+            self.pollers.clone(),
+        );
     }
 
     fn register_storage(&mut self) {
@@ -300,7 +379,14 @@ impl Inner {
             Unit::Seconds,
             self.append_seconds.clone(),
         );
-        registry.register_with_unit("log", "Size of the log now", Unit::Bytes, self.log_bytes.clone());
+        registry.register("events", "Events recorded", self.events.clone());
+        registry.register("chunks", "Chunks appended to the log", self.chunks.clone());
+        registry.register_with_unit(
+            "log",
+            "Size of the log now",
+            Unit::Bytes,
+            self.log_bytes.clone(),
+        );
     }
 }
 
@@ -309,27 +395,81 @@ fn request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 19))
 }
 
+/// How an activity task ended, if the event ends one.
+fn activity_outcome(body: &EventBody) -> Option<&'static str> {
+    if matches!(body, EventBody::ActivitySucceeded { .. }) {
+        Some("succeeded")
+    } else if matches!(body, EventBody::ActivityFailed { .. }) {
+        Some("failed")
+    } else if matches!(body, EventBody::ActivityTimedOut { .. }) {
+        Some("timed_out")
+    } else {
+        None
+    }
+}
+
+fn status_label(status: Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Succeeded => "succeeded",
+        Status::Failed => "failed",
+        Status::TimedOut => "timed_out",
+        Status::Aborted => "aborted",
+    }
+}
+
 fn set(gauge: &Gauge, count: u64) {
     gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
 }
 
 #[cfg(test)]
 mod tests {
+    use stepfleet_asl::Payload;
+    use stepfleet_engine::{EventId, FrameId, PayloadId, Worker};
+
     use super::*;
+
+    fn activity_events() -> Vec<Event> {
+        let data = || stepfleet_engine::Data {
+            id: PayloadId(1),
+            payload: Payload::parse("{}").unwrap(),
+        };
+        let frame = FrameId(0);
+        let scheduled = EventBody::ActivityScheduled {
+            frame,
+            activity: "a".into(),
+            input: data(),
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+        };
+        let started = EventBody::ActivityStarted {
+            frame,
+            worker: Worker::default(),
+        };
+        let succeeded = EventBody::ActivitySucceeded {
+            frame,
+            output: data(),
+        };
+        [scheduled, started, succeeded]
+            .into_iter()
+            .map(|body| Event {
+                previous: EventId(0),
+                body,
+            })
+            .collect()
+    }
 
     fn record_everything(metrics: &Metrics) {
         metrics.request(Face::Aws, "StartExecution", "OK", 0.002);
         metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
-        metrics.execution_started();
-        metrics.execution_closed("SUCCEEDED");
+        metrics.started();
+        metrics.closed(Status::Succeeded);
         metrics.executions_live(3);
         metrics.executions_resident(2);
-        metrics.execution_quarantined();
-        metrics.activity_task_scheduled();
-        metrics.activity_task_started();
-        metrics.activity_task_completed("succeeded");
+        metrics.quarantined();
+        metrics.recorded(&activity_events());
         metrics.activity_queue_depth("arn:aws:states:us-east-1:000000000000:activity:a", 7);
-        metrics.append(0.000_2);
+        metrics.appended(3, 2);
         metrics.log_bytes(4096);
         metrics.sessions(1);
         metrics.refused("overload");
@@ -347,7 +487,7 @@ mod tests {
             r#"stepfleet_requests_total{face="grpc",operation="StartExecution",code="InvalidName"} 1"#,
             r#"stepfleet_request_seconds_count{operation="StartExecution"} 2"#,
             "stepfleet_executions_started_total 1",
-            r#"stepfleet_executions_closed_total{status="SUCCEEDED"} 1"#,
+            r#"stepfleet_executions_closed_total{status="succeeded"} 1"#,
             "stepfleet_executions_live 3",
             "stepfleet_executions_resident 2",
             "stepfleet_executions_quarantined_total 1",
@@ -356,6 +496,8 @@ mod tests {
             r#"stepfleet_activity_tasks_completed_total{outcome="succeeded"} 1"#,
             r#"activity="arn:aws:states:us-east-1:000000000000:activity:a"} 7"#,
             "stepfleet_append_seconds_count 1",
+            "stepfleet_chunks_total 3",
+            "stepfleet_events_total 3",
             "stepfleet_log_bytes 4096",
             "stepfleet_sessions 1",
             "stepfleet_pollers 1",

@@ -54,8 +54,10 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(level)
-        .map_err(|error| TelemetryError::Filter { level: level.to_owned(), reason: error.to_string() })
+    EnvFilter::try_new(level).map_err(|error| TelemetryError::Filter {
+        level: level.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 #[cfg(test)]

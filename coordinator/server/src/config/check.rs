@@ -21,7 +21,11 @@ impl Config {
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
-        if faults.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(faults)) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(faults))
+        }
     }
 }
 
@@ -60,10 +64,13 @@ fn check_tls(tls: &Tls, faults: &mut Vec<String>) {
     }
     match (&tls.client_ca, tls.client_auth) {
         (None, ClientAuth::Optional | ClientAuth::Required) => {
-            faults.push("tls.client_auth is set, tls.client_ca (whom to believe) is missing".to_owned());
+            faults.push(
+                "tls.client_auth is set, tls.client_ca (whom to believe) is missing".to_owned(),
+            );
         }
         (Some(_), ClientAuth::None) => faults.push(
-            "tls.client_ca is set, tls.client_auth is \"none\": write \"required\" or \"optional\"".to_owned(),
+            "tls.client_ca is set, tls.client_auth is \"none\": write \"required\" or \"optional\""
+                .to_owned(),
         ),
         (None, ClientAuth::None) | (Some(_), ClientAuth::Optional | ClientAuth::Required) => {}
     }
@@ -87,7 +94,10 @@ fn check_keys(keys: &[ApiKey], faults: &mut Vec<String>) {
         if let Some(namespace) = &key.namespace
             && !is_account(namespace)
         {
-            faults.push(format!("auth.keys: namespace `{namespace}` of `{}` is not twelve digits", key.name));
+            faults.push(format!(
+                "auth.keys: namespace `{namespace}` of `{}` is not twelve digits",
+                key.name
+            ));
         }
     }
 }
@@ -95,24 +105,43 @@ fn check_keys(keys: &[ApiKey], faults: &mut Vec<String>) {
 fn check_arn(config: &Config, faults: &mut Vec<String>) {
     let arn = &config.arn;
     if !is_account(&arn.account) {
-        faults.push(format!("arn.account `{}` is not twelve digits", arn.account));
+        faults.push(format!(
+            "arn.account `{}` is not twelve digits",
+            arn.account
+        ));
     }
-    for (name, part) in [("arn.partition", &arn.partition), ("arn.region", &arn.region)] {
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            faults.push(format!("{name} `{part}` may hold letters, digits and `-` only"));
+    for (name, part) in [
+        ("arn.partition", &arn.partition),
+        ("arn.region", &arn.region),
+    ] {
+        if part.is_empty()
+            || !part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            faults.push(format!(
+                "{name} `{part}` may hold letters, digits and `-` only"
+            ));
         }
     }
     if !config.role_default.starts_with("arn:") {
-        faults.push(format!("role_default `{}` is not an ARN", config.role_default));
+        faults.push(format!(
+            "role_default `{}` is not an ARN",
+            config.role_default
+        ));
     }
 }
 
 fn check_limits(limits: &Limits, faults: &mut Vec<String>) {
     if limits.payload_bytes_max == 0 || limits.payload_bytes_max > PAYLOAD_BYTES_MAX {
-        faults.push(format!("limits.payload_bytes_max must be 1 to {PAYLOAD_BYTES_MAX}"));
+        faults.push(format!(
+            "limits.payload_bytes_max must be 1 to {PAYLOAD_BYTES_MAX}"
+        ));
     }
     if limits.definition_bytes_max == 0 || limits.definition_bytes_max > PAYLOAD_BYTES_MAX {
-        faults.push(format!("limits.definition_bytes_max must be 1 to {PAYLOAD_BYTES_MAX}"));
+        faults.push(format!(
+            "limits.definition_bytes_max must be 1 to {PAYLOAD_BYTES_MAX}"
+        ));
     }
     let body_min = limits.payload_bytes_max.max(limits.definition_bytes_max);
     if limits.request_bytes_max < body_min {
@@ -122,10 +151,19 @@ fn check_limits(limits: &Limits, faults: &mut Vec<String>) {
         ));
     }
     for (name, value) in [
-        ("limits.pollers_per_activity_max", u64::from(limits.pollers_per_activity_max)),
+        (
+            "limits.pollers_per_activity_max",
+            u64::from(limits.pollers_per_activity_max),
+        ),
         ("limits.executions_open_max", limits.executions_open_max),
-        ("limits.connections_max", u64::try_from(limits.connections_max).unwrap_or(u64::MAX)),
-        ("limits.connection_streams_max", u64::from(limits.connection_streams_max)),
+        (
+            "limits.connections_max",
+            u64::try_from(limits.connections_max).unwrap_or(u64::MAX),
+        ),
+        (
+            "limits.connection_streams_max",
+            u64::from(limits.connection_streams_max),
+        ),
     ] {
         at_least_one(name, value, faults);
     }
@@ -133,7 +171,9 @@ fn check_limits(limits: &Limits, faults: &mut Vec<String>) {
 
 fn check_numbers(config: &Config, faults: &mut Vec<String>) {
     if !config.partitions.is_power_of_two() || config.partitions > PARTITIONS_MAX {
-        faults.push(format!("partitions must be a power of two up to {PARTITIONS_MAX}"));
+        faults.push(format!(
+            "partitions must be a power of two up to {PARTITIONS_MAX}"
+        ));
     }
     for (name, value) in [
         ("memory_budget_bytes", config.memory_budget_bytes),

@@ -38,13 +38,18 @@ pub(super) fn read(
     let mut figment = Figment::from(Serialized::defaults(defaults));
     if let Some(path) = &args.config {
         // The TOML provider takes a missing file for an empty one.
-        std::fs::File::open(path).map_err(|source| ConfigError::File { path: path.clone(), source })?;
+        std::fs::File::open(path).map_err(|source| ConfigError::File {
+            path: path.clone(),
+            source,
+        })?;
         figment = figment.merge(Toml::file_exact(path));
     }
     for variable in environment.filter_map(|(name, value)| Variable::read(&name, &value)) {
         figment = figment.merge(variable);
     }
-    merge_flags(figment, args).extract().map_err(|error| ConfigError::Source(describe(&error)))
+    merge_flags(figment, args)
+        .extract()
+        .map_err(|error| ConfigError::Source(describe(&error)))
 }
 
 fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
@@ -71,7 +76,11 @@ fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
 
 /// Every error of the merge with its key and where it was written.
 fn describe(error: &figment::Error) -> String {
-    let texts: Vec<String> = error.clone().into_iter().map(|error| describe_one(&error)).collect();
+    let texts: Vec<String> = error
+        .clone()
+        .into_iter()
+        .map(|error| describe_one(&error))
+        .collect();
     texts.join("; ")
 }
 
@@ -80,7 +89,11 @@ fn describe_one(error: &figment::Error) -> String {
     if let figment::error::Kind::UnknownField(field, _) = &error.kind
         && error.path.last() != Some(field)
     {
-        key = if key.is_empty() { field.clone() } else { format!("{key}.{field}") };
+        key = if key.is_empty() {
+            field.clone()
+        } else {
+            format!("{key}.{field}")
+        };
     }
     let mut text = match &error.kind {
         figment::error::Kind::UnknownField(_, known) => {
@@ -114,8 +127,14 @@ impl Variable {
             return None;
         }
         // The parser cannot fail: what is no number, boolean, list or table is a string.
-        let value = value.parse().unwrap_or_else(|_: std::convert::Infallible| Value::from(value));
-        Some(Self { name: name.to_owned(), key: key.replace("__", "."), value })
+        let value = value
+            .parse()
+            .unwrap_or_else(|_: std::convert::Infallible| Value::from(value));
+        Some(Self {
+            name: name.to_owned(),
+            key: key.replace("__", "."),
+            value,
+        })
     }
 }
 
@@ -151,7 +170,9 @@ pub(super) fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stri
         }
 
         fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
-            u64::try_from(number).map_err(E::custom).and_then(|number| self.visit_u64(number))
+            u64::try_from(number)
+                .map_err(E::custom)
+                .and_then(|number| self.visit_u64(number))
         }
     }
 
@@ -159,7 +180,9 @@ pub(super) fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stri
 }
 
 /// The same where it may be absent.
-pub(super) fn account_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn account_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     struct Wrapped(#[serde(deserialize_with = "account")] String);
 

@@ -9,12 +9,16 @@ fn load(file: &str, environment: &[(&str, &str)], mut args: Args) -> Result<Conf
     let mut temporary = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     temporary.write_all(file.as_bytes()).unwrap();
     args.config = Some(temporary.path().to_owned());
-    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Config::load_over(Config::default(), &args, environment)
 }
 
 fn refused(file: &str, environment: &[(&str, &str)]) -> String {
-    load(file, environment, Args::default()).unwrap_err().to_string()
+    load(file, environment, Args::default())
+        .unwrap_err()
+        .to_string()
 }
 
 const HASH: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -30,8 +34,14 @@ fn the_defaults_are_sound() {
 #[test]
 fn flags_win_over_environment_over_file_over_defaults() {
     let file = "retention_days = 1\npartitions = 2\n[log]\nlevel = \"debug\"\nformat = \"json\"\n";
-    let environment = [("STEPFLEET_PARTITIONS", "4"), ("STEPFLEET_LOG__LEVEL", "warn")];
-    let args = Args { log_level: Some("error".to_owned()), ..Args::default() };
+    let environment = [
+        ("STEPFLEET_PARTITIONS", "4"),
+        ("STEPFLEET_LOG__LEVEL", "warn"),
+    ];
+    let args = Args {
+        log_level: Some("error".to_owned()),
+        ..Args::default()
+    };
     let config = load(file, &environment, args).unwrap();
     assert_eq!(config.retention_days, 1);
     assert_eq!(config.partitions, 4);
@@ -51,7 +61,10 @@ fn every_flag_sets_its_key() {
         ..Args::default()
     };
     let config = load("", &[], args).unwrap();
-    assert_eq!((config.listen.port(), config.data.to_str(), config.ephemeral), (1, Some("d"), true));
+    assert_eq!(
+        (config.listen.port(), config.data.to_str(), config.ephemeral),
+        (1, Some("d"), true)
+    );
     assert_eq!((config.partitions, config.log.format), (8, LogFormat::Json));
 }
 
@@ -73,29 +86,48 @@ fn an_unknown_variable_of_a_section_names_itself() {
 
 #[test]
 fn variables_of_clients_and_orchestrators_are_left_alone() {
-    let environment = [("STEPFLEET_ENDPOINT", "x"), ("STEPFLEET_PORT", "tcp://10.0.0.1:1"), ("OTHER", "y")];
-    assert_eq!(load("", &environment, Args::default()).unwrap(), Config::default());
+    let environment = [
+        ("STEPFLEET_ENDPOINT", "x"),
+        ("STEPFLEET_PORT", "tcp://10.0.0.1:1"),
+        ("OTHER", "y"),
+    ];
+    assert_eq!(
+        load("", &environment, Args::default()).unwrap(),
+        Config::default()
+    );
 }
 
 #[test]
 fn a_value_of_the_wrong_type_names_its_key_and_place() {
     let text = refused("listen = \"localhost\"\n", &[]);
-    assert!(text.contains("`listen`") && text.contains(".toml"), "{text}");
+    assert!(
+        text.contains("`listen`") && text.contains(".toml"),
+        "{text}"
+    );
     let text = refused("", &[("STEPFLEET_RETENTION_DAYS", "ninety")]);
-    assert!(text.contains("`retention_days`") && text.contains("STEPFLEET_RETENTION_DAYS"), "{text}");
+    assert!(
+        text.contains("`retention_days`") && text.contains("STEPFLEET_RETENTION_DAYS"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_missing_file_is_refused() {
-    let args = Args { config: Some("does/not/exist.toml".into()), ..Args::default() };
+    let args = Args {
+        config: Some("does/not/exist.toml".into()),
+        ..Args::default()
+    };
     let error = Config::load_over(Config::default(), &args, std::iter::empty()).unwrap_err();
     assert!(error.to_string().contains("does/not/exist.toml"), "{error}");
 }
 
 #[test]
 fn an_account_may_be_a_number() {
-    for (text, account) in [("000000000000", "000000000000"), ("123456789012", "123456789012"), ("42", "000000000042")]
-    {
+    for (text, account) in [
+        ("000000000000", "000000000000"),
+        ("123456789012", "123456789012"),
+        ("42", "000000000042"),
+    ] {
         let config = load("", &[("STEPFLEET_ARN__ACCOUNT", text)], Args::default()).unwrap();
         assert_eq!(config.arn.account, account);
     }
@@ -103,9 +135,13 @@ fn an_account_may_be_a_number() {
 
 #[test]
 fn keys_come_from_the_file_or_the_environment() {
-    let file = format!("[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\nnamespace = \"111111111111\"\n");
+    let file =
+        format!("[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\nnamespace = \"111111111111\"\n");
     let config = load(&file, &[], Args::default()).unwrap();
-    assert_eq!(config.auth.keys[0].namespace.as_deref(), Some("111111111111"));
+    assert_eq!(
+        config.auth.keys[0].namespace.as_deref(),
+        Some("111111111111")
+    );
     assert!(config.authentication());
     let value = format!("[{{name=\"b\",sha256=\"{HASH}\"}}]");
     let config = load("", &[("STEPFLEET_AUTH__KEYS", &value)], Args::default()).unwrap();
@@ -115,19 +151,32 @@ fn keys_come_from_the_file_or_the_environment() {
 #[test]
 fn a_public_address_needs_tls_and_authentication_and_is_told_how() {
     let text = refused("listen = \"0.0.0.0:8083\"\n", &[]);
-    for part in ["0.0.0.0:8083", "certificate = ", "[[auth.keys]]", "client_ca", "127.0.0.1"] {
+    for part in [
+        "0.0.0.0:8083",
+        "certificate = ",
+        "[[auth.keys]]",
+        "client_ca",
+        "127.0.0.1",
+    ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     let tls = "listen = \"[::]:8083\"\n[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
     let text = refused(tls, &[]);
-    assert!(!text.contains("certificate = ") && text.contains("[[auth.keys]]"), "{text}");
+    assert!(
+        !text.contains("certificate = ") && text.contains("[[auth.keys]]"),
+        "{text}"
+    );
     let both = format!("{tls}[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\n");
     assert!(load(&both, &[], Args::default()).is_ok());
     let certificates = format!("{tls}client_ca = \"ca\"\nclient_auth = \"required\"\n");
     assert!(load(&certificates, &[], Args::default()).is_ok());
-    let key_alone = format!("listen = \"10.0.0.1:1\"\n[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\n");
+    let key_alone =
+        format!("listen = \"10.0.0.1:1\"\n[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\n");
     let text = refused(&key_alone, &[]);
-    assert!(text.contains("certificate = ") && !text.contains("[[auth.keys]]"), "{text}");
+    assert!(
+        text.contains("certificate = ") && !text.contains("[[auth.keys]]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -143,10 +192,16 @@ fn what_makes_no_sense_is_refused_with_its_name() {
         ("[tls]\nkey = \"k\"", "tls.certificate"),
         ("[tls]\ncertificate = \"c\"", "tls.key"),
         ("[tls]\nclient_auth = \"required\"", "tls.client_ca"),
-        ("[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"", "tls.client_auth"),
+        (
+            "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"",
+            "tls.client_auth",
+        ),
         ("[[auth.keys]]\nname = \"a\"\nsha256 = \"abc\"", "sha256"),
         ("[limits]\npayload_bytes_max = 0", "payload_bytes_max"),
-        ("[limits]\npayload_bytes_max = 99999999", "payload_bytes_max"),
+        (
+            "[limits]\npayload_bytes_max = 99999999",
+            "payload_bytes_max",
+        ),
         ("[limits]\nrequest_bytes_max = 10", "request_bytes_max"),
         ("[limits]\nconnections_max = 0", "connections_max"),
         ("[checkpoint]\nlog_bytes = 0", "checkpoint.log_bytes"),
@@ -159,14 +214,24 @@ fn what_makes_no_sense_is_refused_with_its_name() {
 #[test]
 fn all_faults_are_told_at_once() {
     let text = refused("partitions = 3\nretention_days = 0", &[]);
-    assert!(text.contains("partitions") && text.contains("retention_days"), "{text}");
+    assert!(
+        text.contains("partitions") && text.contains("retention_days"),
+        "{text}"
+    );
 }
 
 #[test]
 fn the_printed_configuration_can_be_read_again() {
     let mut config = Config::default();
-    config.auth.keys.push(ApiKey { name: "a".into(), sha256: HASH.into(), namespace: None });
+    config.auth.keys.push(ApiKey {
+        name: "a".into(),
+        sha256: HASH.into(),
+        namespace: None,
+    });
     config.tls.certificate = Some("c".into());
     config.tls.key = Some("k".into());
-    assert_eq!(load(&config.to_toml(), &[], Args::default()).unwrap(), config);
+    assert_eq!(
+        load(&config.to_toml(), &[], Args::default()).unwrap(),
+        config
+    );
 }

@@ -1,0 +1,207 @@
+//! The AWS face: AWS JSON 1.0 on `POST /`. It reads, checks, calls the service and writes; it decides nothing. The
+//! head of a request is judged (caller, operation, size) before its body is read.
+
+mod activities;
+mod answer;
+mod check;
+mod executions;
+pub(crate) mod input;
+mod operation;
+mod state_machines;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::Instant;
+
+use crate::auth;
+use crate::face::{Face, Pending, confirm_deliveries};
+use crate::metrics;
+use crate::service::Service;
+use crate::service::api::Caller;
+use crate::service::error::{ApiError, ErrorCode};
+
+pub(crate) use answer::error_response;
+use input::Bounds;
+use operation::Operation;
+
+/// For the whole body of a request, once its head is there.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One request on its way to its operation.
+struct Call<'a> {
+    face: &'a Face,
+    service: &'a Service,
+    caller: &'a Caller,
+    bounds: &'a Bounds,
+    body: &'a [u8],
+}
+
+/// The body of a success, and the task that it delivers.
+struct Answer {
+    body: Vec<u8>,
+    delivery: Option<Pending>,
+}
+
+/// A refusal, and its status where the code's own does not tell enough.
+struct Refusal {
+    error: ApiError,
+    status: Option<StatusCode>,
+}
+
+/// `POST /`. Requests must have passed `auth::require`.
+pub fn router(face: Arc<Face>) -> Router {
+    Router::new()
+        .route("/", post(handle))
+        .layer(map_response(confirm_deliveries))
+        .with_state(face)
+}
+
+async fn handle(State(face): State<Arc<Face>>, request: Request) -> Response {
+    let began = Instant::now();
+    let operation = Operation::of(request.headers());
+    let name = operation
+        .as_ref()
+        .map_or("unknown", |operation| operation.name());
+    let answer = match operation {
+        Ok(operation) => serve(&face, operation, request).await,
+        Err(error) => Err(error.into()),
+    };
+    let code = answer
+        .as_ref()
+        .map_or_else(|refusal| refusal.error.code.as_str(), |_| "OK");
+    face.metrics.request(
+        metrics::Face::Aws,
+        name,
+        code,
+        began.elapsed().as_secs_f64(),
+    );
+    match answer {
+        Ok(answer) => answer.into_response(),
+        Err(Refusal {
+            error,
+            status: None,
+        }) => error_response(&error),
+        Err(Refusal {
+            error,
+            status: Some(status),
+        }) => answer::error_response_as(status, &error),
+    }
+}
+
+async fn serve(face: &Face, operation: Operation, request: Request) -> Result<Answer, Refusal> {
+    let (head, body) = request.into_parts();
+    let caller = auth::caller(&head.extensions)?;
+    let body = read(&head.headers, body, face.bounds.request_bytes_max).await?;
+    let call = Call {
+        face,
+        service: &face.service,
+        caller: &caller,
+        bounds: &face.bounds,
+        body: &body,
+    };
+    call.answer(operation).await.map_err(Refusal::from)
+}
+
+impl Call<'_> {
+    async fn answer(&self, operation: Operation) -> Result<Answer, ApiError> {
+        let body = match operation {
+            Operation::CreateActivity => self.create_activity().await?,
+            Operation::CreateStateMachine => self.create_state_machine().await?,
+            Operation::DeleteActivity => self.delete_activity().await?,
+            Operation::DeleteStateMachine => self.delete_state_machine().await?,
+            Operation::DescribeActivity => self.describe_activity().await?,
+            Operation::DescribeExecution => self.describe_execution().await?,
+            Operation::DescribeStateMachine => self.describe_state_machine().await?,
+            Operation::DescribeStateMachineForExecution => {
+                self.describe_state_machine_for_execution().await?
+            }
+            Operation::GetActivityTask => return self.get_activity_task().await,
+            Operation::GetExecutionHistory => self.get_execution_history().await?,
+            Operation::ListActivities => self.list_activities().await?,
+            Operation::ListExecutions => self.list_executions().await?,
+            Operation::ListStateMachines => self.list_state_machines().await?,
+            Operation::SendTaskFailure => self.send_task_failure().await?,
+            Operation::SendTaskHeartbeat => self.send_task_heartbeat().await?,
+            Operation::SendTaskSuccess => self.send_task_success().await?,
+            Operation::StartExecution => self.start_execution().await?,
+            Operation::StopExecution => self.stop_execution().await?,
+            Operation::UpdateStateMachine => self.update_state_machine().await?,
+            Operation::ValidateStateMachineDefinition => self.validate_definition().await?,
+        };
+        Ok(Answer {
+            body,
+            delivery: None,
+        })
+    }
+}
+
+/// The body, if it is no longer than the bound and comes in time.
+async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > bytes_max) {
+        return Err(too_long(bytes_max));
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long(bytes_max)),
+        Ok(Err(error)) => Err(ApiError::new(
+            ErrorCode::SerializationException,
+            format!("the request body broke off: {error}"),
+        )
+        .into()),
+        Err(_) => {
+            let message = format!(
+                "the request body did not come within {} s",
+                BODY_TIMEOUT.as_secs()
+            );
+            let error = ApiError::new(ErrorCode::SerializationException, message);
+            Err(Refusal {
+                error,
+                status: Some(StatusCode::REQUEST_TIMEOUT),
+            })
+        }
+    }
+}
+
+fn too_long(bytes_max: usize) -> Refusal {
+    let message = format!("the request body is longer than {bytes_max} bytes");
+    let error = ApiError::new(ErrorCode::ValidationException, message);
+    Refusal {
+        error,
+        status: Some(StatusCode::PAYLOAD_TOO_LARGE),
+    }
+}
+
+impl Answer {
+    fn into_response(self) -> Response {
+        let mut response = answer::success(self.body);
+        if let Some(delivery) = self.delivery {
+            response.extensions_mut().insert(delivery);
+        }
+        response
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self {
+            error,
+            status: None,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The operations of the API by name: those that this release serves, and those that it knows and refuses.
+
+use http::HeaderMap;
+
+use crate::service::error::{ApiError, ErrorCode};
+
+const TARGET: &str = "x-amz-target";
+const SERVICE: &str = "AWSStepFunctions.";
+
+/// An operation that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Operation {
+    CreateActivity,
+    CreateStateMachine,
+    DeleteActivity,
+    DeleteStateMachine,
+    DescribeActivity,
+    DescribeExecution,
+    DescribeStateMachine,
+    DescribeStateMachineForExecution,
+    GetActivityTask,
+    GetExecutionHistory,
+    ListActivities,
+    ListExecutions,
+    ListStateMachines,
+    SendTaskFailure,
+    SendTaskHeartbeat,
+    SendTaskSuccess,
+    StartExecution,
+    StopExecution,
+    UpdateStateMachine,
+    ValidateStateMachineDefinition,
+}
+
+const SERVED: [(&str, Operation); 20] = [
+    ("CreateActivity", Operation::CreateActivity),
+    ("CreateStateMachine", Operation::CreateStateMachine),
+    ("DeleteActivity", Operation::DeleteActivity),
+    ("DeleteStateMachine", Operation::DeleteStateMachine),
+    ("DescribeActivity", Operation::DescribeActivity),
+    ("DescribeExecution", Operation::DescribeExecution),
+    ("DescribeStateMachine", Operation::DescribeStateMachine),
+    (
+        "DescribeStateMachineForExecution",
+        Operation::DescribeStateMachineForExecution,
+    ),
+    ("GetActivityTask", Operation::GetActivityTask),
+    ("GetExecutionHistory", Operation::GetExecutionHistory),
+    ("ListActivities", Operation::ListActivities),
+    ("ListExecutions", Operation::ListExecutions),
+    ("ListStateMachines", Operation::ListStateMachines),
+    ("SendTaskFailure", Operation::SendTaskFailure),
+    ("SendTaskHeartbeat", Operation::SendTaskHeartbeat),
+    ("SendTaskSuccess", Operation::SendTaskSuccess),
+    ("StartExecution", Operation::StartExecution),
+    ("StopExecution", Operation::StopExecution),
+    ("UpdateStateMachine", Operation::UpdateStateMachine),
+    (
+        "ValidateStateMachineDefinition",
+        Operation::ValidateStateMachineDefinition,
+    ),
+];
+
+/// The rest of the API's 37 operations.
+const UNSERVED: [&str; 17] = [
+    "CreateStateMachineAlias",
+    "DeleteStateMachineAlias",
+    "DeleteStateMachineVersion",
+    "DescribeMapRun",
+    "DescribeStateMachineAlias",
+    "ListMapRuns",
+    "ListStateMachineAliases",
+    "ListStateMachineVersions",
+    "ListTagsForResource",
+    "PublishStateMachineVersion",
+    "RedriveExecution",
+    "StartSyncExecution",
+    "TagResource",
+    "TestState",
+    "UntagResource",
+    "UpdateMapRun",
+    "UpdateStateMachineAlias",
+];
+
+impl Operation {
+    /// The operation that a request's head names.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let Some(target) = headers.get(TARGET) else {
+            return Err(unknown(
+                "the request has no X-Amz-Target header; an AWS SDK sends one".to_owned(),
+            ));
+        };
+        let target = String::from_utf8_lossy(target.as_bytes());
+        let Some(name) = target.strip_prefix(SERVICE) else {
+            return Err(unknown(format!(
+                "X-Amz-Target '{target}' does not begin with '{SERVICE}'"
+            )));
+        };
+        if let Ok(at) = SERVED.binary_search_by_key(&name, |(served, _)| served) {
+            return Ok(SERVED[at].1);
+        }
+        Err(unknown(if UNSERVED.contains(&name) {
+            format!("the operation {name} is not served by this release of Stepfleet")
+        } else {
+            format!("'{name}' is not an operation of AWS Step Functions")
+        }))
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        SERVED
+            .iter()
+            .find(|(_, operation)| *operation == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+fn unknown(message: String) -> ApiError {
+    ApiError::new(ErrorCode::UnknownOperationException, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_tables_hold_the_whole_api_in_order() {
+        assert!(SERVED.is_sorted_by_key(|(name, _)| *name) && UNSERVED.is_sorted());
+        assert_eq!(SERVED.len() + UNSERVED.len(), 37);
+        for (name, operation) in SERVED {
+            assert_eq!(operation.name(), name);
+            assert_eq!(format!("{operation:?}"), name);
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                TARGET,
+                HeaderValue::from_str(&format!("AWSStepFunctions.{name}")).unwrap(),
+            );
+            assert_eq!(Operation::of(&headers), Ok(operation));
+        }
+    }
+
+    #[test]
+    fn other_targets_are_refused_with_the_reason() {
+        for (target, part) in [
+            ("AWSStepFunctions.TestState", "not served by this release"),
+            ("AWSStepFunctions.Nothing", "'Nothing' is not an operation"),
+            ("AWSStepFunctions.", "'' is not an operation"),
+            ("DynamoDB_20120810.ListTables", "does not begin with"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(TARGET, HeaderValue::from_static(target));
+            let error = Operation::of(&headers).unwrap_err();
+            assert_eq!(error.code, ErrorCode::UnknownOperationException);
+            assert!(error.message.contains(part), "{}", error.message);
+        }
+        assert!(
+            Operation::of(&HeaderMap::new())
+                .unwrap_err()
+                .message
+                .contains("X-Amz-Target")
+        );
+    }
+}

@@ -1,0 +1,449 @@
+//! The AWS face from the wire: what is refused before the service is asked, and the shape of what it answers.
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::face::testing;
+
+const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+const EXECUTION: &str = "arn:aws:states:us-east-1:000000000000:execution:m:e";
+const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
+const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+
+async fn router_for_tests() -> Router {
+    let (face, _drain) = testing::face().await;
+    testing::open(router(face))
+}
+
+async fn send(router: &Router, target: &str, body: impl Into<Body>) -> (u16, Value, HeaderMap) {
+    let request = Request::post("/")
+        .header("x-amz-target", target)
+        .body(body.into())
+        .unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {body:?}"));
+    (head.status.as_u16(), body, head.headers)
+}
+
+async fn call(router: &Router, operation: &str, body: &Value) -> (u16, Value) {
+    let (status, answer, headers) = send(
+        router,
+        &format!("AWSStepFunctions.{operation}"),
+        body.to_string(),
+    )
+    .await;
+    assert!(
+        headers.contains_key("x-amzn-requestid")
+            && headers["content-type"] == "application/x-amz-json-1.0"
+    );
+    if status != 200 {
+        assert_eq!(
+            headers["x-amzn-errortype"].to_str().ok(),
+            answer["__type"].as_str()
+        );
+    }
+    (status, answer)
+}
+
+/// `code: message` of a refusal.
+async fn refusal(router: &Router, operation: &str, body: &Value) -> String {
+    let (status, answer) = call(router, operation, body).await;
+    assert_eq!(status, 400, "{operation} {body}: {answer}");
+    format!(
+        "{}: {}",
+        answer["__type"].as_str().unwrap(),
+        answer["message"].as_str().unwrap()
+    )
+}
+
+#[tokio::test]
+async fn members_outside_the_model_are_violations_in_its_words() {
+    let router = router_for_tests().await;
+    let long_name = "n".repeat(81);
+    let long_arn = "a".repeat(257);
+    for (operation, body, violations) in [
+        (
+            "CreateActivity",
+            json!({}),
+            vec!["Value null at 'name'|Member must not be null"],
+        ),
+        (
+            "CreateActivity",
+            json!({"name": ""}),
+            vec!["Value '' at 'name'|Member must have length greater than or equal to 1"],
+        ),
+        (
+            "CreateActivity",
+            json!({"name": long_name, "tags": [{"key": "k"}, {"key": "a!", "value": "v"}]}),
+            vec![
+                "at 'name'|Member must have length less than or equal to 80",
+                r"Value 'a!' at 'tags.2.member.key'|Member must satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$",
+            ],
+        ),
+        (
+            "CreateActivity",
+            json!({"name": "a", "encryptionConfiguration": {"kmsDataKeyReusePeriodSeconds": 5}}),
+            vec![
+                "Value '5' at 'encryptionConfiguration.kmsDataKeyReusePeriodSeconds'|Member must have value greater than or equal to 60",
+                "Value null at 'encryptionConfiguration.type'|Member must not be null",
+            ],
+        ),
+        (
+            "CreateStateMachine",
+            json!({"type": "FAST", "loggingConfiguration": {"level": "LOUD"}}),
+            vec![
+                "Value null at 'name'|Member must not be null",
+                "Value null at 'definition'|Member must not be null",
+                "Value null at 'roleArn'|Member must not be null",
+                "Value 'FAST' at 'type'|Member must satisfy enum value set: [STANDARD, EXPRESS]",
+                "Value 'LOUD' at 'loggingConfiguration.level'|Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]",
+            ],
+        ),
+        (
+            "DescribeStateMachine",
+            json!({"stateMachineArn": long_arn}),
+            vec!["at 'stateMachineArn'|Member must have length less than or equal to 256"],
+        ),
+        (
+            "DescribeStateMachine",
+            json!({"stateMachineArn": MACHINE, "includedData": "ALL"}),
+            vec![
+                "Value 'ALL' at 'includedData'|Member must satisfy enum value set: [ALL_DATA, METADATA_ONLY]",
+            ],
+        ),
+        (
+            "DescribeExecution",
+            json!({}),
+            vec!["Value null at 'executionArn'|Member must not be null"],
+        ),
+        (
+            "GetExecutionHistory",
+            json!({"executionArn": EXECUTION, "maxResults": 1001}),
+            vec!["Value '1001' at 'maxResults'|Member must have value less than or equal to 1000"],
+        ),
+        (
+            "ListExecutions",
+            json!({"stateMachineArn": MACHINE, "statusFilter": "succeeded"}),
+            vec![
+                "Value 'succeeded' at 'statusFilter'|Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]",
+            ],
+        ),
+        (
+            "ListExecutions",
+            json!({"stateMachineArn": MACHINE, "nextToken": "t".repeat(3097)}),
+            vec!["at 'nextToken'|Member must have length less than or equal to 3096"],
+        ),
+        (
+            "ListActivities",
+            json!({"maxResults": -1}),
+            vec!["Value '-1' at 'maxResults'|Member must have value greater than or equal to 0"],
+        ),
+        (
+            "ListStateMachines",
+            json!({"nextToken": ""}),
+            vec!["Value '' at 'nextToken'|Member must have length greater than or equal to 1"],
+        ),
+        (
+            "SendTaskSuccess",
+            json!({"taskToken": "t"}),
+            vec!["Value null at 'output'|Member must not be null"],
+        ),
+        (
+            "SendTaskFailure",
+            json!({"error": "e".repeat(257)}),
+            vec![
+                "Value null at 'taskToken'|Member must not be null",
+                "at 'error'|Member must have length less than or equal to 256",
+            ],
+        ),
+        (
+            "SendTaskHeartbeat",
+            json!({"taskToken": "t".repeat(2049)}),
+            vec!["at 'taskToken'|Member must have length less than or equal to 2048"],
+        ),
+        (
+            "GetActivityTask",
+            json!({"activityArn": ACTIVITY, "workerName": ""}),
+            vec!["Value '' at 'workerName'|Member must have length greater than or equal to 1"],
+        ),
+        (
+            "StartExecution",
+            json!({"stateMachineArn": MACHINE, "input": format!("\"{}\"", "x".repeat(262_143))}),
+            vec!["at 'input'|Member must have length less than or equal to 262144"],
+        ),
+        (
+            "StartExecution",
+            json!({"stateMachineArn": MACHINE, "traceHeader": "é"}),
+            vec![
+                r"Value 'é' at 'traceHeader'|Member must satisfy regular expression pattern: \p{ASCII}*",
+            ],
+        ),
+        (
+            "StopExecution",
+            json!({"executionArn": EXECUTION, "cause": "c".repeat(32_769)}),
+            vec!["at 'cause'|Member must have length less than or equal to 32768"],
+        ),
+        (
+            "ValidateStateMachineDefinition",
+            json!({"definition": "", "severity": "INFO", "maxResults": 101}),
+            vec![
+                "Value '' at 'definition'|Member must have length greater than or equal to 1",
+                "Value 'INFO' at 'severity'|Member must satisfy enum value set: [ERROR, WARNING]",
+                "Value '101' at 'maxResults'|Member must have value less than or equal to 100",
+            ],
+        ),
+    ] {
+        let text = refusal(&router, operation, &body).await;
+        let count = violations.len();
+        let plural = if count == 1 { "" } else { "s" };
+        assert!(
+            text.starts_with(&format!(
+                "ValidationException: {count} validation error{plural} detected: "
+            )),
+            "{text}"
+        );
+        assert_eq!(
+            text.matches(" failed to satisfy constraint: ").count(),
+            count,
+            "{text}"
+        );
+        for violation in violations {
+            let violation = violation.replace('|', " failed to satisfy constraint: ");
+            assert!(
+                text.contains(&violation),
+                "{violation} is missing in {text}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
+    let router = router_for_tests().await;
+    let machine = |extra: Value| {
+        let mut body = json!({"name": "m", "definition": "{}", "roleArn": ROLE});
+        body.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        body
+    };
+    let tags: Vec<Value> = (0..51)
+        .map(|number| json!({"key": number.to_string(), "value": ""}))
+        .collect();
+    for (operation, body, expect) in [
+        (
+            "CreateStateMachine",
+            machine(json!({"publish": true})),
+            "ValidationException: publish is not supported",
+        ),
+        (
+            "CreateStateMachine",
+            machine(json!({"versionDescription": "v"})),
+            "ValidationException: Version description can only be set when publish is true",
+        ),
+        (
+            "CreateStateMachine",
+            machine(json!({"loggingConfiguration": {"level": "ALL"}})),
+            "InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination.",
+        ),
+        (
+            "CreateStateMachine",
+            machine(json!({"encryptionConfiguration": {"type": "CUSTOMER_MANAGED_KMS_KEY"}})),
+            "InvalidEncryptionConfiguration: Invalid Encryption Configuration: 'kmsKeyId is required",
+        ),
+        (
+            "CreateStateMachine",
+            machine(json!({"tags": tags})),
+            "TooManyTags: ",
+        ),
+        (
+            "CreateActivity",
+            json!({"name": "a", "tags": [{"key": "aws:x"}]}),
+            "ValidationException: Tag key 'aws:x'",
+        ),
+        (
+            "UpdateStateMachine",
+            json!({"stateMachineArn": MACHINE}),
+            "MissingRequiredParameter: Either the definition, the role ARN, the LoggingConfiguration, or the \
+             TracingConfiguration must be specified",
+        ),
+        (
+            "UpdateStateMachine",
+            json!({"stateMachineArn": MACHINE, "roleArn": ROLE, "publish": true}),
+            "ValidationException: publish is not supported",
+        ),
+        (
+            "ListExecutions",
+            json!({"mapRunArn": "m"}),
+            "ValidationException: mapRunArn is not supported",
+        ),
+        (
+            "ListExecutions",
+            json!({}),
+            "ValidationException: Must specify exactly one of",
+        ),
+        (
+            "ListExecutions",
+            json!({"stateMachineArn": MACHINE, "redriveFilter": "REDRIVEN"}),
+            "ValidationException: redriveFilter can only",
+        ),
+        (
+            "ListExecutions",
+            json!({"stateMachineArn": MACHINE, "statusFilter": "PENDING_REDRIVE"}),
+            "ValidationException: statusFilter PENDING_REDRIVE can only",
+        ),
+        (
+            "TestState",
+            json!({}),
+            "UnknownOperationException: the operation TestState is not served by this release",
+        ),
+        (
+            "Sing",
+            json!({}),
+            "UnknownOperationException: 'Sing' is not an operation",
+        ),
+    ] {
+        let text = refusal(&router, operation, &body).await;
+        assert!(text.starts_with(expect), "{operation} {body}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_a_serialization_exception() {
+    let router = router_for_tests().await;
+    for body in [
+        "{",
+        "[]",
+        "\"x\"",
+        "nil",
+        r#"{"name": 5}"#,
+        r#"{"name": "a"} x"#,
+        "{\"name\": \"\u{0}\"}",
+    ] {
+        let (status, answer, _) = send(&router, "AWSStepFunctions.CreateActivity", body).await;
+        assert_eq!(
+            (status, answer["__type"].as_str()),
+            (400, Some("SerializationException")),
+            "{body}: {answer}"
+        );
+    }
+    let (status, answer, _) = send(
+        &router,
+        "AWSStepFunctions.CreateActivity",
+        b"{\"name\": \"\xff\"}".to_vec(),
+    )
+    .await;
+    assert_eq!(
+        (status, answer["__type"].as_str()),
+        (400, Some("SerializationException")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_body_is_an_empty_object_and_unknown_members_are_ignored() {
+    let router = router_for_tests().await;
+    for body in ["", "  ", r#"{"future": {"x": [1]}, "nextToken": null}"#] {
+        let (status, answer, _) = send(&router, "AWSStepFunctions.ListActivities", body).await;
+        assert_eq!(
+            (status, &answer["activities"]),
+            (200, &json!([])),
+            "{body}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_is_refused_announced_or_not() {
+    let router = router_for_tests().await;
+    let big = "x".repeat((2 << 20) + 1);
+    let chunks = futures::stream::iter([Ok::<_, std::io::Error>(big.clone())]);
+    for body in [Body::from(big), Body::from_stream(chunks)] {
+        let (status, answer, _) = send(&router, "AWSStepFunctions.StartExecution", body).await;
+        assert_eq!(
+            (status, answer["__type"].as_str()),
+            (413, Some("ValidationException")),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_did_not_pass_authentication_has_no_caller() {
+    let (face, _drain) = testing::face().await;
+    let (status, answer, _) = send(&router(face), "AWSStepFunctions.ListActivities", "{}").await;
+    assert_eq!(
+        (status, answer["__type"].as_str()),
+        (403, Some("MissingAuthenticationToken")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn an_activity_is_created_and_described() {
+    let router = router_for_tests().await;
+    let (status, created) = call(&router, "CreateActivity", &json!({"name": "a"})).await;
+    assert_eq!(
+        (status, created["activityArn"].as_str()),
+        (200, Some(ACTIVITY)),
+        "{created}"
+    );
+    assert!(created["creationDate"].is_f64(), "{created}");
+    let (status, described) = call(
+        &router,
+        "DescribeActivity",
+        &json!({"activityArn": ACTIVITY}),
+    )
+    .await;
+    assert_eq!((status, &described["name"]), (200, &json!("a")));
+    assert_eq!(
+        described["encryptionConfiguration"],
+        json!({"type": "AWS_OWNED_KEY"})
+    );
+    assert_eq!(
+        call(&router, "DeleteActivity", &json!({"activityArn": ACTIVITY})).await,
+        (200, json!({}))
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_service_is_passed_on() {
+    let router = router_for_tests().await;
+    let missing = "arn:aws:states:us-east-1:000000000000:stateMachine:missing";
+    let text = refusal(
+        &router,
+        "DescribeStateMachine",
+        &json!({"stateMachineArn": missing}),
+    )
+    .await;
+    assert_eq!(
+        text,
+        format!("StateMachineDoesNotExist: State Machine Does Not Exist: '{missing}'")
+    );
+    let text = refusal(
+        &router,
+        "SendTaskSuccess",
+        &json!({"taskToken": "garbage", "output": "{}"}),
+    )
+    .await;
+    assert_eq!(text, "InvalidToken: Invalid Token: 'Invalid token'");
+}
+
+#[tokio::test]
+async fn a_drain_ends_a_long_poll_without_a_task() {
+    let (face, drain) = testing::face().await;
+    let router = testing::open(router(face));
+    call(&router, "CreateActivity", &json!({"name": "a"})).await;
+    let body = json!({"activityArn": ACTIVITY, "workerName": "w"});
+    let poll = call(&router, "GetActivityTask", &body);
+    tokio::pin!(poll);
+    assert!(futures::poll!(&mut poll).is_pending());
+    drain.cancel();
+    assert_eq!(poll.await, (200, json!({})));
+}

@@ -1,0 +1,59 @@
+//! What the two faces share: the service they speak to, the bounds they check, and what makes them stop holding
+//! requests when the coordinator drains.
+
+mod delivery;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::input::Bounds;
+use crate::aws::input::tasks::ToPoll;
+use crate::config;
+use crate::metrics::Metrics;
+use crate::service::Service;
+use crate::service::api::{ActivityTask, Caller};
+use crate::service::error::ApiError;
+
+pub(crate) use delivery::{Pending, confirm_deliveries};
+
+/// Both faces hold one of these.
+#[derive(Clone, Debug)]
+pub struct Face {
+    pub(crate) service: Service,
+    pub(crate) bounds: Bounds,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: CancellationToken,
+}
+
+impl Face {
+    /// When `drain` is cancelled, long polls answer that there was no task and watches end as unavailable, so that a
+    /// shutdown does not wait for them.
+    pub fn new(
+        service: Service,
+        limits: &config::Limits,
+        metrics: Metrics,
+        drain: CancellationToken,
+    ) -> Self {
+        Self {
+            service,
+            bounds: Bounds::from(limits),
+            metrics,
+            drain,
+        }
+    }
+
+    /// A poll for an activity task. Dropping the future gives a task that was just matched back to the queue.
+    pub(crate) async fn get_activity_task(
+        &self,
+        caller: &Caller,
+        poll: &ToPoll,
+    ) -> Result<Option<ActivityTask>, ApiError> {
+        tokio::select! {
+            // A task that is there is handed out even while draining.
+            biased;
+            task = self.service.get_activity_task(caller, &poll.arn, poll.worker_name.as_deref()) => task,
+            () = self.drain.cancelled() => Ok(None),
+        }
+    }
+}

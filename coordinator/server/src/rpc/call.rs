@@ -1,0 +1,61 @@
+//! One gRPC request on its way through the face: who calls, which operation, and how it was answered.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use super::status;
+use crate::auth;
+use crate::face::Face;
+use crate::metrics;
+use crate::service::Service;
+use crate::service::api::Caller;
+use crate::service::error::ApiError;
+
+/// A request that has begun.
+pub(super) struct Call {
+    pub(super) face: Arc<Face>,
+    pub(super) caller: Caller,
+    operation: &'static str,
+    began: Instant,
+}
+
+impl Call {
+    /// Splits a request into its call and its message.
+    ///
+    /// # Errors
+    /// The request has no caller.
+    pub(super) fn begin<T>(
+        face: &Arc<Face>,
+        operation: &'static str,
+        request: Request<T>,
+    ) -> Result<(Self, T), Status> {
+        let caller = auth::caller(request.extensions()).map_err(|error| status(&error))?;
+        let call = Self {
+            face: Arc::clone(face),
+            caller,
+            operation,
+            began: Instant::now(),
+        };
+        Ok((call, request.into_inner()))
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.face.service
+    }
+
+    /// Counts the answer and turns it into gRPC's.
+    pub(super) fn finish<R>(self, answer: Result<R, ApiError>) -> Result<Response<R>, Status> {
+        let code = answer
+            .as_ref()
+            .map_or_else(|error| error.code.as_str(), |_| "OK");
+        self.face.metrics.request(
+            metrics::Face::Grpc,
+            self.operation,
+            code,
+            self.began.elapsed().as_secs_f64(),
+        );
+        answer.map(Response::new).map_err(|error| status(&error))
+    }
+}

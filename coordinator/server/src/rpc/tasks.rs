@@ -1,0 +1,167 @@
+//! `TaskService`: workers that poll one task at a time, and whoever completes a callback.
+
+use std::sync::Arc;
+
+use stepfleet_proto::v1::task_service_server::TaskService;
+use stepfleet_proto::v1::{
+    Callback, GetActivityTaskRequest, GetActivityTaskResponse, ListCallbacksRequest,
+    ListCallbacksResponse, SendTaskFailureRequest, SendTaskFailureResponse,
+    SendTaskHeartbeatRequest, SendTaskHeartbeatResponse, SendTaskSuccessRequest,
+    SendTaskSuccessResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::call::Call;
+use super::convert::{page, present, timestamp};
+use crate::aws::input::tasks::{FailureInput, GetActivityTaskInput, HeartbeatInput, SuccessInput};
+use crate::face::{Face, Pending};
+use crate::service::api;
+use crate::service::error::ApiError;
+use crate::service::tasks::Delivery;
+
+pub(super) struct Tasks(pub(super) Arc<Face>);
+
+#[tonic::async_trait]
+impl TaskService for Tasks {
+    async fn get_activity_task(
+        &self,
+        request: Request<GetActivityTaskRequest>,
+    ) -> Result<Response<GetActivityTaskResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "GetActivityTask", request)?;
+        let mut delivery = None;
+        let answer = poll(&call, message, &mut delivery).await;
+        let mut response = call.finish(answer)?;
+        if let Some(delivery) = delivery {
+            response.extensions_mut().insert(Pending::new(delivery));
+        }
+        Ok(response)
+    }
+
+    async fn send_task_success(
+        &self,
+        request: Request<SendTaskSuccessRequest>,
+    ) -> Result<Response<SendTaskSuccessResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "SendTaskSuccess", request)?;
+        let answer = succeed(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn send_task_failure(
+        &self,
+        request: Request<SendTaskFailureRequest>,
+    ) -> Result<Response<SendTaskFailureResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "SendTaskFailure", request)?;
+        let answer = fail(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn send_task_heartbeat(
+        &self,
+        request: Request<SendTaskHeartbeatRequest>,
+    ) -> Result<Response<SendTaskHeartbeatResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "SendTaskHeartbeat", request)?;
+        let answer = heartbeat(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn list_callbacks(
+        &self,
+        request: Request<ListCallbacksRequest>,
+    ) -> Result<Response<ListCallbacksResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "ListCallbacks", request)?;
+        let answer = callbacks(&call, message).await;
+        call.finish(answer)
+    }
+}
+
+async fn poll(
+    call: &Call,
+    message: GetActivityTaskRequest,
+    delivery: &mut Option<Delivery>,
+) -> Result<GetActivityTaskResponse, ApiError> {
+    let input = GetActivityTaskInput {
+        activity_arn: Some(message.activity_arn),
+        worker_name: present(message.worker_name),
+    };
+    let Some(task) = call
+        .face
+        .get_activity_task(&call.caller, &input.check()?)
+        .await?
+    else {
+        return Ok(GetActivityTaskResponse::default());
+    };
+    *delivery = task.delivery;
+    Ok(GetActivityTaskResponse {
+        task_token: task.token,
+        input: task.input,
+    })
+}
+
+async fn succeed(
+    call: &Call,
+    message: SendTaskSuccessRequest,
+) -> Result<SendTaskSuccessResponse, ApiError> {
+    let input = SuccessInput {
+        task_token: Some(message.task_token),
+        output: Some(message.output),
+    };
+    let success = input.check(&call.face.bounds)?;
+    call.service()
+        .send_task_success(&call.caller, &success.token, &success.output)
+        .await?;
+    Ok(SendTaskSuccessResponse {})
+}
+
+async fn fail(
+    call: &Call,
+    message: SendTaskFailureRequest,
+) -> Result<SendTaskFailureResponse, ApiError> {
+    let input = FailureInput {
+        task_token: Some(message.task_token),
+        error: message.error,
+        cause: message.cause,
+    };
+    let failure = input.check()?;
+    call.service()
+        .send_task_failure(&call.caller, &failure.token, failure.error, failure.cause)
+        .await?;
+    Ok(SendTaskFailureResponse {})
+}
+
+async fn heartbeat(
+    call: &Call,
+    message: SendTaskHeartbeatRequest,
+) -> Result<SendTaskHeartbeatResponse, ApiError> {
+    let token = HeartbeatInput {
+        task_token: Some(message.task_token),
+    }
+    .check()?;
+    call.service()
+        .send_task_heartbeat(&call.caller, &token)
+        .await?;
+    Ok(SendTaskHeartbeatResponse {})
+}
+
+async fn callbacks(
+    call: &Call,
+    message: ListCallbacksRequest,
+) -> Result<ListCallbacksResponse, ApiError> {
+    let request = page(message.page_size, message.page_token)?;
+    let found = call.service().list_callbacks(&call.caller, request).await?;
+    Ok(ListCallbacksResponse {
+        callbacks: found.items.into_iter().map(callback).collect(),
+        next_page_token: found.next_token.unwrap_or_default(),
+    })
+}
+
+fn callback(callback: api::Callback) -> Callback {
+    Callback {
+        task_token: callback.token,
+        execution_arn: callback.execution_arn,
+        state_name: callback.state_name,
+        resource: callback.resource,
+        parameters: callback.parameters,
+        scheduled_date: timestamp(callback.scheduled_at),
+        deadline: callback.deadline.and_then(timestamp),
+    }
+}

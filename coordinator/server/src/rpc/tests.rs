@@ -1,0 +1,277 @@
+//! The gRPC face from a generated client: bounds, errors with their reasons, health and reflection.
+
+use stepfleet_proto::v1;
+use stepfleet_proto::v1::activity_service_client::ActivityServiceClient;
+use stepfleet_proto::v1::admin_service_client::AdminServiceClient;
+use stepfleet_proto::v1::execution_service_client::ExecutionServiceClient;
+use stepfleet_proto::v1::state_machine_service_client::StateMachineServiceClient;
+use stepfleet_proto::v1::task_service_client::TaskServiceClient;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
+
+use super::*;
+use crate::face::testing;
+
+const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
+
+/// The face's own tests need no fleet.
+struct NoFleet;
+
+#[tonic::async_trait]
+impl FleetService for NoFleet {
+    type WorkStream = tokio_stream::Empty<Result<v1::CoordinatorMessage, Status>>;
+
+    async fn work(
+        &self,
+        _: Request<Streaming<v1::WorkerMessage>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+}
+
+async fn served() -> (Router, Health, CancellationToken) {
+    let (face, drain) = testing::face().await;
+    let (router, health) = routes(face, NoFleet).await.unwrap();
+    (testing::open(router), health, drain)
+}
+
+fn check<T: std::fmt::Debug>(
+    answer: Result<Response<T>, Status>,
+    code: Code,
+    reason: &str,
+    part: &str,
+) {
+    let status = answer.unwrap_err();
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(
+        (status.code(), info.reason.as_str(), info.domain.as_str()),
+        (code, reason, "stepfleet"),
+        "{status:?}"
+    );
+    assert!(status.message().contains(part), "{}", status.message());
+}
+
+#[tokio::test]
+async fn both_faces_refuse_the_same_things() {
+    let (router, _health, _drain) = served().await;
+    let mut activities = ActivityServiceClient::new(router.clone());
+    let nameless = v1::CreateActivityRequest::default();
+    let answer = activities.create_activity(nameless).await;
+    check(
+        answer,
+        Code::InvalidArgument,
+        "ValidationException",
+        "1 validation error detected: Value '' at 'name'",
+    );
+    let request = v1::ListActivitiesRequest {
+        page_size: 1001,
+        ..Default::default()
+    };
+    let answer = activities.list_activities(request).await;
+    check(
+        answer,
+        Code::InvalidArgument,
+        "ValidationException",
+        "Value '1001' at 'maxResults'",
+    );
+    let mut machines = StateMachineServiceClient::new(router.clone());
+    let request = v1::CreateStateMachineRequest {
+        r#type: 7,
+        ..Default::default()
+    };
+    check(
+        machines.create_state_machine(request).await,
+        Code::InvalidArgument,
+        "ValidationException",
+        "number 7",
+    );
+    let request = v1::UpdateStateMachineRequest {
+        state_machine_arn: "arn:x".into(),
+        ..Default::default()
+    };
+    let answer = machines.update_state_machine(request).await;
+    check(
+        answer,
+        Code::InvalidArgument,
+        "MissingRequiredParameter",
+        "Either the definition",
+    );
+    let mut executions = ExecutionServiceClient::new(router);
+    let request = v1::WatchExecutionRequest {
+        execution_arn: "arn:x".into(),
+        after_event_id: -1,
+    };
+    let answer = executions.watch_execution(request).await;
+    check(
+        answer.map(|_| Response::new(())),
+        Code::InvalidArgument,
+        "ValidationException",
+        "after_event_id",
+    );
+}
+
+#[tokio::test]
+async fn refusals_of_the_service_carry_their_reason() {
+    let (router, _health, _drain) = served().await;
+    let request = v1::SendTaskSuccessRequest {
+        task_token: "garbage".into(),
+        output: "{}".into(),
+    };
+    let answer = TaskServiceClient::new(router.clone())
+        .send_task_success(request)
+        .await;
+    check(
+        answer,
+        Code::InvalidArgument,
+        "InvalidToken",
+        "Invalid Token: 'Invalid token'",
+    );
+    let missing = "arn:aws:states:us-east-1:000000000000:stateMachine:missing".to_owned();
+    let request = v1::DescribeStateMachineRequest {
+        state_machine_arn: missing,
+    };
+    let answer = StateMachineServiceClient::new(router)
+        .describe_state_machine(request)
+        .await;
+    check(
+        answer,
+        Code::NotFound,
+        "StateMachineDoesNotExist",
+        "State Machine Does Not Exist",
+    );
+}
+
+#[tokio::test]
+async fn an_activity_is_created_polled_and_described() {
+    let (router, _health, drain) = served().await;
+    let mut activities = ActivityServiceClient::new(router.clone());
+    let tags = [("k".to_owned(), "v".to_owned())].into();
+    let created = activities
+        .create_activity(v1::CreateActivityRequest {
+            name: "a".into(),
+            tags,
+        })
+        .await
+        .unwrap();
+    assert_eq!(created.get_ref().activity_arn, ACTIVITY);
+    assert!(created.get_ref().creation_date.is_some());
+    let request = v1::DescribeActivityRequest {
+        activity_arn: ACTIVITY.into(),
+    };
+    assert_eq!(
+        activities
+            .describe_activity(request)
+            .await
+            .unwrap()
+            .get_ref()
+            .name,
+        "a"
+    );
+    let mut tasks = TaskServiceClient::new(router.clone());
+    let poll = v1::GetActivityTaskRequest {
+        activity_arn: ACTIVITY.into(),
+        worker_name: String::new(),
+    };
+    drain.cancel();
+    assert_eq!(
+        tasks
+            .get_activity_task(poll)
+            .await
+            .unwrap()
+            .get_ref()
+            .task_token,
+        ""
+    );
+    let status = AdminServiceClient::new(router)
+        .get_status(v1::GetStatusRequest {})
+        .await
+        .unwrap();
+    assert_eq!(status.get_ref().version, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn health_follows_start_and_drain() {
+    let (router, health, _drain) = served().await;
+    let mut client = HealthClient::new(router);
+    let mut ask = async |service: &str| {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        client
+            .check(request)
+            .await
+            .map(|response| response.get_ref().status)
+    };
+    for service in ["", "stepfleet.v1.TaskService", "stepfleet.v1.FleetService"] {
+        assert_eq!(ask(service).await.unwrap(), 2, "{service} before the start");
+    }
+    health.serving().await;
+    assert_eq!(ask("stepfleet.v1.TaskService").await.unwrap(), 1);
+    health.draining().await;
+    assert_eq!(ask("stepfleet.v1.TaskService").await.unwrap(), 2);
+    assert_eq!(
+        ask("stepfleet.v1.Nothing").await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
+
+#[tokio::test]
+async fn reflection_lists_every_service_in_both_versions() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    use tonic_reflection::pb::{v1 as current, v1alpha};
+
+    let (router, _health, _drain) = served().await;
+    let request = current::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(router.clone());
+    let mut answers = client
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<&str> = list
+        .service
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    for name in [
+        "ActivityService",
+        "AdminService",
+        "ExecutionService",
+        "FleetService",
+        "TaskService",
+    ] {
+        assert!(
+            names.contains(&format!("stepfleet.v1.{name}").as_str()),
+            "{name} is missing in {names:?}"
+        );
+    }
+    assert!(names.contains(&"grpc.health.v1.Health"), "{names:?}");
+    let request = v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(
+            v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(
+                "stepfleet.v1.FleetService".into(),
+            ),
+        ),
+    };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(router);
+    let mut answers = client
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+}
