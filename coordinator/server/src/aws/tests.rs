@@ -16,7 +16,7 @@ const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
 async fn router_for_tests() -> Router {
     let (face, _drain) = testing::face().await;
-    testing::open(router(face))
+    testing::admitting(router(face))
 }
 
 async fn send(router: &Router, target: &str, body: impl Into<Body>) -> (u16, Value, HeaderMap) {
@@ -63,6 +63,7 @@ async fn refusal(router: &Router, operation: &str, body: &Value) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn members_outside_the_model_are_violations_in_its_words() {
     let router = router_for_tests().await;
     let long_name = "n".repeat(81);
@@ -224,6 +225,7 @@ async fn members_outside_the_model_are_violations_in_its_words() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
     let router = router_for_tests().await;
     let machine = |extra: Value| {
@@ -438,7 +440,7 @@ async fn a_refusal_of_the_service_is_passed_on() {
 #[tokio::test]
 async fn a_drain_ends_a_long_poll_without_a_task() {
     let (face, drain) = testing::face().await;
-    let router = testing::open(router(face));
+    let router = testing::admitting(router(face));
     call(&router, "CreateActivity", &json!({"name": "a"})).await;
     let body = json!({"activityArn": ACTIVITY, "workerName": "w"});
     let poll = call(&router, "GetActivityTask", &body);

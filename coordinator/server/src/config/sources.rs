@@ -95,12 +95,12 @@ fn describe_one(error: &figment::Error) -> String {
             format!("{key}.{field}")
         };
     }
-    let mut text = match &error.kind {
-        figment::error::Kind::UnknownField(_, known) => {
-            format!("unknown key `{key}` (known here: {})", known.join(", "))
-        }
-        kind if key.is_empty() => kind.to_string(),
-        kind => format!("`{key}`: {kind}"),
+    let mut text = if let figment::error::Kind::UnknownField(_, known) = &error.kind {
+        format!("unknown key `{key}` (known here: {})", known.join(", "))
+    } else if key.is_empty() {
+        error.kind.to_string()
+    } else {
+        format!("`{key}`: {}", error.kind)
     };
     if let Some(metadata) = &error.metadata {
         text.push_str(" in ");

@@ -13,20 +13,40 @@ use crate::metrics::Metrics;
 use crate::serve::Counters;
 use crate::service::Service;
 
-#[expect(dead_code, reason = "these tests open data and never restore or close it")]
+#[expect(
+    dead_code,
+    reason = "these tests open data and never restore or close it"
+)]
 #[path = "../serve/open.rs"]
 mod open;
 
 /// A face, and what drains it.
 pub(crate) async fn face() -> (Arc<Face>, CancellationToken) {
-    let config = Config { ephemeral: true, partitions: 1, ..Config::default() };
-    let running = open::open(&config, Metrics::new()).await.expect("memory can be opened");
+    let config = Config {
+        ephemeral: true,
+        partitions: 1,
+        ..Config::default()
+    };
+    let running = open::open(&config, Metrics::new())
+        .await
+        .expect("memory can be opened");
     let service = Service::new(running.shared.clone(), &config);
     let drain = CancellationToken::new();
-    (Arc::new(Face::new(service, &config.limits, Metrics::new(), drain.clone())), drain)
+    (
+        Arc::new(Face::new(
+            service,
+            &config.limits,
+            Metrics::new(),
+            drain.clone(),
+        )),
+        drain,
+    )
 }
 
 /// `router` as it is served: behind authentication that takes everybody.
-pub(crate) fn open(router: Router) -> Router {
-    router.layer(from_fn_with_state(Authenticator::new(&Config::default()), require))
+pub(crate) fn admitting(router: Router) -> Router {
+    router.layer(from_fn_with_state(
+        Authenticator::new(&Config::default()),
+        require,
+    ))
 }

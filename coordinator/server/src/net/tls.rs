@@ -68,9 +68,10 @@ impl Tls {
         let pair = |error: rustls::Error| TlsError::Pair {
             certificate: certificate.clone(),
             key: key.clone(),
-            reason: match error {
-                rustls::Error::InconsistentKeys(_) => "they do not belong together".to_owned(),
-                other => other.to_string(),
+            reason: if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                "they do not belong together".to_owned()
+            } else {
+                error.to_string()
             },
         };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -145,20 +146,25 @@ fn certificates(
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsError::Empty {
-            setting: "tls.key",
-            path: path.to_owned(),
-            what: "private key",
-        },
-        error => file_error("tls.key", path, &error),
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) {
+            TlsError::Empty {
+                setting: "tls.key",
+                path: path.to_owned(),
+                what: "private key",
+            }
+        } else {
+            file_error("tls.key", path, &error)
+        }
     })
 }
 
 fn file_error(setting: &'static str, path: &Path, error: &pem::Error) -> TlsError {
-    let reason = match error {
-        pem::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
+    // An I/O error's own text has no prefix of the PEM reader.
+    let reason = if let pem::Error::Io(error) = error {
+        error.to_string()
+    } else {
+        error.to_string()
     };
     TlsError::File {
         setting,

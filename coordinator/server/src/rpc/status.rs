@@ -81,6 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn every_code_has_its_status() {
         for (code, expect) in [
             (ErrorCode::AccessDeniedException, Code::PermissionDenied),

@@ -35,7 +35,7 @@ impl FleetService for NoFleet {
 async fn served() -> (Router, Health, CancellationToken) {
     let (face, drain) = testing::face().await;
     let (router, health) = routes(face, NoFleet).await.unwrap();
-    (testing::open(router), health, drain)
+    (testing::admitting(router), health, drain)
 }
 
 fn check<T: std::fmt::Debug>(
