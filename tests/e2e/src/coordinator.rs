@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use stepfleet_sdk::{Client, Endpoint};
+use tokio::net::TcpStream;
 
 use crate::aws::request;
 use crate::binaries::binaries;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub values: BTreeMap<String, String>,
     /// Whole sections that follow the values.
     pub sections: String,
+    /// Whether it speaks TLS.
+    pub secure: bool,
     /// Of the process.
     pub environment: BTreeMap<String, String>,
 }
@@ -52,6 +55,7 @@ impl Settings {
             port: free_port(),
             values: BTreeMap::new(),
             sections: String::new(),
+            secure: false,
             environment: BTreeMap::new(),
         }
         // Small disks run the tests too; the disk test sets its own.
@@ -222,6 +226,7 @@ impl Coordinator {
 
     async fn ready(&mut self) -> Result<()> {
         let address = self.address();
+        let secure = self.settings.secure;
         let process = &mut self.process;
         until(
             "the coordinator is ready",
@@ -229,6 +234,11 @@ impl Coordinator {
             async || {
                 if let Some(status) = process.ended()? {
                     bail!("the coordinator ended with {status}:\n{}", process.output());
+                }
+                if secure {
+                    // The clients of such tests wait for the rest.
+                    let connected = TcpStream::connect(&address).await;
+                    return Ok(connected.is_ok().then_some(()));
                 }
                 let answer = request(&address, "GET /readyz HTTP/1.1", &[], b"").await;
                 Ok(answer

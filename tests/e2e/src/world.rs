@@ -60,8 +60,9 @@ pub fn scenario(test: impl AsyncFnOnce(&World) -> Result<()>) {
         .expect("the runtime starts");
     // Tasks of the test itself stay on this thread (`spawn_local`); those of clients and workers have their own.
     let local = LocalSet::new();
-    let result =
-        catch_unwind(AssertUnwindSafe(|| runtime.block_on(local.run_until(test(&world)))));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(local.run_until(test(&world)))
+    }));
     runtime.shutdown_background();
     match result {
         Ok(Ok(())) => {}

@@ -30,7 +30,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn start(&self, name: &str, started: Started) {
-        self.started.lock().expect("no holder panics").insert(name.to_owned(), started);
+        self.started
+            .lock()
+            .expect("no holder panics")
+            .insert(name.to_owned(), started);
     }
 
     pub(crate) fn started(&self) -> BTreeMap<String, Started> {
@@ -38,7 +41,10 @@ impl Ledger {
     }
 
     pub(crate) fn acknowledge(&self, receipt: &str) {
-        self.acknowledged.lock().expect("no holder panics").insert(receipt.to_owned());
+        self.acknowledged
+            .lock()
+            .expect("no holder panics")
+            .insert(receipt.to_owned());
     }
 
     pub(crate) fn acknowledged(&self) -> BTreeSet<String> {
@@ -46,13 +52,24 @@ impl Ledger {
     }
 
     pub(crate) fn lose(&self, receipt: &str) {
-        self.unknown.lock().expect("no holder panics").insert(receipt.to_owned());
+        self.unknown
+            .lock()
+            .expect("no holder panics")
+            .insert(receipt.to_owned());
     }
 
     /// A refused result must leave no trace, unless an earlier attempt of it may have counted.
     pub(crate) fn refuse(&self, receipt: &str) {
-        if !self.unknown.lock().expect("no holder panics").contains(receipt) {
-            self.refused.lock().expect("no holder panics").insert(receipt.to_owned());
+        if !self
+            .unknown
+            .lock()
+            .expect("no holder panics")
+            .contains(receipt)
+        {
+            self.refused
+                .lock()
+                .expect("no holder panics")
+                .insert(receipt.to_owned());
         }
     }
 
@@ -69,7 +86,11 @@ impl Ledger {
     }
 
     pub(crate) fn seen(&self, arn: &str) -> Option<History> {
-        self.seen.lock().expect("no holder panics").get(arn).cloned()
+        self.seen
+            .lock()
+            .expect("no holder panics")
+            .get(arn)
+            .cloned()
     }
 
     pub(crate) fn summary(&self) -> String {

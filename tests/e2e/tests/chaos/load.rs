@@ -56,7 +56,9 @@ impl Load {
         let deadline = std::time::Duration::from_secs(FINISH_SECONDS);
         match timeout(deadline, all).await {
             Ok(done) => done,
-            Err(_) => bail!("some executions did not end {FINISH_SECONDS} s after the last restart"),
+            Err(_) => {
+                bail!("some executions did not end {FINISH_SECONDS} s after the last restart")
+            }
         }
     }
 
@@ -65,8 +67,13 @@ impl Load {
         let mut round = 0;
         while !self.stop.is_cancelled() {
             let n = round * CLIENTS * WIDTH + lane;
-            let arn = self.start(client, n).await.with_context(|| format!("start of {n}"))?;
-            self.follow(client, &arn).await.with_context(|| format!("end of {n}"))?;
+            let arn = self
+                .start(client, n)
+                .await
+                .with_context(|| format!("start of {n}"))?;
+            self.follow(client, &arn)
+                .await
+                .with_context(|| format!("end of {n}"))?;
             round += 1;
         }
         Ok(())
@@ -100,23 +107,38 @@ impl Load {
         let arn = self.machine.replace(":stateMachine:", ":execution:") + ":" + &name;
         let mut start_date = None;
         if let Some(answer) = answer {
-            ensure!(answer.execution_arn == arn, "{} is not {arn}", answer.execution_arn);
+            ensure!(
+                answer.execution_arn == arn,
+                "{} is not {arn}",
+                answer.execution_arn
+            );
             start_date = answer.start_date.map(|date| (date.seconds, date.nanos));
         }
-        self.ledger.start(&name, Started { arn: arn.clone(), n, start_date });
+        self.ledger.start(
+            &name,
+            Started {
+                arn: arn.clone(),
+                n,
+                start_date,
+            },
+        );
         Ok(arn)
     }
 
     /// Polls until the end, reading histories; lost answers do not count.
     async fn follow(&self, client: &Client, arn: &str) -> Result<()> {
-        let request = api::DescribeExecutionRequest { execution_arn: arn.to_owned() };
+        let request = api::DescribeExecutionRequest {
+            execution_arn: arn.to_owned(),
+        };
         let mut looks = 0_u64;
         until("the execution ends", Deadline::seconds(600), async || {
             looks += 1;
             if looks.is_multiple_of(17) {
                 match History::read(client, arn).await {
                     Ok(history) => {
-                        history.check().with_context(|| format!("{arn} while it runs"))?;
+                        history
+                            .check()
+                            .with_context(|| format!("{arn} while it runs"))?;
                         self.ledger.see(arn, history);
                     }
                     Err(error) if is_lost(&error) => {}

@@ -28,7 +28,9 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice_over_many_kills() {
     let kills = number("STEPFLEET_CHAOS_KILLS").unwrap_or(KILLS_DEFAULT);
     println!("chaos: {kills} kills, seed {seed} (STEPFLEET_CHAOS_SEED={seed} repeats it)");
     scenario(async |world: &World| {
-        run(world, kills, seed).await.with_context(|| format!("seed {seed}"))
+        run(world, kills, seed)
+            .await
+            .with_context(|| format!("seed {seed}"))
     });
 }
 
@@ -48,7 +50,11 @@ async fn run(world: &World, kills: u64, seed: u64) -> Result<()> {
     let ledger = Arc::new(Ledger::default());
     let (starting, working) = (CancellationToken::new(), CancellationToken::new());
     let mut tasks = JoinSet::new();
-    let load = Load { machine: machine.clone(), ledger: Arc::clone(&ledger), stop: starting.clone() };
+    let load = Load {
+        machine: machine.clone(),
+        ledger: Arc::clone(&ledger),
+        stop: starting.clone(),
+    };
     load::spawn(&mut tasks, &load, &coordinator)?;
     workers::spawn(&mut tasks, &ledger, &coordinator, &working)?;
 
@@ -80,14 +86,18 @@ async fn kill_and_restart(
         pause(random.milliseconds(50, 900)).await;
         coordinator.kill()?;
         let start = tokio::time::Instant::now();
-        coordinator.restart().await.with_context(|| format!("after kill {}", n + 1))?;
+        coordinator
+            .restart()
+            .await
+            .with_context(|| format!("after kill {}", n + 1))?;
         times.push(start.elapsed());
     }
     times.sort();
-    let [p50, max] = [times.get(times.len() / 2), times.last()].map(|time| {
-        time.copied().unwrap_or_default().as_millis()
-    });
-    Ok(format!("ready again after a kill in {p50} ms (median), {max} ms (worst)"))
+    let [p50, max] = [times.get(times.len() / 2), times.last()]
+        .map(|time| time.copied().unwrap_or_default().as_millis());
+    Ok(format!(
+        "ready again after a kill in {p50} ms (median), {max} ms (worst)"
+    ))
 }
 
 /// The moment of a kill is random; nothing is waited for.
@@ -101,8 +111,13 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a new seed each time; it is printed")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a new seed each time; it is printed"
+)]
 fn seed_of_today() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     now.as_secs() % 1_000_000
 }

@@ -23,10 +23,16 @@ pub(crate) async fn verify(client: &Client, machine: &str, ledger: &Ledger) -> R
     }
     for receipt in ledger.acknowledged() {
         let times = receipts.get(&receipt).copied().unwrap_or_default();
-        ensure!(times == 1, "the acknowledged result {receipt} is in the histories {times} times");
+        ensure!(
+            times == 1,
+            "the acknowledged result {receipt} is in the histories {times} times"
+        );
     }
     for receipt in ledger.refused() {
-        ensure!(!receipts.contains_key(&receipt), "the refused result {receipt} is in a history");
+        ensure!(
+            !receipts.contains_key(&receipt),
+            "the refused result {receipt} is in a history"
+        );
     }
     if let Some((receipt, times)) = receipts.iter().find(|(_, times)| **times > 1) {
         anyhow::bail!("the result {receipt} is in the histories {times} times");
@@ -34,16 +40,16 @@ pub(crate) async fn verify(client: &Client, machine: &str, ledger: &Ledger) -> R
     check_lists(client, machine, &started).await
 }
 
-async fn check_execution(
-    client: &Client,
-    ledger: &Ledger,
-    execution: &Started,
-) -> Result<History> {
-    let request = api::DescribeExecutionRequest { execution_arn: execution.arn.clone() };
+async fn check_execution(client: &Client, ledger: &Ledger, execution: &Started) -> Result<History> {
+    let request = api::DescribeExecutionRequest {
+        execution_arn: execution.arn.clone(),
+    };
     let description = client.describe_execution(request).await?;
     let history = History::read(client, &execution.arn).await?;
     history.check()?;
-    history.check_closed().with_context(|| format!("{:#?}", history.events))?;
+    history
+        .check_closed()
+        .with_context(|| format!("{:#?}", history.events))?;
     ensure!(
         description.status() == api::ExecutionStatus::Succeeded,
         "it is {:?}: {:?} {:?}",
@@ -54,10 +60,15 @@ async fn check_execution(
     let output: Value = serde_json::from_str(description.output.as_deref().unwrap_or_default())?;
     ensure!(output == expected(execution.n), "the output is {output}");
     if let (Some(told), Some(now)) = (execution.start_date, description.start_date) {
-        ensure!(told == (now.seconds, now.nanos), "the start was {told:?} and is {now:?}");
+        ensure!(
+            told == (now.seconds, now.nanos),
+            "the start was {told:?} and is {now:?}"
+        );
     }
     if let Some(earlier) = ledger.seen(&execution.arn) {
-        history.check_begins_with(&earlier).context("a history read before a kill")?;
+        history
+            .check_begins_with(&earlier)
+            .context("a history read before a kill")?;
     }
     Ok(history)
 }
@@ -81,26 +92,34 @@ async fn check_lists(
     machine: &str,
     started: &BTreeMap<String, Started>,
 ) -> Result<()> {
-    for status in [api::ExecutionStatus::Unspecified, api::ExecutionStatus::Succeeded] {
+    for status in [
+        api::ExecutionStatus::Unspecified,
+        api::ExecutionStatus::Succeeded,
+    ] {
         let names = list(client, machine, status).await?;
         let mut unique = names.clone();
         unique.sort();
         unique.dedup();
-        ensure!(unique.len() == names.len(), "an execution is listed twice under {status:?}");
+        ensure!(
+            unique.len() == names.len(),
+            "an execution is listed twice under {status:?}"
+        );
         for name in started.keys() {
-            ensure!(unique.binary_search(name).is_ok(), "{name} is not listed under {status:?}");
+            ensure!(
+                unique.binary_search(name).is_ok(),
+                "{name} is not listed under {status:?}"
+            );
         }
     }
     let running = list(client, machine, api::ExecutionStatus::Running).await?;
-    ensure!(running.is_empty(), "these are listed as running: {running:?}");
+    ensure!(
+        running.is_empty(),
+        "these are listed as running: {running:?}"
+    );
     Ok(())
 }
 
-async fn list(
-    client: &Client,
-    machine: &str,
-    status: api::ExecutionStatus,
-) -> Result<Vec<String>> {
+async fn list(client: &Client, machine: &str, status: api::ExecutionStatus) -> Result<Vec<String>> {
     let mut request = api::ListExecutionsRequest {
         state_machine_arn: machine.to_owned(),
         status_filter: status.into(),

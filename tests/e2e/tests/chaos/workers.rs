@@ -72,7 +72,9 @@ fn stream_worker(client: Client, n: usize) -> Worker {
 }
 
 fn number(input: &Value) -> Result<u64, TaskError> {
-    input["n"].as_u64().ok_or_else(|| TaskError::new("BadInput", input.to_string()))
+    input["n"]
+        .as_u64()
+        .ok_or_else(|| TaskError::new("BadInput", input.to_string()))
 }
 
 /// Somebody who works by unary calls and keeps a receipt of each result.
@@ -84,13 +86,20 @@ struct Person {
 
 impl Person {
     fn new(client: Client, ledger: &Arc<Ledger>, receipts: &Arc<AtomicU64>) -> Self {
-        Self { client, ledger: Arc::clone(ledger), receipts: Arc::clone(receipts) }
+        Self {
+            client,
+            ledger: Arc::clone(ledger),
+            receipts: Arc::clone(receipts),
+        }
     }
 
     /// Takes `label` tasks, fails some, completes the others.
     async fn poll(&self, stop: &CancellationToken) -> Result<()> {
         let activity_arn = "arn:aws:states:us-east-1:000000000000:activity:label".to_owned();
-        let request = api::GetActivityTaskRequest { activity_arn, worker_name: "unary".to_owned() };
+        let request = api::GetActivityTaskRequest {
+            activity_arn,
+            worker_name: "unary".to_owned(),
+        };
         let mut interval = tokio::time::interval(Duration::from_millis(20));
         while !stop.is_cancelled() {
             interval.tick().await;
@@ -118,10 +127,14 @@ impl Person {
                 error: Some("Flaky".to_owned()),
                 cause: Some(receipt.clone()),
             };
-            return self.send(&receipt, async || {
-                self.client.send_task_failure(request.clone()).await.map(drop)
-            })
-            .await;
+            return self
+                .send(&receipt, async || {
+                    self.client
+                        .send_task_failure(request.clone())
+                        .await
+                        .map(drop)
+                })
+                .await;
         }
         let output = json!({ "label": format!("label-{}", input["n"]), "receipt": receipt });
         self.succeed(&task.task_token, &receipt, &output).await
@@ -132,7 +145,11 @@ impl Person {
         let mut interval = tokio::time::interval(Duration::from_millis(50));
         while !stop.is_cancelled() {
             interval.tick().await;
-            let page = match self.client.list_callbacks(api::ListCallbacksRequest::default()).await {
+            let page = match self
+                .client
+                .list_callbacks(api::ListCallbacksRequest::default())
+                .await
+            {
                 Ok(page) => page,
                 Err(error) if is_lost(&error) => continue,
                 Err(error) => bail!("ListCallbacks: {error}"),
@@ -140,7 +157,12 @@ impl Person {
             for callback in page.callbacks {
                 let number = self.receipts.fetch_add(1, Ordering::Relaxed);
                 let receipt = format!("receipt-{number}.");
-                self.succeed(&callback.task_token, &receipt, &json!({ "receipt": receipt })).await?;
+                self.succeed(
+                    &callback.task_token,
+                    &receipt,
+                    &json!({ "receipt": receipt }),
+                )
+                .await?;
             }
         }
         Ok(())
@@ -151,16 +173,17 @@ impl Person {
             task_token: token.to_owned(),
             output: output.to_string(),
         };
-        self.send(receipt, async || self.client.send_task_success(request.clone()).await.map(drop))
-            .await
+        self.send(receipt, async || {
+            self.client
+                .send_task_success(request.clone())
+                .await
+                .map(drop)
+        })
+        .await
     }
 
     /// Sends until the answer is known, and notes it.
-    async fn send(
-        &self,
-        receipt: &str,
-        call: impl AsyncFn() -> Result<(), Error>,
-    ) -> Result<()> {
+    async fn send(&self, receipt: &str, call: impl AsyncFn() -> Result<(), Error>) -> Result<()> {
         let mut interval = tokio::time::interval(Duration::from_millis(50));
         let answered = timeout(Duration::from_secs(60), async {
             loop {
