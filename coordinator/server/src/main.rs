@@ -89,7 +89,7 @@ fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
 }
 
 fn server_config(args: &ServerArgs) -> anyhow::Result<Config> {
-    let flags = Args { config: Some(args.config.clone()), listen: Some(args.listen), data: args.data.clone(), ..Args::default() };
+    let flags = Args { config: Some(args.config.clone()), listen: args.listen, data: args.data.clone(), ..Args::default() };
     Ok(Config::load(&flags)?)
 }
 

@@ -77,6 +77,13 @@ impl HostHandle {
         self.inner.urgent.send(message).await.map_err(|_closed| going_down())
     }
 
+    /// What was taken in already: waits for room and is never refused.
+    pub async fn send_admitted(&self, message: Message) {
+        self.inner.bytes.fetch_add(message.bytes(), Ordering::Relaxed);
+        // A closed mailbox means that the process ends; the worker sends again what was not confirmed.
+        let _gone = self.inner.urgent.send(message).await;
+    }
+
     /// From within a host or a thread that must not wait. When the mailbox is full a task waits for room instead.
     pub fn send_later(&self, message: Message) {
         self.inner.bytes.fetch_add(message.bytes(), Ordering::Relaxed);

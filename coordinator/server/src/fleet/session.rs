@@ -71,7 +71,8 @@ impl Session {
     }
 
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
-    /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice.
+    /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
+    /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
     pub fn connect(&self) -> (u64, u64) {
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use stepfleet_engine::execution::Header;
-use stepfleet_engine::{ExecutionId, PartitionId, TaskRef, Timestamp};
+use stepfleet_engine::{ExecutionId, PartitionId, TaskRef};
 use stepfleet_proto::v1::{Push, RefusedResult};
 use stepfleet_store::log::CHUNK_BYTES_TARGET;
 use stepfleet_store::{Append, BatchId, Epoch, Row, Seq, StoreError};
@@ -91,7 +91,7 @@ pub struct InFlight {
     pub appends: Vec<Append>,
     pub effects: Vec<Effect>,
     pub future: BoxFuture<'static, Vec<Result<(), StoreError>>>,
-    pub begun: Timestamp,
+    pub begun: tokio::time::Instant,
 }
 
 impl fmt::Debug for InFlight {

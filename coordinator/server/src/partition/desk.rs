@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Phase, Status, Work};
@@ -17,7 +18,7 @@ use stepfleet_store::{Row, Seq};
 use super::HostHandle;
 use super::batch::{Batch, Effect, Partition, push, refused};
 use super::message::{LiveItem, Message, TaskReply};
-use super::resident::{Machines, MachineNumber, Resident, callback_since};
+use super::resident::{MachineNumber, Machines, Resident, callback_since};
 use super::rows;
 use crate::matching::{Offer, PolledTask, Slot};
 use crate::shared::Shared;
@@ -116,7 +117,7 @@ impl Desk {
             }
         }
         if !events.is_empty() {
-            self.record(resident, before.last_seq.0 + 1, before.last_payload, &events);
+            self.record(resident, Before::of(&before), &events);
         }
         self.reindex(resident, before.status);
         if goes_on {
@@ -194,12 +195,12 @@ impl Desk {
 
     /// A slot came for an offered task.
     pub fn start_offered(&mut self, resident: &mut Resident, offer: Offer, slot: Slot) -> Result<(), Slot> {
-        let before = (resident.execution.last_seq.0 + 1, resident.execution.last_payload, resident.execution.status);
+        let before = Before::of(&resident.execution);
         let mut events = Vec::new();
         let result = self.start_task(resident, offer.attempt, slot, &mut events);
         if !events.is_empty() {
-            self.record(resident, before.0, before.1, &events);
-            self.reindex(resident, before.2);
+            self.record(resident, before, &events);
+            self.reindex(resident, Status::Running);
         }
         result
     }
@@ -225,19 +226,21 @@ impl Desk {
     }
 
     /// Puts a record into the partition's chunk and the execution's tail.
-    pub fn record(&mut self, resident: &mut Resident, first_seq: u64, floor: PayloadId, events: &[Event]) {
+    fn record(&mut self, resident: &mut Resident, before: Before, events: &[Event]) {
         let at = self.now();
         let hash = resident.hash();
         let index = usize::from(hash.partition(self.shared.partition_count).0 - self.first);
         let chunk = self.partitions[index].chunk();
         let from = chunk.len();
-        rows::encode(chunk, &resident.execution, at, first_seq, floor, events);
-        resident.tail.append(&chunk[from..], &resident.execution, events);
+        rows::encode(chunk, &resident.execution, at, before.seq + 1, before.payload, events);
+        let bytes = chunk.len() - from;
+        resident.tail.append(&chunk[from..], (before.event, before.payload), &resident.execution);
         resident.changed_in = self.batch.number;
         resident.changes += 1;
         resident.touched_at = at;
         self.account(resident);
         self.batch.changed = true;
+        self.shared.counters.log_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.shared.metrics.recorded(events);
     }
 
@@ -331,8 +334,7 @@ impl Desk {
     }
 
     /// Rows go to the writer once the batch that they show is durable.
-    pub fn write_rows(&mut self, resident: &mut Resident, rows: Vec<Row>) {
-        resident.tail.clear();
+    pub fn write_rows(&mut self, resident: &Resident, rows: Vec<Row>) {
         self.batch.effects.push(Effect::Rows { rows, written: (resident.id(), resident.changes) });
     }
 
@@ -456,6 +458,20 @@ impl Desk {
     pub fn committed(&mut self, partition: PartitionId, seq: Seq) {
         let partition = &mut self.partitions[usize::from(partition.0 - self.first)];
         partition.committed = partition.committed.max(seq);
+    }
+}
+
+/// Where an execution stood before a decision.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    seq: u64,
+    event: EventId,
+    payload: PayloadId,
+}
+
+impl Before {
+    fn of(execution: &Execution) -> Self {
+        Self { seq: execution.last_seq.0, event: execution.last_event, payload: execution.last_payload }
     }
 }
 

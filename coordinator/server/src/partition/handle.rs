@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
-use stepfleet_engine::{EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef, Timestamp, heartbeat, start};
+use stepfleet_engine::{EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef, Timestamp, heartbeat, start};
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
@@ -302,12 +302,13 @@ pub fn existing(execution: &Execution, start: &Start) -> Result<StartedExecution
 }
 
 /// What was there before an execution's first event.
-fn blank(execution: &Execution) -> Execution {
+pub fn blank(execution: &Execution) -> Execution {
     let mut blank = execution.clone();
     blank.frames.clear();
     blank.status = Status::Running;
     blank.last_seq = EventSeq(0);
     blank.last_payload = PayloadId(0);
+    blank.last_event = EventId(0);
     blank
 }
 

@@ -23,7 +23,7 @@ const DRAIN_MAX: usize = 256;
 /// Pause before an append that could not be written is sent again.
 const RETRY_MS: u64 = 100;
 /// How long storage may be unavailable (not: full) before the process gives up.
-const UNAVAILABLE_S_MAX: i64 = 30;
+const UNAVAILABLE_S_MAX: u64 = 30;
 
 /// Where a host's messages wait. Completions come before starts.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Host {
             return;
         }
         let future = self.desk.shared.log.append(appends.clone());
-        let begun = self.desk.now();
+        let begun = Instant::now();
         self.in_flight = Some(InFlight { number, appends, effects, future, begun });
     }
 
@@ -151,13 +151,13 @@ impl Host {
         for append in &done.appends {
             self.desk.committed(append.partition, append.seq);
         }
-        let took_ms = self.desk.shared.clock.now().0 - done.begun.0;
+        let took_ms = i64::try_from(done.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.desk.shared.metrics.appended(done.appends.len(), took_ms);
         self.desk.release(done.effects);
     }
 
     fn append_failed(&mut self, error: StoreError, mut done: InFlight) {
-        let waited_s = (self.desk.now().0 - done.begun.0) / 1000;
+        let waited_s = done.begun.elapsed().as_secs();
         let full = matches!(error, StoreError::Full(_));
         if !error.is_retryable() || (!full && waited_s > UNAVAILABLE_S_MAX) {
             self.desk.shared.fail(format!("the log cannot be written: {error}"));

@@ -125,6 +125,7 @@ impl Host {
             };
             resident.written = resident.written.max(changes);
             resident.has_rows = true;
+            resident.flushing.retain(|(shown, _)| *shown > changes);
             if resident.written < resident.changes {
                 continue;
             }
@@ -211,8 +212,8 @@ impl Host {
             let _gone = answer.send(None);
             return;
         };
-        let tail = bytes::Bytes::copy_from_slice(&resident.tail.records);
-        let snapshot = Box::new(Snapshot { execution: resident.execution.clone(), tail });
+        let (first_event, tail) = resident.unwritten();
+        let snapshot = Box::new(Snapshot { execution: resident.execution.clone(), first_event, tail });
         let changed_in = resident.changed_in;
         self.run_after(changed_in, move || drop(answer.send(Some(snapshot))));
     }

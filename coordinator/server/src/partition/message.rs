@@ -8,7 +8,7 @@ use bytes::Bytes;
 use stepfleet_asl::{Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::Header;
-use stepfleet_engine::{Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp};
+use stepfleet_engine::{EventId, Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp};
 use stepfleet_store::Seq;
 use tokio::sync::{Notify, oneshot};
 
@@ -148,6 +148,8 @@ impl fmt::Debug for ReadRequest {
 #[derive(Debug)]
 pub struct Snapshot {
     pub execution: Execution,
+    /// The first event of `tail`; everything before it is in the state store.
+    pub first_event: EventId,
     pub tail: Bytes,
 }
 

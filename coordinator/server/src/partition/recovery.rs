@@ -8,13 +8,14 @@ use anyhow::Context as _;
 use futures::future::join_all;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats};
-use stepfleet_store::records::live::Live;
-use stepfleet_store::records::record::{ChunkRecord, RawRecord, records};
+use stepfleet_store::records::live::{self, Live};
+use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 use stepfleet_store::state::Order;
 use stepfleet_store::{Seq, StoreError, Table};
 
 use super::batch::Partition;
 use super::desk::{Desk, task_ref};
+use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot, Stub};
@@ -80,7 +81,7 @@ fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<BTreeMap<Ex
         from.clone_from(last);
         from.push(0);
         for (key, value) in page {
-            let (id, live) = Live::decode(&key, &value)?;
+            let (id, live) = (live::execution_of(&key)?, live::decode(&value)?);
             let host = &mut hosts[shared.partitions().host_index(live.hash)];
             stub(shared, host, id, &live)?;
             if !live.offers.is_empty() {
@@ -90,12 +91,12 @@ fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<BTreeMap<Ex
     }
 }
 
-fn offers_of(id: ExecutionId, live: &Live) -> Vec<(Arc<str>, Offer)> {
-    let offer = |offer: &stepfleet_store::records::live::Offer| {
+fn offers_of(id: ExecutionId, row: &Live) -> Vec<(Arc<str>, Offer)> {
+    let offer = |offer: &live::Offer| {
         let (attempt, scheduled_at) = (offer.attempt, offer.scheduled_at);
-        (offer.activity.clone(), Offer { hash: live.hash, execution: id, attempt, scheduled_at })
+        (offer.activity.clone(), Offer { hash: row.hash, execution: id, attempt, scheduled_at })
     };
-    live.offers.iter().map(offer).collect()
+    row.offers.iter().map(offer).collect()
 }
 
 fn stub(shared: &Arc<Shared>, host: &mut Host, id: ExecutionId, live: &Live) -> anyhow::Result<()> {
@@ -152,7 +153,7 @@ async fn replay(shared: &Arc<Shared>, host: &mut Host, covered: &[(PartitionId, 
             };
             next = Seq(last.seq.0 + 1);
             for chunk in &chunks {
-                for record in records(&chunk.bytes) {
+                for record in RecordReader::new(chunk.bytes.clone()) {
                     let ChunkRecord::Execution(record) = record? else {
                         continue;
                     };
@@ -165,7 +166,7 @@ async fn replay(shared: &Arc<Shared>, host: &mut Host, covered: &[(PartitionId, 
 }
 
 fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> anyhow::Result<()> {
-    let header = record.header();
+    let header = record.header;
     let last_seq = header.first_seq.0 + u64::from(header.count) - 1;
     if resident(shared, host, header.execution)?.is_none() {
         if header.first_seq.0 != 1 {
@@ -174,16 +175,16 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         }
         let events = record.events(&mut |_| None)?;
         let first = events.first().context("a record without events")?;
-        let blank = Execution::from_started(header.at, first).context("a first record without ExecutionStarted")?;
-        let resident = bring_in(shared, host, rows::before_first(blank), false)?;
+        let execution = Execution::from_started(header.at, first).context("a first record without ExecutionStarted")?;
+        let resident = bring_in(shared, host, blank(&execution), false)?;
         host.slots.insert(header.execution, Slot::Resident(Box::new(resident)));
     }
     let resident = resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
         return Ok(());
     }
-    let known = resident.execution.clone();
-    let events = record.events(&mut |id| known.payload(id))?;
+    let before = (resident.execution.last_event, resident.execution.last_payload);
+    let events = record.events(&mut |id| resident.execution.payload(id))?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
             resident.execution = Execution::from_started(header.at, event).context("not a start")?;
@@ -191,7 +192,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
             apply(&mut resident.execution, header.at, event);
         }
     }
-    resident.tail.append(record.bytes(), &resident.execution, &events);
+    resident.tail.append(&record.raw, before, &resident.execution);
     resident.changes += 1;
     Ok(())
 }

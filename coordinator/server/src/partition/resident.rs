@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stepfleet_asl::Program;
 use stepfleet_engine::execution::{Phase, TaskStage, Work};
 use stepfleet_engine::{EventId, Execution, ExecutionId, KeyHash, Timestamp};
+
+use stepfleet_store::records::history::BlockHeader;
 
 use super::message::Message;
 
@@ -40,6 +43,8 @@ pub struct Resident {
     pub machine: MachineNumber,
     /// Records that are not in a history block yet.
     pub tail: Tail,
+    /// Blocks on their way to the state store, with the count of changes that they show.
+    pub flushing: Vec<(u64, Tail)>,
     pub armed: Option<Timestamp>,
     pub callback_since: Option<Timestamp>,
     /// Batch of the host in which it last changed: answers about it wait for that append.
@@ -56,15 +61,11 @@ pub struct Resident {
     pub quarantined: bool,
 }
 
-/// The newest part of a history, encoded as in the log.
+/// The newest part of a history, as records of the log, with what a block of it would say of itself.
 #[derive(Debug, Default)]
 pub struct Tail {
+    pub header: BlockHeader,
     pub records: Vec<u8>,
-    pub first_event: EventId,
-    pub last_event: EventId,
-    pub first_payload: u32,
-    pub last_payload: u32,
-    pub count: u32,
 }
 
 impl Resident {
@@ -74,6 +75,7 @@ impl Resident {
             program,
             machine,
             tail: Tail::default(),
+            flushing: Vec::new(),
             armed: None,
             callback_since: None,
             changed_in: 0,
@@ -101,6 +103,15 @@ impl Resident {
             armed: self.armed,
             callback_since: self.callback_since,
         }
+    }
+
+    /// What the state store may not have yet of its history, and the first event in it.
+    pub fn unwritten(&self) -> (EventId, Bytes) {
+        let parts = self.flushing.iter().map(|(_, tail)| tail).chain(Some(&self.tail));
+        let parts: Vec<&Tail> = parts.filter(|tail| tail.header.count > 0).collect();
+        let first = parts.first().map_or(EventId(self.execution.last_event.0 + 1), |tail| tail.header.first_event);
+        let records: Vec<&[u8]> = parts.iter().map(|tail| tail.records.as_slice()).collect();
+        (first, Bytes::from(records.concat()))
     }
 
     /// About how many bytes it holds.

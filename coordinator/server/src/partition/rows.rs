@@ -1,22 +1,248 @@
+//! Executions as rows and back: what a host writes when one closes, is evicted or is checkpointed, and what readers
+//! find. All functions that touch the state store block, and run on the pool for that.
+
 use std::sync::Arc;
+
 use bytes::BytesMut;
-use stepfleet_engine::{Event, ExecutionId, PayloadId, Timestamp, Attempt};
-use stepfleet_engine::execution::{Execution, Status};
-use stepfleet_store::Row;
-use super::resident::{Resident, Tail};
+use stepfleet_engine::execution::{ActivityWork, Execution, Status, Work};
+use stepfleet_engine::{
+    Attempt, Command, Event, EventId, EventSeq, ExecutionId, PayloadId, SessionId, Timestamp, outstanding,
+};
+use stepfleet_store::records::execution as snapshot;
+use stepfleet_store::records::history;
+use stepfleet_store::records::listing::{self, Summary};
+use stepfleet_store::records::live::{self, Live};
+use stepfleet_store::records::record::{RecordHeader, encode_record};
+use stepfleet_store::state::Order;
+use stepfleet_store::{Row, Table};
+
 use super::message::Loaded;
-use crate::shared::Shared;
+use super::resident::{Resident, Tail};
+use crate::catalog::storage_error;
 use crate::service::api::ExecutionItem;
 use crate::service::error::ApiError;
-pub fn encode(_c: &mut BytesMut, _e: &Execution, _at: Timestamp, _f: u64, _p: PayloadId, _ev: &[Event]) { unimplemented!() }
-impl Tail { pub fn append(&mut self, _b: &[u8], _e: &Execution, _ev: &[Event]) {} pub fn clear(&mut self) {} }
-pub fn closed(_r: &mut Resident) -> Vec<Row> { unimplemented!() }
-pub fn live(_r: &mut Resident) -> Vec<Row> { unimplemented!() }
-pub fn load(_s: &Shared, _id: ExecutionId) -> Result<Option<Box<Loaded>>, ApiError> { unimplemented!() }
-pub fn read(_s: &Shared, _id: ExecutionId) -> Result<Option<Execution>, ApiError> { unimplemented!() }
-pub fn item(_e: &Execution) -> ExecutionItem { unimplemented!() }
-pub fn closed_items(_s: &Shared, _n: &str, _m: &str, _st: Option<Status>, _b: Option<(Timestamp, ExecutionId)>, _l: usize) -> Result<Vec<((Timestamp, ExecutionId), ExecutionItem)>, ApiError> { unimplemented!() }
-pub fn expired(_s: &Shared, _n: &str, _m: &str, _c: Timestamp, _l: usize) -> Result<Vec<Row>, ApiError> { unimplemented!() }
-pub fn is_held_by_session(_e: &Execution) -> bool { unimplemented!() }
-pub fn has_heartbeat(_e: &Execution) -> bool { unimplemented!() }
-pub fn live_activity(_e: &Execution, _a: Attempt) -> Option<Arc<str>> { unimplemented!() }
+use crate::shared::Shared;
+
+/// Writes one record into a chunk.
+pub fn encode(
+    chunk: &mut BytesMut,
+    execution: &Execution,
+    at: Timestamp,
+    first_seq: u64,
+    floor: PayloadId,
+    events: &[Event],
+) {
+    let header = RecordHeader {
+        hash: execution.header.hash,
+        execution: execution.header.id,
+        at,
+        first_seq: EventSeq(first_seq),
+        count: u32::try_from(events.len()).expect("a decision is bounded"),
+    };
+    encode_record(chunk, &header, events, floor);
+}
+
+impl Tail {
+    /// Adds a record as it stands in the log; `before` is the execution's last event and payload without it.
+    pub fn append(&mut self, record: &[u8], before: (EventId, PayloadId), execution: &Execution) {
+        if self.header.count == 0 {
+            self.header.first_event = EventId(before.0.0 + 1);
+            self.header.first_payload = PayloadId(before.1.0 + 1);
+        }
+        self.records.extend_from_slice(record);
+        self.header.count += 1;
+        self.header.last_event = execution.last_event;
+        self.header.last_payload = execution.last_payload;
+    }
+
+}
+
+/// The block of an execution's tail, if there is anything in it. It stays readable until it is written.
+fn take_block(resident: &mut Resident) -> Option<Row> {
+    if resident.tail.header.count == 0 {
+        return None;
+    }
+    let tail = std::mem::take(&mut resident.tail);
+    let row = history::row(resident.id(), &tail.header, &tail.records);
+    resident.flushing.push((resident.changes, tail));
+    Some(row)
+}
+
+/// Rows of a closed execution.
+pub fn closed(resident: &mut Resident) -> Vec<Row> {
+    let id = resident.id();
+    let mut rows = vec![snapshot::row(&resident.execution)];
+    rows.extend(take_block(resident));
+    rows.extend(Summary::of(&resident.execution).put());
+    if resident.has_rows {
+        rows.push(live::row(id, None));
+    }
+    rows
+}
+
+/// Rows of a live execution: enough to forget it.
+pub fn live(resident: &mut Resident) -> Vec<Row> {
+    let id = resident.id();
+    let execution = &resident.execution;
+    let offers = outstanding(execution).into_iter().filter_map(|command| match command {
+        Command::Offer { activity, attempt, scheduled_at, .. } => {
+            Some(live::Offer { activity, attempt, scheduled_at })
+        }
+        Command::StartTask { .. } | Command::Cancel { .. } | Command::Continue | Command::Closed => None,
+    });
+    let live = Live {
+        hash: resident.hash(),
+        deadline: resident.armed,
+        offers: offers.collect(),
+        machine_arn: execution.header.machine_arn.clone(),
+        started_at: execution.started_at,
+        callback_since: resident.callback_since,
+        held_by_session: is_held_by_session(execution) || goes_on(execution),
+    };
+    let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
+    rows.extend(take_block(resident));
+    rows
+}
+
+/// Whether something must be done for it that no stub remembers.
+fn goes_on(execution: &Execution) -> bool {
+    let does = |command: &Command| match command {
+        Command::Continue | Command::StartTask { .. } => true,
+        Command::Offer { .. } | Command::Cancel { .. } | Command::Closed => false,
+    };
+    outstanding(execution).iter().any(does)
+}
+
+fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
+    execution.frames.iter().filter_map(|frame| {
+        let stay = frame.stay()?;
+        match &stay.work {
+            Work::Activity(work) => {
+                let attempt = Attempt { entry: stay.entry, attempt: stay.attempt, generation: work.generation };
+                Some((attempt, work))
+            }
+            Work::Entered
+            | Work::Task(_)
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Parallel(_)
+            | Work::Map(_)
+            | Work::Over => None,
+        }
+    })
+}
+
+/// Started attempts that were pushed to a session.
+pub fn held(execution: &Execution) -> Vec<(SessionId, Attempt)> {
+    let started = activities(execution).filter(|(_, work)| work.started_at.is_some());
+    started.filter_map(|(attempt, work)| Some((work.worker.session?, attempt))).collect()
+}
+
+pub fn is_held_by_session(execution: &Execution) -> bool {
+    activities(execution).any(|(_, work)| work.started_at.is_some() && work.worker.session.is_some())
+}
+
+/// The activity of an attempt that is in a worker's hands.
+pub fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Arc<str>> {
+    let mut started = activities(execution).filter(|(_, work)| work.started_at.is_some());
+    started.find(|(attempt, _)| *attempt == wanted).map(|(_, work)| work.activity.clone())
+}
+
+/// Whether a heartbeat window runs: it lives in memory only.
+pub fn has_heartbeat(execution: &Execution) -> bool {
+    execution.frames.iter().filter_map(|frame| frame.stay()).any(|stay| match &stay.work {
+        Work::Activity(work) => work.heartbeat_deadline.is_some(),
+        Work::Task(work) => work.heartbeat_deadline.is_some(),
+        Work::Entered
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => false,
+    })
+}
+
+/// Reads an execution's snapshot.
+pub fn read(shared: &Shared, id: ExecutionId) -> Result<Option<Execution>, ApiError> {
+    let row = shared.store.get(Table::Execution, &snapshot::key(id)).map_err(|error| storage_error(&error))?;
+    row.map(|row| snapshot::decode(&row)).transpose().map_err(|error| storage_error(&error))
+}
+
+/// Reads an execution for its host, with its program when it is live.
+pub fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded>>, ApiError> {
+    let Some(execution) = read(shared, id)? else {
+        return Ok(None);
+    };
+    let header = &execution.header;
+    let program = if execution.status == Status::Running {
+        let catalog = &shared.catalog;
+        let revision =
+            catalog.compiled(&header.namespace, &header.machine_name, header.revision, &shared.integrations)?;
+        Some(revision.program.clone())
+    } else {
+        None
+    };
+    Ok(Some(Box::new(Loaded { execution, program })))
+}
+
+/// One line of a list.
+pub fn item(execution: &Execution) -> ExecutionItem {
+    item_of(&Summary::of(execution))
+}
+
+fn item_of(summary: &Summary) -> ExecutionItem {
+    let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
+    ExecutionItem {
+        arn: summary.execution_arn.to_string(),
+        machine_arn: summary.machine_arn.to_string(),
+        name: summary.name.to_string(),
+        status: summary.status,
+        started_at: summary.started_at,
+        closed_at: summary.closed_at,
+        version_arn: text(&summary.version_arn),
+        alias_arn: text(&summary.alias_arn),
+    }
+}
+
+/// Closed executions of a state machine, newest first, behind `before`.
+pub fn closed_items(
+    shared: &Shared,
+    machine: (&str, &str),
+    status: Option<Status>,
+    before: Option<(Timestamp, ExecutionId)>,
+    limit: usize,
+) -> Result<Vec<((Timestamp, ExecutionId), ExecutionItem)>, ApiError> {
+    let after = before.map(|(sort, id)| listing::Cursor { sort, id });
+    let (from, to) = listing::range(machine.0, machine.1, status, after);
+    let rows = shared.store.scan(Table::Listing, &from, &to, Order::Ascending, limit);
+    let mut items = Vec::new();
+    for (_, value) in rows.map_err(|error| storage_error(&error))? {
+        let summary = listing::decode(&value).map_err(|error| storage_error(&error))?;
+        let cursor = summary.cursor();
+        items.push(((cursor.sort, cursor.id), item_of(&summary)));
+    }
+    Ok(items)
+}
+
+/// Rows that delete executions which closed before `cutoff`, at most `limit` executions.
+pub fn expired(
+    shared: &Shared,
+    machine: (&str, &str),
+    cutoff: Timestamp,
+    limit: usize,
+) -> Result<Vec<Row>, ApiError> {
+    let failed = |error: stepfleet_store::StoreError| storage_error(&error);
+    let newest = listing::Cursor { sort: cutoff, id: ExecutionId(0) };
+    let (from, to) = listing::range(machine.0, machine.1, None, Some(newest));
+    let mut deletions = Vec::new();
+    for (_, value) in shared.store.scan(Table::Listing, &from, &to, Order::Descending, limit).map_err(failed)? {
+        let summary = listing::decode(&value).map_err(failed)?;
+        let (first, end) = history::range(summary.id);
+        for (key, _) in shared.store.scan(Table::History, &first, &end, Order::Ascending, usize::MAX).map_err(failed)? {
+            deletions.push(Row { table: Table::History, key, value: None });
+        }
+        deletions.push(Row { table: Table::Execution, key: snapshot::key(summary.id), value: None });
+        deletions.extend(summary.delete());
+    }
+    Ok(deletions)
+}

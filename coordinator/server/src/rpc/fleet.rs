@@ -237,10 +237,9 @@ impl Link {
             }
         }
         for (host, reports) in partitions.hosts().iter().zip(reports) {
-            if !reports.is_empty() && host.send(Message::Tasks(reports)).await.is_err() {
-                // Refused as a whole: the worker keeps unconfirmed results and sends them again on its next connection.
-                self.session.disconnect(self.connection);
-                self.session.wake();
+            if !reports.is_empty() {
+                // Waits for room: results were taken in, so they are never refused, and a full host slows the stream.
+                host.send_admitted(Message::Tasks(reports)).await;
             }
         }
     }

@@ -31,7 +31,7 @@ pub(super) async fn every(shared: Arc<Shared>, days: u32) {
 async fn sweep(shared: &Arc<Shared>, namespace: Arc<str>, name: Arc<str>, cutoff: Timestamp) {
     loop {
         let (reader, namespace, name) = (shared.clone(), namespace.clone(), name.clone());
-        let expired = move || rows::expired(&reader, &namespace, &name, cutoff, SLICE);
+        let expired = move || rows::expired(&reader, (&namespace, &name), cutoff, SLICE);
         let rows = match crate::task::blocking("find expired", expired).await {
             Ok(Ok(rows)) => rows,
             Ok(Err(error)) => return tracing::warn!(%error, "retention cannot read the state store"),

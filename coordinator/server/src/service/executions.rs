@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepfleet_engine::execution::{Execution, Header};
-use stepfleet_engine::Timestamp;
+use stepfleet_engine::{EventId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, StartExecution, StartedExecution};
@@ -112,6 +112,9 @@ impl Service {
         let shared = self.shared.clone();
         let stored = crate::task::blocking("read execution", move || rows::read(&shared, place.id));
         let execution = stored.await.map_err(|_panic| going_down())??;
-        Ok(execution.map(|execution| Box::new(Snapshot { execution, tail: bytes::Bytes::new() })))
+        Ok(execution.map(|execution| {
+            let first_event = EventId(execution.last_event.0 + 1);
+            Box::new(Snapshot { execution, first_event, tail: bytes::Bytes::new() })
+        }))
     }
 }

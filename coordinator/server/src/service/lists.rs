@@ -47,7 +47,7 @@ impl Service {
         limit: usize,
     ) -> Result<Vec<(Cursor, ExecutionItem)>, ApiError> {
         let (shared, namespace, name) = (self.shared.clone(), caller.namespace.clone(), name.to_owned());
-        let read = move || rows::closed_items(&shared, &namespace, &name, status, before, limit);
+        let read = move || rows::closed_items(&shared, (&namespace, &name), status, before, limit);
         crate::task::blocking("list executions", read).await.map_err(|_panic| going_down())?
     }
 
