@@ -1,0 +1,134 @@
+//! Golden bytes: what a released format looks like. Today's code reads them and writes the same. A file is never
+//! changed after its release; `STEPFLEET_WRITE_GOLDEN=1` writes those that are missing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stepfleet_engine::execution::{StateKind, Status};
+use stepfleet_engine::{Attempt, Event, EventId, EventSeq, ExecutionId, KeyHash, PayloadId, Timestamp};
+
+use super::arbitrary::{BODIES, Parts};
+use super::history::BlockHeader;
+use super::listing::Summary;
+use super::live::{Live, Offer};
+use super::record::{ChunkRecord, ControlChange, RecordHeader, RecordReader, encode_record};
+use super::{control, execution, history, listing, live, name};
+
+fn sample() -> Parts {
+    Parts {
+        a: 300,
+        b: 7,
+        payload: 2,
+        at: 1_763_690_000_123,
+        name: "arn:aws:states:us-east-1:000000000000:activity:pack".into(),
+        text: Some("Error.Of Ünicode".into()),
+        seconds: Some(3600),
+        session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
+        kind: StateKind::Task,
+    }
+}
+
+/// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
+fn check(name: &str, bytes: &[u8]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/golden/v1").join(format!("{name}.hex"));
+    let hex = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    let today: String = bytes.chunks(32).map(hex).collect();
+    if std::env::var_os("STEPFLEET_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, &today).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(golden, today, "the format of {name} changed; released formats are for ever");
+}
+
+fn events() -> Vec<Event> {
+    (0..BODIES).map(|body| Event { previous: EventId(body as u64), body: sample().body(body) }).collect()
+}
+
+fn records() -> Vec<u8> {
+    let header = RecordHeader {
+        hash: KeyHash(0xBEEF),
+        execution: ExecutionId(0x1122_3344_5566_7788_99AA_BBCC_DDEE_FF00),
+        at: Timestamp(1_763_690_000_456),
+        first_seq: EventSeq(130),
+        count: u32::try_from(BODIES).unwrap(),
+    };
+    let mut records = Vec::new();
+    encode_record(&mut records, &header, &events(), PayloadId(1));
+    records
+}
+
+#[test]
+fn records_keep_their_bytes() {
+    let bytes = records();
+    check("record", &bytes);
+    let Some(Ok(ChunkRecord::Execution(record))) = RecordReader::new(bytes.into()).next() else { panic!("no record") };
+    assert_eq!(record.events(&mut |_| None).unwrap(), events());
+}
+
+#[test]
+fn control_changes_keep_their_bytes() {
+    let put = ControlChange { key: b"machine/m".to_vec(), version: 9, value: Some(b"{}".to_vec()) };
+    let delete = ControlChange { value: None, version: 10, ..put.clone() };
+    let bytes = [control::chunk(&put), control::chunk(&delete)].concat();
+    check("control_change", &bytes);
+    assert_eq!(control::changes(&bytes.into()).unwrap(), [put, delete]);
+}
+
+#[test]
+fn snapshots_keep_their_bytes() {
+    let frames = (0..8).map(|work| sample().frame(2, work)).chain((0..4).map(|phase| sample().frame(phase, 0)));
+    let sample = sample().execution(Status::Running, frames.collect());
+    let bytes = execution::encode(&sample);
+    check("execution", &bytes);
+    assert_eq!(execution::decode(&bytes).unwrap(), sample);
+}
+
+#[test]
+fn history_blocks_keep_their_bytes() {
+    let records = records();
+    let header: BlockHeader = history::tally(EventId(100), &records.clone().into()).unwrap();
+    let bytes = history::encode(&header, &records);
+    check("history", &bytes);
+    let block = history::decode(&bytes).unwrap();
+    assert_eq!((block.header, &block.records[..]), (header, &records[..]));
+}
+
+#[test]
+fn names_keep_their_bytes() {
+    let bytes = [name::key("0123", "machine", "name"), name::encode(ExecutionId(1 << 90), KeyHash(700))].concat();
+    check("name", &bytes);
+    assert_eq!(name::decode(&bytes[bytes.len() - 21..]).unwrap(), (ExecutionId(1 << 90), KeyHash(700)));
+}
+
+#[test]
+fn summaries_keep_their_bytes() {
+    let sample = Summary::of(&sample().execution(Status::Succeeded, Vec::new()));
+    let bytes: Vec<u8> = sample.close().into_iter().flat_map(|row| [row.key, row.value.unwrap_or_default()]).flatten().collect();
+    check("listing", &bytes);
+    assert_eq!(listing::decode(&listing::encode(&sample)).unwrap(), sample);
+}
+
+#[test]
+fn live_rows_keep_their_bytes() {
+    let attempt = Attempt { entry: EventId(30), attempt: 2, generation: 1 };
+    let offer = Offer { activity: Arc::clone(&sample().name), attempt, scheduled_at: Timestamp(sample().at) };
+    let sample = Live {
+        hash: KeyHash(9),
+        deadline: Some(Timestamp(sample().at)),
+        offers: vec![offer],
+        machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
+        started_at: Timestamp(sample().at - 5),
+        callback_since: Some(Timestamp(sample().at - 1)),
+        held_by_session: true,
+    };
+    let bytes = live::encode(&sample);
+    check("live", &bytes);
+    assert_eq!(live::decode(&bytes).unwrap(), sample);
+}
+
+#[test]
+fn control_rows_keep_their_bytes() {
+    let bytes = control::encode(12, b"value");
+    check("control", &bytes);
+    assert_eq!(control::decode(&bytes).unwrap(), (12, b"value".to_vec()));
+}
