@@ -27,7 +27,7 @@ pub(crate) fn result(form: Form, figures: &[Figure]) -> io::Result<()> {
 
 fn table(figures: &[Figure]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::ASCII_MARKDOWN);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["figure", "median", "min", "max", "unit", "compared"]);
     for figure in figures {

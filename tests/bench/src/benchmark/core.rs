@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stepfleet_asl::Payload;
-use stepfleet_engine::{Input, Timestamp, Worker, apply, decide};
+use stepfleet_engine::{EventSeq, Input, Timestamp, Worker, apply, decide};
+use stepfleet_store::records::record::{RecordHeader, encode_record};
 
 use self::world::{World, keys};
 use crate::clock::Stopwatch;
@@ -82,6 +83,22 @@ fn activities() -> anyhow::Result<Vec<Figure>> {
     ];
     let events: Vec<_> = step.events.iter().chain(&handed.events).cloned().collect();
     let name = format!("activity: clone and apply its {} events", events.len());
+    let header = RecordHeader {
+        hash: world.task().hash,
+        execution: world.task().execution,
+        at: Timestamp(1_767_225_600_000),
+        first_seq: EventSeq(7),
+        count: u32::try_from(events.len())?,
+    };
+    let mut record = Vec::new();
+    let floor = world.execution.last_payload;
+    encode_record(&mut record, &header, &events, floor);
+    let size = record.len();
+    figures.push(nanoseconds(&format!("activity: encode its record of {size} B"), || {
+        record.clear();
+        encode_record(&mut record, &header, black_box(&events), floor);
+        record.len()
+    }));
     figures.push(nanoseconds(&name, || {
         let mut execution = world.execution.clone();
         for event in &events {
