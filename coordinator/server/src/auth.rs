@@ -1,5 +1,6 @@
 //! Who calls. Every request but the health checks passes `require` before its body is read, and carries a `Caller`
-//! from then on. What a caller may do within its namespace is not decided here.
+//! from then on. What a caller may do within its namespace is not decided here. AWS signatures are read and not
+//! verified: where authentication is on, a signed request needs a client certificate, or a Bearer key in its place.
 
 mod certificate;
 mod layer;
@@ -117,11 +118,6 @@ impl Authenticator {
                 Ok(self.caller(&ANONYMOUS.into()))
             }
         }
-    }
-
-    /// Whether callers must say who they are.
-    pub fn is_required(&self) -> bool {
-        self.inner.required
     }
 
     fn caller(&self, principal: &Arc<str>) -> Caller {

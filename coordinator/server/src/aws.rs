@@ -79,15 +79,8 @@ async fn handle(State(face): State<Arc<Face>>, request: Request) -> Response {
         Ok(operation) => serve(&face, operation, request).await,
         Err(error) => Err(error.into()),
     };
-    let code = answer
-        .as_ref()
-        .map_or_else(|refusal| refusal.error.code.as_str(), |_| "OK");
-    face.metrics.request(
-        metrics::Face::Aws,
-        name,
-        code,
-        began.elapsed().as_secs_f64(),
-    );
+    let error = answer.as_ref().err().map(|refusal| &refusal.error);
+    face.answered(metrics::Face::Aws, name, error, began);
     match answer {
         Ok(answer) => answer.into_response(),
         Err(Refusal {

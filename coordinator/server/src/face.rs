@@ -5,12 +5,13 @@ mod delivery;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::input::Bounds;
 use crate::aws::input::tasks::ToPoll;
 use crate::config;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::service::Service;
 use crate::service::api::{ActivityTask, Caller};
 use crate::service::error::ApiError;
@@ -41,6 +42,31 @@ impl Face {
             metrics,
             drain,
         }
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(
+        &self,
+        face: metrics::Face,
+        operation: &'static str,
+        error: Option<&ApiError>,
+        began: Instant,
+    ) {
+        let code = error.map_or("OK", |error| error.code.as_str());
+        self.metrics
+            .request(face, operation, code, began.elapsed().as_secs_f64());
+        // A retry hint says that the request was sound and the coordinator protects itself.
+        if error.is_some_and(|error| error.retry_after_ms.is_some()) {
+            self.metrics.refused(code);
+        }
+        tracing::debug!(operation, code, "answered");
+    }
+
+    /// A deletion; its series of the metrics ends with the activity.
+    pub(crate) async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
+        self.service.delete_activity(caller, arn).await?;
+        self.metrics.activity_forgotten(arn);
+        Ok(())
     }
 
     /// A poll for an activity task. Dropping the future gives a task that was just matched back to the queue.

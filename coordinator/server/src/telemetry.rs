@@ -1,5 +1,6 @@
-//! The names that traces and logs use, and the subscriber that prints them. Logs go to standard error; a payload, a
-//! raw task token or an API key never reaches them.
+//! The subscriber that prints traces and logs, and the names of fields: `execution.id`, `worker.name`,
+//! `resource.service`, `peer.address`; a new one is added here first. Logs go to standard error; a payload, a raw task
+//! token or an API key never reaches them.
 
 use std::io::IsTerminal as _;
 
@@ -8,21 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 
-/// `execution.arn`.
-pub const EXECUTION_ARN: &str = "execution.arn";
-/// `execution.id`.
-pub const EXECUTION_ID: &str = "execution.id";
-/// `state_machine.arn`.
-pub const STATE_MACHINE_ARN: &str = "state_machine.arn";
-/// `state.name`.
-pub const STATE_NAME: &str = "state.name";
-/// `activity.name`.
-pub const ACTIVITY_NAME: &str = "activity.name";
-/// `worker.name`.
-pub const WORKER_NAME: &str = "worker.name";
-/// `partition.id`.
-pub const PARTITION_ID: &str = "partition.id";
-/// `peer.address`.
+/// The other end of a connection.
 pub const PEER_ADDRESS: &str = "peer.address";
 
 /// Why logging could not be set up.

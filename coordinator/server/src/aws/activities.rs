@@ -59,7 +59,7 @@ impl Call<'_> {
 
     pub(super) async fn delete_activity(&self) -> Result<Vec<u8>, ApiError> {
         let arn = parse::<ActivityInput>(self.body)?.check()?;
-        self.service.delete_activity(self.caller, &arn).await?;
+        self.face.delete_activity(self.caller, &arn).await?;
         Ok(empty())
     }
 

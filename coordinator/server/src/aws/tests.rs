@@ -449,3 +449,165 @@ async fn a_drain_ends_a_long_poll_without_a_task() {
     drain.cancel();
     assert_eq!(poll.await, (200, json!({})));
 }
+
+/// A machine whose one state is an activity task, and one execution of it.
+async fn start_activity_execution(router: &Router) {
+    call(router, "CreateActivity", &json!({"name": "a"})).await;
+    let states = json!({"S": {"Type": "Task", "Resource": ACTIVITY, "End": true}});
+    let definition = json!({"StartAt": "S", "States": states}).to_string();
+    let machine = json!({"name": "m", "definition": definition, "roleArn": ROLE});
+    let (status, created) = call(router, "CreateStateMachine", &machine).await;
+    assert_eq!(
+        (status, &created["stateMachineArn"]),
+        (200, &json!(MACHINE)),
+        "{created}"
+    );
+    let start = json!({"stateMachineArn": MACHINE, "name": "e", "input": r#"{"x":1}"#});
+    let (status, started) = call(router, "StartExecution", &start).await;
+    assert_eq!(
+        (status, &started["executionArn"]),
+        (200, &json!(EXECUTION)),
+        "{started}"
+    );
+}
+
+#[tokio::test]
+async fn an_execution_goes_through_the_whole_face() {
+    let router = router_for_tests().await;
+    start_activity_execution(&router).await;
+    let poll = json!({"activityArn": ACTIVITY, "workerName": "w"});
+    let (_, task) = call(&router, "GetActivityTask", &poll).await;
+    assert_eq!(task["input"], r#"{"x":1}"#, "{task}");
+    let running = call(
+        &router,
+        "DescribeExecution",
+        &json!({"executionArn": EXECUTION}),
+    )
+    .await
+    .1;
+    assert_eq!(
+        running["redriveStatusReason"],
+        "Execution is RUNNING and cannot be redriven"
+    );
+    let success = json!({"taskToken": task["taskToken"], "output": "[2]"});
+    assert_eq!(
+        call(&router, "SendTaskSuccess", &success).await,
+        (200, json!({}))
+    );
+    let again = refusal(&router, "SendTaskSuccess", &success).await;
+    assert!(again.starts_with("TaskTimedOut: "), "{again}");
+
+    let (_, mut closed) = call(
+        &router,
+        "DescribeExecution",
+        &json!({"executionArn": EXECUTION}),
+    )
+    .await;
+    for date in ["startDate", "stopDate"] {
+        assert!(closed[date].take().is_f64(), "{date}");
+    }
+    let expect = json!({
+        "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "e", "status": "SUCCEEDED",
+        "startDate": null, "stopDate": null, "input": r#"{"x":1}"#, "inputDetails": {"included": true},
+        "output": "[2]", "outputDetails": {"included": true}, "redriveCount": 0,
+        "redriveStatus": "NOT_REDRIVABLE",
+        "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
+    });
+    assert_eq!(closed, expect);
+    let metadata = json!({"executionArn": EXECUTION, "includedData": "METADATA_ONLY"});
+    let (_, metadata) = call(&router, "DescribeExecution", &metadata).await;
+    assert_eq!(
+        (&metadata["output"], &metadata["input"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(metadata["outputDetails"], json!({"included": false}));
+
+    let history = json!({"executionArn": EXECUTION, "maxResults": 3, "reverseOrder": true});
+    let (_, page) = call(&router, "GetExecutionHistory", &history).await;
+    let types: Vec<&str> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        types,
+        ["ExecutionSucceeded", "TaskStateExited", "ActivitySucceeded"]
+    );
+    assert!(page["nextToken"].is_string(), "{page}");
+    let (_, list) = call(
+        &router,
+        "ListExecutions",
+        &json!({"stateMachineArn": MACHINE}),
+    )
+    .await;
+    assert_eq!(list["executions"][0]["status"], "SUCCEEDED", "{list}");
+}
+
+#[tokio::test]
+async fn a_task_whose_answer_was_never_taken_is_handed_out_again() {
+    let router = router_for_tests().await;
+    start_activity_execution(&router).await;
+    let poll = json!({"activityArn": ACTIVITY});
+    let request = Request::post("/")
+        .header("x-amz-target", "AWSStepFunctions.GetActivityTask")
+        .body(Body::from(poll.to_string()))
+        .unwrap();
+    // The poller is gone when its answer is ready.
+    drop(router.clone().oneshot(request).await.unwrap());
+    let (_, task) = call(&router, "GetActivityTask", &poll).await;
+    assert_eq!(task["input"], r#"{"x":1}"#, "{task}");
+    let heartbeat = json!({"taskToken": task["taskToken"]});
+    assert_eq!(
+        call(&router, "SendTaskHeartbeat", &heartbeat).await,
+        (200, json!({}))
+    );
+}
+
+#[tokio::test]
+async fn a_described_machine_gives_its_settings_back() {
+    let router = router_for_tests().await;
+    let definition = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
+    let logging = json!({"level": "ERROR", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": "arn:l"}}]});
+    let machine = json!({
+        "name": "m", "definition": definition, "roleArn": ROLE, "loggingConfiguration": logging,
+        "tracingConfiguration": {"enabled": true},
+    });
+    assert_eq!(call(&router, "CreateStateMachine", &machine).await.0, 200);
+    let (_, mut described) = call(
+        &router,
+        "DescribeStateMachine",
+        &json!({"stateMachineArn": MACHINE}),
+    )
+    .await;
+    assert!(described["creationDate"].take().is_f64());
+    let mut kept = logging.clone();
+    kept["includeExecutionData"] = json!(false);
+    let expect = json!({
+        "stateMachineArn": MACHINE, "name": "m", "status": "ACTIVE", "definition": definition, "roleArn": ROLE,
+        "type": "STANDARD", "creationDate": null, "loggingConfiguration": kept,
+        "tracingConfiguration": {"enabled": true},
+    });
+    assert_eq!(described, expect);
+    let off = json!({"stateMachineArn": MACHINE, "loggingConfiguration": {"level": "OFF"}});
+    let (status, updated) = call(&router, "UpdateStateMachine", &off).await;
+    assert!(status == 200 && updated["updateDate"].is_f64(), "{updated}");
+    let metadata = json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"});
+    let (_, described) = call(&router, "DescribeStateMachine", &metadata).await;
+    assert_eq!(
+        described["loggingConfiguration"],
+        json!({"level": "OFF", "includeExecutionData": false})
+    );
+    assert_eq!(described["definition"], Value::Null);
+    let validate = json!({"definition": "{", "severity": "WARNING"});
+    let (_, found) = call(&router, "ValidateStateMachineDefinition", &validate).await;
+    assert_eq!(
+        (&found["result"], &found["truncated"]),
+        (&json!("FAIL"), &json!(false)),
+        "{found}"
+    );
+    assert_eq!(
+        found["diagnostics"][0]["code"], "INVALID_JSON_DESCRIPTION",
+        "{found}"
+    );
+}

@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 
 use super::{Options, Peer};
 use crate::auth::principal_of;
+use crate::telemetry::PEER_ADDRESS;
 
 /// The HTTP/2 preface; no HTTP/1.1 request worth waiting for is shorter.
 const PREFACE_BYTES: u64 = 24;
@@ -91,7 +92,7 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, shared: &Share
     };
     if let Err(error) = served {
         // Clients go away all the time; that is no event for an operator.
-        tracing::debug!(peer.address = %address, %error, "connection ended");
+        tracing::debug!({ PEER_ADDRESS } = %address, %error, "connection ended");
     }
 }
 

@@ -88,7 +88,7 @@ async fn delete(
         activity_arn: Some(message.activity_arn),
     }
     .check()?;
-    call.service().delete_activity(&call.caller, &arn).await?;
+    call.face.delete_activity(&call.caller, &arn).await?;
     Ok(DeleteActivityResponse {})
 }
 

@@ -47,14 +47,11 @@ impl Call {
 
     /// Counts the answer and turns it into gRPC's.
     pub(super) fn finish<R>(self, answer: Result<R, ApiError>) -> Result<Response<R>, Status> {
-        let code = answer
-            .as_ref()
-            .map_or_else(|error| error.code.as_str(), |_| "OK");
-        self.face.metrics.request(
+        self.face.answered(
             metrics::Face::Grpc,
             self.operation,
-            code,
-            self.began.elapsed().as_secs_f64(),
+            answer.as_ref().err(),
+            self.began,
         );
         answer.map(Response::new).map_err(|error| status(&error))
     }

@@ -275,3 +275,115 @@ async fn reflection_lists_every_service_in_both_versions() {
         .into_inner();
     assert!(answers.message().await.unwrap().is_some());
 }
+
+/// An execution of a machine with this one state; its ARN.
+async fn start(router: &Router, state: &str) -> String {
+    let request = v1::CreateStateMachineRequest {
+        name: "m".into(),
+        definition: format!(r#"{{"StartAt": "S", "States": {{"S": {state}}}}}"#),
+        ..Default::default()
+    };
+    let mut machines = StateMachineServiceClient::new(router.clone());
+    let machine = machines
+        .create_state_machine(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let request = v1::StartExecutionRequest {
+        state_machine_arn: machine.state_machine_arn,
+        input: r#"{"x":1}"#.into(),
+        ..Default::default()
+    };
+    let mut executions = ExecutionServiceClient::new(router.clone());
+    executions
+        .start_execution(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .execution_arn
+}
+
+#[tokio::test]
+async fn a_watch_follows_an_execution_to_its_end() {
+    let (router, _health, _drain) = served().await;
+    let execution_arn = start(&router, r#"{"Type": "Pass", "End": true}"#).await;
+    let mut executions = ExecutionServiceClient::new(router);
+    let request = v1::WatchExecutionRequest {
+        execution_arn: execution_arn.clone(),
+        after_event_id: 0,
+    };
+    let mut batches = executions
+        .watch_execution(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let (mut watched, mut status) = (Vec::new(), v1::ExecutionStatus::Unspecified);
+    while let Some(batch) = batches.message().await.unwrap() {
+        status = batch.status();
+        watched.extend(batch.events);
+    }
+    assert_eq!(status, v1::ExecutionStatus::Succeeded);
+    let types: Vec<&str> = watched.iter().map(|event| event.r#type.as_str()).collect();
+    assert_eq!(
+        types,
+        [
+            "ExecutionStarted",
+            "PassStateEntered",
+            "PassStateExited",
+            "ExecutionSucceeded"
+        ]
+    );
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&watched[1].details).unwrap(),
+        serde_json::json!({"name": "S", "input": r#"{"x":1}"#, "inputDetails": {"truncated": false}})
+    );
+    let request = v1::GetExecutionHistoryRequest {
+        execution_arn: execution_arn.clone(),
+        ..Default::default()
+    };
+    assert_eq!(
+        executions
+            .get_execution_history(request)
+            .await
+            .unwrap()
+            .get_ref()
+            .events,
+        watched
+    );
+    let request = v1::DescribeExecutionRequest { execution_arn };
+    let described = executions
+        .describe_execution(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (described.output.as_deref(), described.stop_date.is_some()),
+        (Some(r#"{"x":1}"#), true)
+    );
+}
+
+#[tokio::test]
+async fn a_drain_ends_a_watch_as_unavailable() {
+    let (router, _health, drain) = served().await;
+    let execution_arn = start(&router, r#"{"Type": "Wait", "Seconds": 3600, "End": true}"#).await;
+    let request = v1::WatchExecutionRequest {
+        execution_arn,
+        after_event_id: 0,
+    };
+    let mut executions = ExecutionServiceClient::new(router);
+    let mut batches = executions
+        .watch_execution(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        batches.message().await.unwrap().unwrap().status(),
+        v1::ExecutionStatus::Running
+    );
+    drain.cancel();
+    let mut end = batches.message().await;
+    while let Ok(Some(_)) = end {
+        end = batches.message().await;
+    }
+    assert_eq!(end.unwrap_err().code(), Code::Unavailable);
+}
