@@ -56,6 +56,10 @@ async fn copy(client: &Client, partial: &Path) -> Result<u64, Fault> {
         file.write_all(&chunk).map_err(Fault::file(partial))?;
         bytes += u64::try_from(chunk.len()).expect("a chunk's length fits 64 bits");
     }
+    if bytes == 0 {
+        // Even an empty coordinator has a header to send.
+        return Err(Fault::Failed("the coordinator sent an empty backup".into()));
+    }
     file.sync_all().map_err(Fault::file(partial))?;
     Ok(bytes)
 }

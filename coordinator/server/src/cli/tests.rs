@@ -207,6 +207,21 @@ async fn a_backup_appears_when_it_is_complete_and_replaces_nothing() {
 }
 
 #[tokio::test]
+async fn an_empty_backup_is_no_backup() {
+    let (url, journal) = coordinator::start_with_backup(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.backup");
+    let ran = call(&format!("backup {}", path.display()), &url, journal).await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.remarks.contains("the coordinator sent an empty backup"),
+        "{}",
+        ran.remarks
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn a_coordinator_that_is_not_there_is_told_with_how_to_start_one() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

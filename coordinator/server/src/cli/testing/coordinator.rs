@@ -25,6 +25,7 @@ pub(crate) type Journal = Arc<Mutex<Vec<String>>>;
 #[derive(Clone, Debug, Default)]
 struct Canned {
     journal: Journal,
+    backup: &'static [&'static str],
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -32,9 +33,17 @@ type Chunks<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Se
 
 /// Starts one on a free port; its URL and journal. It ends with the test's runtime.
 pub(crate) async fn start() -> (String, Journal) {
+    start_with_backup(&["first ", "second"]).await
+}
+
+/// The same with these chunks for a backup.
+pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (String, Journal) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let canned = Canned::default();
+    let canned = Canned {
+        backup,
+        ..Canned::default()
+    };
     let journal = canned.journal.clone();
     let server = tonic::transport::Server::builder()
         .add_service(StateMachineServiceServer::new(canned.clone()))
@@ -443,15 +452,12 @@ impl AdminService for Canned {
     type BackupStream = Chunks<BackupResponse>;
 
     async fn backup(&self, _: Request<BackupRequest>) -> Answer<Self::BackupStream> {
-        let chunk = |text: &str| {
+        let chunks = self.backup.iter().map(|text| {
             Ok(BackupResponse {
                 chunk: text.as_bytes().to_vec(),
             })
-        };
-        give(Box::pin(tokio_stream::iter([
-            chunk("first "),
-            chunk("second"),
-        ])))
+        });
+        give(Box::pin(tokio_stream::iter(chunks)))
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
