@@ -136,9 +136,8 @@ impl History {
     }
 
     fn check_order(&self) -> Result<()> {
-        let mut expected = 1;
         let mut at = 0;
-        for event in &self.events {
+        for (expected, event) in (1..).zip(&self.events) {
             ensure!(
                 event.id == expected,
                 "event {expected} is missing: {event:?}"
@@ -146,7 +145,6 @@ impl History {
             let valid = event.previous >= 0 && event.previous < event.id;
             ensure!(valid, "the cause does not precede: {event:?}");
             ensure!(event.at >= at, "time goes back at {event:?}");
-            expected += 1;
             at = event.at;
         }
         Ok(())

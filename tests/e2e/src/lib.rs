@@ -27,4 +27,4 @@ pub use ports::free_port;
 pub use process::{Process, Signal};
 pub use proxy::{Direction, Proxy};
 pub use random::Random;
-pub use world::{World, scenario, skipped};
+pub use world::{World, scenario, skipped, tell};

@@ -79,8 +79,9 @@ pub fn skipped(why: &str) {
     tell(&format!("skipped: {why}"));
 }
 
+/// A line for whoever runs the tests.
 #[expect(clippy::print_stderr, reason = "the test runner shows it")]
-fn tell(text: &str) {
+pub fn tell(text: &str) {
     eprintln!("{text}");
 }
 

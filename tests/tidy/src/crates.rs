@@ -35,10 +35,7 @@ pub struct Arrow {
 pub fn members() -> Vec<Member> {
     let metadata = metadata(true);
     let packages = metadata.workspace_packages();
-    packages
-        .into_iter()
-        .map(|package| member(package))
-        .collect()
+    packages.into_iter().map(member).collect()
 }
 
 /// Dependencies between crates of the workspace.

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use stepfleet_e2e::{Coordinator, Random, Settings, World, activity, create_machine, scenario};
+use stepfleet_e2e::{
+    Coordinator, Random, Settings, World, activity, create_machine, scenario, tell,
+};
 use stepfleet_sdk::CancellationToken;
 use tokio::task::JoinSet;
 
@@ -26,7 +28,9 @@ const KILLS_DEFAULT: u64 = 50;
 fn nothing_acknowledged_is_lost_and_nothing_happens_twice_over_many_kills() {
     let seed = number("STEPFLEET_CHAOS_SEED").unwrap_or_else(seed_of_today);
     let kills = number("STEPFLEET_CHAOS_KILLS").unwrap_or(KILLS_DEFAULT);
-    println!("chaos: {kills} kills, seed {seed} (STEPFLEET_CHAOS_SEED={seed} repeats it)");
+    tell(&format!(
+        "chaos: {kills} kills, seed {seed} (STEPFLEET_CHAOS_SEED={seed} repeats it)"
+    ));
     scenario(async |world: &World| {
         run(world, kills, seed)
             .await
@@ -65,7 +69,7 @@ async fn run(world: &World, kills: u64, seed: u64) -> Result<()> {
     while let Some(ended) = tasks.join_next().await {
         ended??;
     }
-    println!("chaos: {}; {restarts}", ledger.summary());
+    tell(&format!("chaos: {}; {restarts}", ledger.summary()));
     verify::verify(&coordinator.client()?, &machine, &ledger).await?;
 
     // An orderly stop and a start change nothing either.

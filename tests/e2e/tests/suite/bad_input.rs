@@ -1,10 +1,10 @@
 //! Bad input by every door: a clear error, and the process goes on.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use stepfleet_e2e::{
-    Coordinator, Deadline, Settings, World, activity, call_aws, create_machine, outcome, refusal,
-    request, scenario, start, until,
+    Coordinator, Deadline, Settings, World, call_aws, create_machine, outcome, refusal, request,
+    scenario, start, until,
 };
 use stepfleet_sdk::{Client, api};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,181 +32,179 @@ async fn coordinator(world: &World) -> Result<(Coordinator, Client, String)> {
     Ok((coordinator, client, machine))
 }
 
-/// Operation, body, error, and a part of the message.
-fn refused_calls() -> Vec<(&'static str, Value, &'static str, String)> {
-    let name = "x".repeat(81);
-    let role = "arn:aws:iam::000000000000:role/r";
+/// A call that must be refused: operation, body, error, and a part of the message.
+type Refused = (&'static str, Value, &'static str, String);
+
+fn refused(operation: &'static str, body: Value, error: &'static str, message: &str) -> Refused {
+    (operation, body, error, message.to_owned())
+}
+
+/// What does not exist.
+fn unknown_things() -> Vec<Refused> {
     let machine = format!("{PREFIX}:stateMachine:gone");
     let execution = format!("{PREFIX}:execution:gone:e");
     let activity = format!("{PREFIX}:activity:gone");
+    let of = |kind: &str, arn: &str| format!("{kind} Does Not Exist: '{arn}'");
+    let mut calls = Vec::new();
+    for operation in ["DescribeActivity", "GetActivityTask"] {
+        let body = json!({ "activityArn": activity });
+        calls.push((
+            operation,
+            body,
+            "ActivityDoesNotExist",
+            of("Activity", &activity),
+        ));
+    }
+    for operation in ["DescribeStateMachine", "StartExecution", "ListExecutions"] {
+        let body = json!({ "stateMachineArn": machine });
+        calls.push((
+            operation,
+            body,
+            "StateMachineDoesNotExist",
+            of("State Machine", &machine),
+        ));
+    }
+    for operation in ["DescribeExecution", "GetExecutionHistory", "StopExecution"] {
+        let body = json!({ "executionArn": execution });
+        calls.push((
+            operation,
+            body,
+            "ExecutionDoesNotExist",
+            of("Execution", &execution),
+        ));
+    }
+    for operation in ["StartSyncExecution", "SelfDestruct"] {
+        calls.push(refused(
+            operation,
+            json!({}),
+            "UnknownOperationException",
+            "",
+        ));
+    }
+    calls
+}
+
+/// Names and ARNs that are none.
+fn malformed_names() -> Vec<Refused> {
+    let name = "x".repeat(81);
+    let too_long = format!(
+        "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must have \
+         length less than or equal to 80"
+    );
     let pass = format!("{PREFIX}:stateMachine:pass");
-    let say = str::to_owned;
+    let express = format!("{PREFIX}:express:m:e:u");
+    let activity = format!("{PREFIX}:activity:a");
+    let null = "'name' failed to satisfy constraint: Member must not be null";
+    let prefix = "Invalid Arn: 'Invalid ARN prefix: nonsense'";
+    let resource = "Invalid Arn: 'Resource type not valid in this context: express'";
     vec![
-        (
+        refused(
             "CreateActivity",
             json!({ "name": "a b" }),
             "InvalidName",
-            say("Invalid Name: 'a b'"),
+            "Invalid Name: 'a b'",
         ),
-        (
+        refused(
             "CreateActivity",
             json!({ "name": "a\u{7f}b" }),
             "InvalidName",
-            say("Invalid Name: 'a"),
+            "Invalid Name: 'a",
         ),
-        (
+        refused(
             "CreateActivity",
             json!({ "name": name }),
             "ValidationException",
-            format!(
-                "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must have length less than or equal to 80"
-            ),
+            &too_long,
         ),
-        (
-            "CreateActivity",
-            json!({}),
-            "ValidationException",
-            say("'name' failed to satisfy constraint: Member must not be null"),
-        ),
-        (
-            "DescribeActivity",
-            json!({ "activityArn": activity }),
-            "ActivityDoesNotExist",
-            format!("Activity Does Not Exist: '{activity}'"),
-        ),
-        (
-            "GetActivityTask",
-            json!({ "activityArn": activity }),
-            "ActivityDoesNotExist",
-            format!("Activity Does Not Exist: '{activity}'"),
-        ),
-        (
-            "DescribeStateMachine",
-            json!({ "stateMachineArn": "nonsense" }),
-            "InvalidArn",
-            say("Invalid Arn: 'Invalid ARN prefix: nonsense'"),
-        ),
-        (
-            "DescribeStateMachine",
-            json!({ "stateMachineArn": machine }),
-            "StateMachineDoesNotExist",
-            format!("State Machine Does Not Exist: '{machine}'"),
-        ),
-        (
-            "StartExecution",
-            json!({ "stateMachineArn": machine }),
-            "StateMachineDoesNotExist",
-            format!("State Machine Does Not Exist: '{machine}'"),
-        ),
-        (
-            "StartExecution",
-            json!({ "stateMachineArn": activity }),
-            "InvalidArn",
-            say("Invalid Arn"),
-        ),
-        (
-            "StartExecution",
-            json!({ "stateMachineArn": pass, "input": "{" }),
-            "InvalidExecutionInput",
-            say("Invalid State Machine Execution Input: '"),
-        ),
-        (
+        refused("CreateActivity", json!({}), "ValidationException", null),
+        refused(
             "StartExecution",
             json!({ "stateMachineArn": pass, "name": "a/b" }),
             "InvalidName",
-            say("Invalid Name: 'a/b'"),
+            "Invalid Name: 'a/b'",
         ),
-        (
-            "DescribeExecution",
-            json!({ "executionArn": execution }),
-            "ExecutionDoesNotExist",
-            format!("Execution Does Not Exist: '{execution}'"),
-        ),
-        (
-            "GetExecutionHistory",
-            json!({ "executionArn": execution }),
-            "ExecutionDoesNotExist",
-            format!("Execution Does Not Exist: '{execution}'"),
-        ),
-        (
-            "StopExecution",
-            json!({ "executionArn": execution }),
-            "ExecutionDoesNotExist",
-            format!("Execution Does Not Exist: '{execution}'"),
-        ),
-        (
-            "DescribeExecution",
-            json!({ "executionArn": format!("{PREFIX}:express:m:e:u") }),
+        refused(
+            "DescribeStateMachine",
+            json!({ "stateMachineArn": "nonsense" }),
             "InvalidArn",
-            say("Invalid Arn: 'Resource type not valid in this context: express'"),
+            prefix,
         ),
-        (
+        refused(
+            "DescribeExecution",
+            json!({ "executionArn": express }),
+            "InvalidArn",
+            resource,
+        ),
+        refused(
+            "StartExecution",
+            json!({ "stateMachineArn": activity }),
+            "InvalidArn",
+            "Invalid Arn",
+        ),
+    ]
+}
+
+/// Contents that make no sense.
+fn malformed_contents() -> Vec<Refused> {
+    let pass = format!("{PREFIX}:stateMachine:pass");
+    let create = |definition: &str| {
+        let role = "arn:aws:iam::000000000000:role/r";
+        json!({ "name": "m", "roleArn": role, "definition": definition })
+    };
+    let token = "Invalid Token: 'Invalid token'";
+    let forged = json!({ "taskToken": "forged" });
+    let most = "'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000";
+    let status = json!({ "stateMachineArn": pass, "statusFilter": "SLEEPING" });
+    vec![
+        refused(
+            "StartExecution",
+            json!({ "stateMachineArn": pass, "input": "{" }),
+            "InvalidExecutionInput",
+            "Invalid State Machine Execution Input: '",
+        ),
+        refused(
             "ListStateMachines",
             json!({ "nextToken": "nonsense" }),
             "InvalidToken",
-            say("Invalid Token: 'Invalid token'"),
+            token,
         ),
-        (
+        refused(
             "ListStateMachines",
             json!({ "maxResults": 1001 }),
             "ValidationException",
-            say(
-                "'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000",
-            ),
+            most,
         ),
-        (
+        refused(
             "ListExecutions",
-            json!({ "stateMachineArn": pass, "statusFilter": "SLEEPING" }),
+            status,
             "ValidationException",
-            say("Member must satisfy enum value set"),
+            "Member must satisfy enum value set",
         ),
-        (
+        refused(
             "SendTaskSuccess",
             json!({ "taskToken": "forged", "output": "{}" }),
             "InvalidToken",
-            say("Invalid Token: 'Invalid token'"),
+            token,
         ),
-        (
-            "SendTaskFailure",
-            json!({ "taskToken": "forged" }),
-            "InvalidToken",
-            say("Invalid Token: 'Invalid token'"),
-        ),
-        (
-            "SendTaskHeartbeat",
-            json!({ "taskToken": "forged" }),
-            "InvalidToken",
-            say("Invalid Token: 'Invalid token'"),
-        ),
-        (
+        refused("SendTaskFailure", forged.clone(), "InvalidToken", token),
+        refused("SendTaskHeartbeat", forged, "InvalidToken", token),
+        refused(
             "CreateStateMachine",
-            json!({ "name": "m", "roleArn": role, "definition": "{}" }),
+            create("{}"),
             "InvalidDefinition",
-            say("These fields are required: [States, StartAt] at /"),
+            "These fields are required: [States, StartAt] at /",
         ),
-        (
+        refused(
             "CreateStateMachine",
-            json!({ "name": "m", "roleArn": role, "definition": "nonsense" }),
+            create("nonsense"),
             "InvalidDefinition",
-            say("Invalid State Machine Definition"),
+            "Invalid State Machine Definition",
         ),
-        (
+        refused(
             "UpdateStateMachine",
             json!({ "stateMachineArn": pass }),
             "MissingRequiredParameter",
-            say("Either the definition, the role ARN"),
-        ),
-        (
-            "StartSyncExecution",
-            json!({ "stateMachineArn": pass }),
-            "UnknownOperationException",
-            String::new(),
-        ),
-        (
-            "SelfDestruct",
-            json!({}),
-            "UnknownOperationException",
-            String::new(),
+            "Either the definition, the role ARN",
         ),
     ]
 }
@@ -215,8 +213,9 @@ fn refused_calls() -> Vec<(&'static str, Value, &'static str, String)> {
 fn refused_calls_say_why_in_the_words_of_step_functions() {
     scenario(async |world: &World| {
         let (coordinator, client, machine) = coordinator(world).await?;
+        let calls = [unknown_things(), malformed_names(), malformed_contents()].concat();
         let mut wrong = Vec::new();
-        for (operation, body, error, message) in refused_calls() {
+        for (operation, body, error, message) in calls {
             let answer = call_aws(&coordinator.address(), operation, &body.to_string()).await?;
             let right = answer.error() == error && answer.message().contains(&message);
             if answer.status != 400 || !right {
@@ -346,7 +345,14 @@ fn refused_grpc_calls_carry_the_name_of_the_exception() {
         let gone = format!("{PREFIX}:stateMachine:gone");
         let reason = refusal(client.describe_state_machine(describe(&gone)).await)?;
         ensure!(reason == "StateMachineDoesNotExist", "{reason}");
-        let reason = refusal(activity(&client, "a b").await.map_err(sdk_error))?;
+        let reason = refusal(
+            client
+                .create_activity(api::CreateActivityRequest {
+                    name: "a b".into(),
+                    ..Default::default()
+                })
+                .await,
+        )?;
         ensure!(reason == "InvalidName", "{reason}");
         let reason = refusal(client.heartbeat("forged").await)?;
         ensure!(reason == "InvalidToken", "{reason}");
@@ -417,8 +423,4 @@ async fn open_token(client: &Client) -> Result<String> {
             .map(|callback| callback.task_token))
     })
     .await
-}
-
-fn sdk_error(error: anyhow::Error) -> stepfleet_sdk::Error {
-    error.downcast().context("an error of the SDK").unwrap()
 }
