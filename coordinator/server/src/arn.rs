@@ -6,23 +6,26 @@ use crate::service::error::{ApiError, ErrorCode};
 
 /// Partition, region and account of the ARNs that this installation makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArnSpace {
+pub(crate) struct ArnSpace {
     pub partition: Arc<str>,
     pub region: Arc<str>,
 }
 
 /// A parsed ARN of Step Functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arn<'a> {
+pub(crate) struct Arn<'a> {
     pub account: &'a str,
     pub resource: Resource<'a>,
 }
 
 /// What it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource<'a> {
+pub(crate) enum Resource<'a> {
     /// `stateMachine:<name>[:<qualifier>]`
-    StateMachine { name: &'a str, qualifier: Option<&'a str> },
+    StateMachine {
+        name: &'a str,
+        qualifier: Option<&'a str>,
+    },
     /// `execution:<machine>:<name>`
     Execution { machine: &'a str, name: &'a str },
     /// `activity:<name>`
@@ -32,44 +35,64 @@ pub enum Resource<'a> {
 }
 
 impl ArnSpace {
-    pub fn state_machine(&self, account: &str, name: &str) -> String {
+    pub(crate) fn state_machine(&self, account: &str, name: &str) -> String {
         self.resource(account, "stateMachine", name)
     }
 
-    pub fn execution(&self, account: &str, machine: &str, name: &str) -> String {
-        format!("arn:{}:states:{}:{account}:execution:{machine}:{name}", self.partition, self.region)
+    pub(crate) fn execution(&self, account: &str, machine: &str, name: &str) -> String {
+        format!(
+            "arn:{}:states:{}:{account}:execution:{machine}:{name}",
+            self.partition, self.region
+        )
     }
 
-    pub fn activity(&self, account: &str, name: &str) -> String {
+    pub(crate) fn activity(&self, account: &str, name: &str) -> String {
         self.resource(account, "activity", name)
     }
 
     fn resource(&self, account: &str, kind: &str, name: &str) -> String {
-        format!("arn:{}:states:{}:{account}:{kind}:{name}", self.partition, self.region)
+        format!(
+            "arn:{}:states:{}:{account}:{kind}:{name}",
+            self.partition, self.region
+        )
     }
 }
 
 /// Reads any ARN of Step Functions.
-pub fn parse(text: &str) -> Result<Arn<'_>, ApiError> {
-    let refuse = |why: &str| Err(ApiError::new(ErrorCode::InvalidArn, format!("Invalid Arn: '{why}'")));
+pub(crate) fn parse(text: &str) -> Result<Arn<'_>, ApiError> {
+    let refuse = |why: &str| {
+        Err(ApiError::new(
+            ErrorCode::InvalidArn,
+            format!("Invalid Arn: '{why}'"),
+        ))
+    };
     let Some(rest) = text.strip_prefix("arn:") else {
         return refuse(&format!("Invalid ARN prefix: {text}"));
     };
     let mut parts = rest.splitn(5, ':');
-    let (Some(_partition), Some(service), Some(_region), Some(account), Some(resource)) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (Some(_partition), Some(service), Some(_region), Some(account), Some(resource)) = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
         return refuse(&format!("Invalid ARN: {text}"));
     };
     if service != "states" {
         return refuse(&format!("ARN is not of service 'states': {text}"));
     }
-    let Some((kind, name)) = resource.split_once(':').filter(|(_, name)| !name.is_empty()) else {
+    let Some((kind, name)) = resource
+        .split_once(':')
+        .filter(|(_, name)| !name.is_empty())
+    else {
         return refuse(&format!("Resource is missing in: {text}"));
     };
     let resource = match kind {
         "stateMachine" => {
-            let (name, qualifier) = name.split_once(':').map_or((name, None), |(n, q)| (n, Some(q)));
+            let (name, qualifier) = name
+                .split_once(':')
+                .map_or((name, None), |(n, q)| (n, Some(q)));
             Resource::StateMachine { name, qualifier }
         }
         "execution" => match name.split_once(':') {
@@ -83,7 +106,7 @@ pub fn parse(text: &str) -> Result<Arn<'_>, ApiError> {
 }
 
 /// The refusal of an ARN of the wrong kind.
-pub fn wrong_kind(resource: &Resource<'_>) -> ApiError {
+pub(crate) fn wrong_kind(resource: &Resource<'_>) -> ApiError {
     let kind = match resource {
         Resource::StateMachine { .. } => "stateMachine",
         Resource::Execution { .. } => "execution",
@@ -95,7 +118,7 @@ pub fn wrong_kind(resource: &Resource<'_>) -> ApiError {
 }
 
 /// Checks a name of a state machine, execution or activity against AWS's character set.
-pub fn check_name(name: &str) -> Result<(), ApiError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     let forbidden = |c: char| {
         c.is_whitespace()
             || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c)
@@ -105,7 +128,10 @@ pub fn check_name(name: &str) -> Result<(), ApiError> {
     };
     let length = name.chars().count();
     if length == 0 || length > 80 || name.chars().any(forbidden) {
-        return Err(ApiError::new(ErrorCode::InvalidName, format!("Invalid Name: '{name}'")));
+        return Err(ApiError::new(
+            ErrorCode::InvalidName,
+            format!("Invalid Name: '{name}'"),
+        ));
     }
     Ok(())
 }
@@ -117,20 +143,48 @@ mod tests {
     #[test]
     fn arns_are_read_into_their_parts() {
         let machine = parse("arn:aws:states:us-east-1:000000000000:stateMachine:a-b:3").unwrap();
-        assert_eq!(machine.resource, Resource::StateMachine { name: "a-b", qualifier: Some("3") });
+        assert_eq!(
+            machine.resource,
+            Resource::StateMachine {
+                name: "a-b",
+                qualifier: Some("3")
+            }
+        );
         let execution = parse("arn:aws:states:us-east-1:1:execution:m:x").unwrap();
-        assert_eq!(execution, Arn { account: "1", resource: Resource::Execution { machine: "m", name: "x" } });
+        assert_eq!(
+            execution,
+            Arn {
+                account: "1",
+                resource: Resource::Execution {
+                    machine: "m",
+                    name: "x"
+                }
+            }
+        );
     }
 
     #[test]
     fn what_is_no_arn_is_refused_in_recorded_words() {
         let error = parse("nothing").unwrap_err();
         assert_eq!(error.message, "Invalid Arn: 'Invalid ARN prefix: nothing'");
-        for text in ["arn:", "arn:aws:states", "arn:aws:states:r:1:execution:m", "arn:aws:sqs:r:1:stateMachine:m", "arn:aws:states:r:1:stateMachine:"] {
-            assert_eq!(parse(text).unwrap_err().code, ErrorCode::InvalidArn, "{text}");
+        for text in [
+            "arn:",
+            "arn:aws:states",
+            "arn:aws:states:r:1:execution:m",
+            "arn:aws:sqs:r:1:stateMachine:m",
+            "arn:aws:states:r:1:stateMachine:",
+        ] {
+            assert_eq!(
+                parse(text).unwrap_err().code,
+                ErrorCode::InvalidArn,
+                "{text}"
+            );
         }
         let express = parse("arn:aws:states:r:1:express:m:x:u").unwrap();
-        assert_eq!(wrong_kind(&express.resource).message, "Invalid Arn: 'Resource type not valid in this context: express'");
+        assert_eq!(
+            wrong_kind(&express.resource).message,
+            "Invalid Arn: 'Resource type not valid in this context: express'"
+        );
     }
 
     #[test]
@@ -138,8 +192,21 @@ mod tests {
         for good in ["a", "A-b_c.d", "émile", "(x)", &"n".repeat(80)] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in ["", "a b", "a/b", "a:b", "a\u{1}b", "a\u{85}", "[", &"n".repeat(81)] {
-            assert_eq!(check_name(bad).unwrap_err().code, ErrorCode::InvalidName, "{bad}");
+        for bad in [
+            "",
+            "a b",
+            "a/b",
+            "a:b",
+            "a\u{1}b",
+            "a\u{85}",
+            "[",
+            &"n".repeat(81),
+        ] {
+            assert_eq!(
+                check_name(bad).unwrap_err().code,
+                ErrorCode::InvalidName,
+                "{bad}"
+            );
         }
     }
 }

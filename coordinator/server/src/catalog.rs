@@ -3,15 +3,15 @@
 //! Keys: `machine/<namespace>/<name>`, `revision/<namespace>/<name>/<number>`, `activity/<namespace>/<name>`.
 //! A revision's number grows over the whole life of a name, deletions included, so that it identifies a definition.
 
-pub mod records;
+pub(crate) mod records;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use stepfleet_asl::Program;
 use stepfleet_asl::definition::{self, MachineType as Language};
 use stepfleet_asl::diagnostic::Diagnostic;
 use stepfleet_asl::resource::Resource;
-use stepfleet_asl::Program;
 use stepfleet_engine::{Served, Timestamp};
 
 use crate::control::{ControlError, ControlStore};
@@ -24,13 +24,13 @@ use records::{ActivityRecord, MachineRecord, RevisionRecord, Versioned};
 const PROGRAMS_MAX: usize = 4096;
 
 /// Namespace and name.
-pub type Key = (Arc<str>, Arc<str>);
+pub(crate) type Key = (Arc<str>, Arc<str>);
 /// Namespace, name and revision.
 type RevisionKey = (Arc<str>, Arc<str>, u64);
 
 /// The catalogue.
 #[derive(Debug)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     control: Arc<dyn ControlStore>,
     machines: RwLock<BTreeMap<Key, Arc<Versioned<MachineRecord>>>>,
     /// By ARN: what a Task names.
@@ -40,7 +40,7 @@ pub struct Catalog {
 
 /// What starts need of a revision, read and compiled once.
 #[derive(Debug)]
-pub struct Revision {
+pub(crate) struct Revision {
     pub program: Arc<Program>,
     pub role_arn: Arc<str>,
 }
@@ -59,11 +59,17 @@ fn activity_key(namespace: &str, name: &str) -> String {
 
 impl Catalog {
     /// Reads all records.
-    pub fn open(control: Arc<dyn ControlStore>) -> Result<Self, ApiError> {
+    pub(crate) fn open(control: Arc<dyn ControlStore>) -> Result<Self, ApiError> {
         let mut machines = BTreeMap::new();
         for (_, entry) in control.scan("machine/") {
             let machine: Versioned<MachineRecord> = Versioned::read(&entry)?;
-            machines.insert((machine.record.namespace.clone(), machine.record.name.clone()), Arc::new(machine));
+            machines.insert(
+                (
+                    machine.record.namespace.clone(),
+                    machine.record.name.clone(),
+                ),
+                Arc::new(machine),
+            );
         }
         let mut activities = BTreeMap::new();
         for (_, entry) in control.scan("activity/") {
@@ -71,30 +77,55 @@ impl Catalog {
             activities.insert(activity.record.arn.clone(), Arc::new(activity));
         }
         let (machines, activities) = (RwLock::new(machines), RwLock::new(activities));
-        Ok(Self { control, machines, activities, revisions: Mutex::default() })
+        Ok(Self {
+            control,
+            machines,
+            activities,
+            revisions: Mutex::default(),
+        })
     }
 
-    pub fn machine(&self, namespace: &str, name: &str) -> Option<Arc<Versioned<MachineRecord>>> {
+    pub(crate) fn machine(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Versioned<MachineRecord>>> {
         let key = (Arc::from(namespace), Arc::from(name));
-        self.machines.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.machines
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned()
     }
 
     /// State machines of a namespace after `name`, by name.
-    pub fn machines(&self, namespace: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Versioned<MachineRecord>>> {
+    pub(crate) fn machines(
+        &self,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<Arc<Versioned<MachineRecord>>> {
         let from: Key = (Arc::from(namespace), Arc::from(after.unwrap_or("")));
         let machines = self.machines.read().unwrap_or_else(PoisonError::into_inner);
-        let of_namespace = machines.range(from.clone()..).filter(|(key, _)| after.is_none() || **key != from);
+        let of_namespace = machines
+            .range(from.clone()..)
+            .filter(|(key, _)| after.is_none() || **key != from);
         let of_namespace = of_namespace.take_while(|((space, _), _)| space.as_ref() == namespace);
-        of_namespace.take(limit).map(|(_, machine)| machine.clone()).collect()
+        of_namespace
+            .take(limit)
+            .map(|(_, machine)| machine.clone())
+            .collect()
     }
 
     /// Every state machine name that has a revision, deleted ones included: (namespace, name).
-    pub fn names_with_revisions(&self) -> Vec<Key> {
+    pub(crate) fn names_with_revisions(&self) -> Vec<Key> {
         let mut names: Vec<Key> = Vec::new();
         for (key, _) in self.control.scan("revision/") {
             let mut parts = key.split('/').skip(1);
             if let (Some(namespace), Some(name)) = (parts.next(), parts.next())
-                && names.last().is_none_or(|(n, m)| n.as_ref() != namespace || m.as_ref() != name)
+                && names
+                    .last()
+                    .is_none_or(|(n, m)| n.as_ref() != namespace || m.as_ref() != name)
             {
                 names.push((Arc::from(namespace), Arc::from(name)));
             }
@@ -103,7 +134,7 @@ impl Catalog {
     }
 
     /// Writes a revision and makes it the machine's current one.
-    pub async fn put_machine(
+    pub(crate) async fn put_machine(
         &self,
         machine: MachineRecord,
         expected: Option<u64>,
@@ -114,38 +145,73 @@ impl Catalog {
             let key = revision_key(&namespace, &name, machine.revision);
             self.put(key, None, Some(records::write(&revision))).await?;
         }
-        self.put(machine_key(&namespace, &name), expected, Some(records::write(&machine))).await?;
-        let machine = Arc::new(Versioned { version: expected.unwrap_or(0) + 1, record: machine });
-        let mut machines = self.machines.write().unwrap_or_else(PoisonError::into_inner);
+        self.put(
+            machine_key(&namespace, &name),
+            expected,
+            Some(records::write(&machine)),
+        )
+        .await?;
+        let machine = Arc::new(Versioned {
+            version: expected.unwrap_or(0) + 1,
+            record: machine,
+        });
+        let mut machines = self
+            .machines
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         machines.insert((namespace, name), machine.clone());
         Ok(machine)
     }
 
     /// Forgets a deleted machine; its revisions stay for the executions that ran them.
-    pub async fn remove_machine(&self, machine: &Versioned<MachineRecord>) -> Result<(), ApiError> {
-        let key: Key = (machine.record.namespace.clone(), machine.record.name.clone());
-        self.put(machine_key(&key.0, &key.1), Some(machine.version), None).await?;
-        self.machines.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    pub(crate) async fn remove_machine(
+        &self,
+        machine: &Versioned<MachineRecord>,
+    ) -> Result<(), ApiError> {
+        let key: Key = (
+            machine.record.namespace.clone(),
+            machine.record.name.clone(),
+        );
+        self.put(machine_key(&key.0, &key.1), Some(machine.version), None)
+            .await?;
+        self.machines
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
         Ok(())
     }
 
     /// The number for the next revision of a name: after all that it ever had.
-    pub fn next_revision(&self, namespace: &str, name: &str) -> u64 {
+    pub(crate) fn next_revision(&self, namespace: &str, name: &str) -> u64 {
         let prefix = format!("revision/{namespace}/{name}/");
-        let last = self.control.scan(&prefix).last().and_then(|(key, _)| key.rsplit('/').next()?.parse::<u64>().ok());
+        let last = self
+            .control
+            .scan(&prefix)
+            .last()
+            .and_then(|(key, _)| key.rsplit('/').next()?.parse::<u64>().ok());
         last.unwrap_or(0) + 1
     }
 
-    pub fn revision(&self, namespace: &str, name: &str, revision: u64) -> Result<RevisionRecord, ApiError> {
-        let entry = self.control.get(&revision_key(namespace, name, revision)).ok_or_else(|| {
-            let message = format!("revision {revision} of state machine '{name}' is gone from the catalogue");
-            ApiError::new(ErrorCode::InternalServerError, message)
-        })?;
+    pub(crate) fn revision(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: u64,
+    ) -> Result<RevisionRecord, ApiError> {
+        let entry = self
+            .control
+            .get(&revision_key(namespace, name, revision))
+            .ok_or_else(|| {
+                let message = format!(
+                    "revision {revision} of state machine '{name}' is gone from the catalogue"
+                );
+                ApiError::new(ErrorCode::InternalServerError, message)
+            })?;
         Versioned::read(&entry).map(|versioned| versioned.record)
     }
 
     /// A compiled revision.
-    pub fn compiled(
+    pub(crate) fn compiled(
         &self,
         namespace: &Arc<str>,
         name: &Arc<str>,
@@ -153,7 +219,12 @@ impl Catalog {
         registry: &Registry,
     ) -> Result<Arc<Revision>, ApiError> {
         let key = (namespace.clone(), name.clone(), revision);
-        if let Some(known) = self.revisions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self
+            .revisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Ok(known.clone());
         }
         let record = self.revision(namespace, name, revision)?;
@@ -162,8 +233,14 @@ impl Catalog {
             let message = format!("revision {revision} of state machine '{name}' was accepted once and no longer compiles: {why}");
             ApiError::new(ErrorCode::InternalServerError, message)
         })?;
-        let compiled = Arc::new(Revision { program: Arc::new(program), role_arn: Arc::from(record.role_arn) });
-        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = Arc::new(Revision {
+            program: Arc::new(program),
+            role_arn: Arc::from(record.role_arn),
+        });
+        let mut revisions = self
+            .revisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if revisions.len() >= PROGRAMS_MAX {
             revisions.pop_first();
         }
@@ -171,63 +248,144 @@ impl Catalog {
         Ok(compiled)
     }
 
-    pub fn activity(&self, arn: &str) -> Option<Arc<Versioned<ActivityRecord>>> {
-        self.activities.read().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    pub(crate) fn activity(&self, arn: &str) -> Option<Arc<Versioned<ActivityRecord>>> {
+        self.activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(arn)
+            .cloned()
     }
 
-    pub fn activity_exists(&self, arn: &str) -> bool {
-        self.activities.read().unwrap_or_else(PoisonError::into_inner).contains_key(arn)
+    pub(crate) fn machine_count(&self) -> usize {
+        self.machines
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    pub(crate) fn activity_count(&self) -> usize {
+        self.activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    pub(crate) fn activity_exists(&self, arn: &str) -> bool {
+        self.activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(arn)
     }
 
     /// Activities of a namespace after `arn`, by ARN.
-    pub fn activities(&self, namespace: &str, after: Option<&str>, limit: usize) -> Vec<Arc<Versioned<ActivityRecord>>> {
-        let activities = self.activities.read().unwrap_or_else(PoisonError::into_inner);
-        let all = activities.iter().filter(|(arn, _)| after.is_none_or(|after| arn.as_ref() > after));
+    pub(crate) fn activities(
+        &self,
+        namespace: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<Arc<Versioned<ActivityRecord>>> {
+        let activities = self
+            .activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let all = activities
+            .iter()
+            .filter(|(arn, _)| after.is_none_or(|after| arn.as_ref() > after));
         let own = all.filter(|(_, activity)| activity.record.namespace.as_ref() == namespace);
-        own.take(limit).map(|(_, activity)| activity.clone()).collect()
+        own.take(limit)
+            .map(|(_, activity)| activity.clone())
+            .collect()
     }
 
-    pub async fn put_activity(&self, activity: ActivityRecord) -> Result<(), ApiError> {
+    pub(crate) async fn put_activity(&self, activity: ActivityRecord) -> Result<(), ApiError> {
         let key = activity_key(&activity.namespace, &activity.name);
         self.put(key, None, Some(records::write(&activity))).await?;
-        let mut activities = self.activities.write().unwrap_or_else(PoisonError::into_inner);
-        activities.insert(activity.arn.clone(), Arc::new(Versioned { version: 1, record: activity }));
+        let mut activities = self
+            .activities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        activities.insert(
+            activity.arn.clone(),
+            Arc::new(Versioned {
+                version: 1,
+                record: activity,
+            }),
+        );
         Ok(())
     }
 
-    pub async fn remove_activity(&self, activity: &Versioned<ActivityRecord>) -> Result<(), ApiError> {
+    pub(crate) async fn remove_activity(
+        &self,
+        activity: &Versioned<ActivityRecord>,
+    ) -> Result<(), ApiError> {
         let key = activity_key(&activity.record.namespace, &activity.record.name);
         self.put(key, Some(activity.version), None).await?;
-        self.activities.write().unwrap_or_else(PoisonError::into_inner).remove(&activity.record.arn);
+        self.activities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&activity.record.arn);
         Ok(())
     }
 
-    async fn put(&self, key: String, expected: Option<u64>, value: Option<Vec<u8>>) -> Result<(), ApiError> {
-        self.control.put(key, expected, value).await.map_err(|error| match error {
-            ControlError::Conflict => {
-                ApiError::new(ErrorCode::ConflictException, "the record was changed at the same time; try again")
-            }
-            ControlError::Store(error) => storage_error(&error),
-        })
+    async fn put(
+        &self,
+        key: String,
+        expected: Option<u64>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), ApiError> {
+        self.control
+            .put(key, expected, value)
+            .await
+            .map_err(|error| match error {
+                ControlError::Conflict => ApiError::new(
+                    ErrorCode::ConflictException,
+                    "the record was changed at the same time; try again",
+                ),
+                ControlError::Store(error) => storage_error(&error),
+            })
     }
 }
 
 /// How a refusing storage is told to a client.
-pub fn storage_error(error: &stepfleet_store::StoreError) -> ApiError {
-    let code = if error.is_retryable() { ErrorCode::ServiceUnavailable } else { ErrorCode::InternalServerError };
+pub(crate) fn storage_error(error: &stepfleet_store::StoreError) -> ApiError {
+    let code = if error.is_retryable() {
+        ErrorCode::ServiceUnavailable
+    } else {
+        ErrorCode::InternalServerError
+    };
     ApiError::new(code, format!("{error}")).with_retry_after_ms(1000)
 }
 
 /// Compiles a definition as this installation serves it.
-pub fn compile(text: &str, machine_type: MachineType, registry: &Registry) -> Result<Program, Vec<Diagnostic>> {
+pub(crate) fn compile(
+    text: &str,
+    machine_type: MachineType,
+    registry: &Registry,
+) -> Result<Program, Vec<Diagnostic>> {
     let served = |resource: &Resource| is_served(resource, registry);
-    definition::compile(text, &definition::Options { machine_type: language(machine_type), served: &served })
+    definition::compile(
+        text,
+        &definition::Options {
+            machine_type: language(machine_type),
+            served: &served,
+        },
+    )
 }
 
 /// Validates a definition as this installation serves it.
-pub fn validate(text: &str, machine_type: MachineType, registry: &Registry) -> Vec<Diagnostic> {
+pub(crate) fn validate(
+    text: &str,
+    machine_type: MachineType,
+    registry: &Registry,
+) -> Vec<Diagnostic> {
     let served = |resource: &Resource| is_served(resource, registry);
-    definition::validate(text, &definition::Options { machine_type: language(machine_type), served: &served })
+    definition::validate(
+        text,
+        &definition::Options {
+            machine_type: language(machine_type),
+            served: &served,
+        },
+    )
 }
 
 fn is_served(resource: &Resource, registry: &Registry) -> bool {
@@ -246,8 +404,15 @@ fn language(machine_type: MachineType) -> Language {
 }
 
 /// A revision's public id: stable for the same definition of the same machine.
-pub fn revision_id(revision: u64, created_at: Timestamp) -> String {
+pub(crate) fn revision_id(revision: u64, created_at: Timestamp) -> String {
     let hash = xxhash_rust::xxh3::xxh3_128(format!("{revision}/{}", created_at.0).as_bytes());
     let hex = format!("{hash:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }

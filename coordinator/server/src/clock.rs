@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use stepfleet_engine::Timestamp;
 
 /// Gives the time; injected at the top, so that tests can stand in.
-pub trait Clock: Debug + Send + Sync {
+pub(crate) trait Clock: Debug + Send + Sync {
     /// Now, milliseconds since the epoch. Never goes back within a process.
     fn now(&self) -> Timestamp;
 }
 
 /// The machine's clock, held still while it is set back.
 #[derive(Debug, Default)]
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     last: AtomicI64,
 }
 
@@ -22,7 +22,9 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "this is the injected clock")]
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+            .map_or(0, |since| {
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            });
         Timestamp(self.last.fetch_max(now, Ordering::Relaxed).max(now))
     }
 }

@@ -15,19 +15,19 @@ use stepfleet_store::{Append, BatchId, Epoch, PartitionLog, Seq, StateStore, Sto
 use crate::writer::{Job, WriterHandle};
 
 /// The partition of the log that holds control records; no execution hashes to it.
-pub const SYSTEM_PARTITION: PartitionId = PartitionId(u16::MAX);
+pub(crate) const SYSTEM_PARTITION: PartitionId = PartitionId(u16::MAX);
 const REPLAY_BYTES: usize = 4 * 1024 * 1024;
 
 /// One record. The version grows with every change of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub version: u64,
     pub value: Arc<[u8]>,
 }
 
 /// Why a change did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ControlError {
+pub(crate) enum ControlError {
     #[error("the record was changed by somebody else")]
     Conflict,
     #[error(transparent)]
@@ -35,18 +35,23 @@ pub enum ControlError {
 }
 
 /// Records by key, with compare-and-set.
-pub trait ControlStore: Debug + Send + Sync {
+pub(crate) trait ControlStore: Debug + Send + Sync {
     fn get(&self, key: &str) -> Option<Entry>;
     /// Records whose key begins with `prefix`, by key.
     fn scan(&self, prefix: &str) -> Vec<(String, Entry)>;
     /// Sets (or with `None` deletes) a record, if its version is `expected` (`None`: it does not exist). Durable when
     /// it answers.
-    fn put(&self, key: String, expected: Option<u64>, value: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), ControlError>>;
+    fn put(
+        &self,
+        key: String,
+        expected: Option<u64>,
+        value: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), ControlError>>;
 }
 
 /// The single node's records: all in memory, each change an append to the system partition.
 #[derive(Debug)]
-pub struct LocalControl {
+pub(crate) struct LocalControl {
     log: Arc<dyn PartitionLog>,
     writer: WriterHandle,
     records: RwLock<BTreeMap<String, Entry>>,
@@ -62,7 +67,7 @@ struct End {
 
 impl LocalControl {
     /// Loads the rows, then applies what the log has after the checkpoint.
-    pub async fn open(
+    pub(crate) async fn open(
         log: Arc<dyn PartitionLog>,
         store: Arc<dyn StateStore>,
         writer: WriterHandle,
@@ -88,25 +93,49 @@ impl LocalControl {
             }
         }
         if !replayed.is_empty() {
-            writer.submit(Job::Rows { rows: replayed, host: None, written: Vec::new() }).await;
+            writer
+                .submit(Job::Rows {
+                    rows: replayed,
+                    host: None,
+                    written: Vec::new(),
+                })
+                .await;
         }
         let last = acquired.last.max(covered);
-        let end = End { epoch: acquired.epoch, last, batch: batch_seed };
-        Ok(Self { log, writer, records: RwLock::new(records), end: tokio::sync::Mutex::new(end) })
+        let end = End {
+            epoch: acquired.epoch,
+            last,
+            batch: batch_seed,
+        };
+        Ok(Self {
+            log,
+            writer,
+            records: RwLock::new(records),
+            end: tokio::sync::Mutex::new(end),
+        })
     }
 
     /// What a checkpoint may cover: every change so far has been given to the writer.
-    pub async fn covered(&self) -> (PartitionId, Seq) {
+    pub(crate) async fn covered(&self) -> (PartitionId, Seq) {
         (SYSTEM_PARTITION, self.end.lock().await.last)
     }
 
-    async fn change(&self, key: String, expected: Option<u64>, value: Option<Vec<u8>>) -> Result<(), ControlError> {
+    async fn change(
+        &self,
+        key: String,
+        expected: Option<u64>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), ControlError> {
         let mut end = self.end.lock().await;
         let current = self.get(&key).map(|entry| entry.version);
         if current != expected {
             return Err(ControlError::Conflict);
         }
-        let change = ControlChange { key: key.into_bytes(), version: current.unwrap_or(0) + 1, value };
+        let change = ControlChange {
+            key: key.into_bytes(),
+            version: current.unwrap_or(0) + 1,
+            value,
+        };
         let seq = Seq(end.last.0 + 1);
         end.batch = end.batch.wrapping_add(1);
         let append = Append {
@@ -121,29 +150,52 @@ impl LocalControl {
             result?;
         }
         end.last = seq;
-        apply(&mut self.records.write().unwrap_or_else(PoisonError::into_inner), &change);
-        self.writer.submit(Job::Rows { rows: vec![rows::row(&change)], host: None, written: Vec::new() }).await;
+        apply(
+            &mut self.records.write().unwrap_or_else(PoisonError::into_inner),
+            &change,
+        );
+        self.writer
+            .submit(Job::Rows {
+                rows: vec![rows::row(&change)],
+                host: None,
+                written: Vec::new(),
+            })
+            .await;
         Ok(())
     }
 }
 
 impl ControlStore for LocalControl {
     fn get(&self, key: &str) -> Option<Entry> {
-        self.records.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.records
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     fn scan(&self, prefix: &str) -> Vec<(String, Entry)> {
         let records = self.records.read().unwrap_or_else(PoisonError::into_inner);
         let from = records.range(prefix.to_owned()..);
-        from.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, entry)| (key.clone(), entry.clone())).collect()
+        from.take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, entry)| (key.clone(), entry.clone()))
+            .collect()
     }
 
-    fn put(&self, key: String, expected: Option<u64>, value: Option<Vec<u8>>) -> BoxFuture<'_, Result<(), ControlError>> {
+    fn put(
+        &self,
+        key: String,
+        expected: Option<u64>,
+        value: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), ControlError>> {
         Box::pin(self.change(key, expected, value))
     }
 }
 
-fn load_rows(store: &dyn StateStore, records: &mut BTreeMap<String, Entry>) -> Result<(), StoreError> {
+fn load_rows(
+    store: &dyn StateStore,
+    records: &mut BTreeMap<String, Entry>,
+) -> Result<(), StoreError> {
     let mut from = Vec::new();
     loop {
         let page = store.scan(Table::Control, &from, &[0xff], Order::Ascending, 1000)?;
@@ -154,17 +206,31 @@ fn load_rows(store: &dyn StateStore, records: &mut BTreeMap<String, Entry>) -> R
         from.push(0);
         for (key, value) in page {
             let (version, value) = rows::decode(&value)?;
-            records.insert(text(key), Entry { version, value: value.into() });
+            records.insert(
+                text(key),
+                Entry {
+                    version,
+                    value: value.into(),
+                },
+            );
         }
     }
 }
 
 fn apply(records: &mut BTreeMap<String, Entry>, change: &ControlChange) {
     let key = text(change.key.clone());
-    let newer = records.get(&key).is_none_or(|entry| entry.version < change.version);
+    let newer = records
+        .get(&key)
+        .is_none_or(|entry| entry.version < change.version);
     match &change.value {
         Some(value) if newer => {
-            records.insert(key, Entry { version: change.version, value: value.as_slice().into() });
+            records.insert(
+                key,
+                Entry {
+                    version: change.version,
+                    value: value.as_slice().into(),
+                },
+            );
         }
         None if newer => {
             records.remove(&key);

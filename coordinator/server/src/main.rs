@@ -38,12 +38,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
     let result = match cli.command {
-        Command::Dev(args) => dev_config(&args).and_then(|config| runtime.block_on(Box::pin(start(config)))),
+        Command::Dev(args) => {
+            dev_config(&args).and_then(|config| runtime.block_on(Box::pin(start(config))))
+        }
         Command::Server(args) => match server_config(&args) {
             Ok(config) if args.print_config => {
                 print(&config.to_toml());
@@ -52,10 +57,16 @@ fn main() -> ExitCode {
             Ok(config) => runtime.block_on(Box::pin(start(config))),
             Err(error) => Err(error),
         },
-        Command::Restore(args) => runtime.block_on(Box::pin(serve::restore(&args.file, &args.data))),
+        Command::Restore(args) => {
+            runtime.block_on(Box::pin(serve::restore(&args.file, &args.data)))
+        }
         Command::Client(command) => {
             let mut output = Output::new(&cli.global);
-            return ExitCode::from(runtime.block_on(Box::pin(cli::run(&command, &cli.global, &mut output))));
+            return ExitCode::from(runtime.block_on(Box::pin(cli::run(
+                &command,
+                &cli.global,
+                &mut output,
+            ))));
         }
     };
     match result {
@@ -70,7 +81,10 @@ async fn start(config: Config) -> anyhow::Result<()> {
 }
 
 fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
-    let mut defaults = Config { disk_reserve_bytes: 64 << 20, ..Config::default() };
+    let mut defaults = Config {
+        disk_reserve_bytes: 64 << 20,
+        ..Config::default()
+    };
     if let Some(region) = &args.region {
         defaults.arn.region.clone_from(region);
     }
@@ -89,11 +103,19 @@ fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
 }
 
 fn server_config(args: &ServerArgs) -> anyhow::Result<Config> {
-    let flags = Args { config: Some(args.config.clone()), listen: args.listen, data: args.data.clone(), ..Args::default() };
+    let flags = Args {
+        config: Some(args.config.clone()),
+        listen: args.listen,
+        data: args.data.clone(),
+        ..Args::default()
+    };
     Ok(Config::load(&flags)?)
 }
 
-#[expect(clippy::print_stdout, reason = "the configuration is what was asked for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the configuration is what was asked for"
+)]
 fn print(text: &str) {
     println!("{text}");
 }

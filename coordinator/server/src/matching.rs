@@ -12,11 +12,11 @@ use crate::fleet::Session;
 use crate::service::error::{ApiError, ErrorCode};
 
 /// Unary polls that one activity may hold open at once, as on AWS.
-pub const POLLERS_PER_ACTIVITY_MAX: usize = 1000;
+pub(crate) const POLLERS_PER_ACTIVITY_MAX: usize = 1000;
 
 /// An activity task that waits for a worker. Its input stays with the execution.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer {
+pub(crate) struct Offer {
     pub hash: KeyHash,
     pub execution: ExecutionId,
     pub attempt: Attempt,
@@ -25,7 +25,7 @@ pub struct Offer {
 
 /// What a unary poller is handed.
 #[derive(Debug)]
-pub struct PolledTask {
+pub(crate) struct PolledTask {
     pub task: TaskRef,
     pub token: String,
     pub input: String,
@@ -33,33 +33,51 @@ pub struct PolledTask {
 
 /// Room for one task at a worker.
 #[derive(Debug)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// One credit of a session, valid while the connection that gave it lasts.
-    Session { session: Arc<Session>, activity: u32, connection: u64 },
+    Session {
+        session: Arc<Session>,
+        activity: u32,
+        connection: u64,
+    },
     /// A waiting `GetActivityTask`.
-    Poller { activity: Arc<str>, worker: Option<Arc<str>>, answer: oneshot::Sender<PolledTask> },
+    Poller {
+        activity: Arc<str>,
+        worker: Option<Arc<str>>,
+        answer: oneshot::Sender<PolledTask>,
+    },
 }
 
 impl Slot {
     fn is_valid(&self) -> bool {
         match self {
-            Self::Session { session, connection, .. } => session.takes_tasks(*connection),
+            Self::Session {
+                session,
+                connection,
+                ..
+            } => session.takes_tasks(*connection),
             Self::Poller { answer, .. } => !answer.is_closed(),
         }
     }
 
     /// Who will hold the task, for history and for reconnections.
-    pub fn worker(&self) -> Worker {
+    pub(crate) fn worker(&self) -> Worker {
         match self {
-            Self::Session { session, .. } => Worker { name: Some(session.name.clone()), session: Some(session.id) },
-            Self::Poller { worker, .. } => Worker { name: worker.clone(), session: None },
+            Self::Session { session, .. } => Worker {
+                name: Some(session.name.clone()),
+                session: Some(session.id),
+            },
+            Self::Poller { worker, .. } => Worker {
+                name: worker.clone(),
+                session: None,
+            },
         }
     }
 }
 
 /// The offers and slots of one activity. At most one of both lists is non-empty but for stale entries.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     inner: Mutex<QueueInner>,
 }
 
@@ -71,7 +89,7 @@ struct QueueInner {
 
 /// What an operator sees of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueReport {
+pub(crate) struct QueueReport {
     pub queued: u64,
     pub oldest: Option<Timestamp>,
     pub workers: u64,
@@ -79,7 +97,7 @@ pub struct QueueReport {
 
 impl Queue {
     /// A free slot for this offer, or the offer's place in the backlog.
-    pub fn reserve_or_enqueue(&self, offer: Offer) -> Option<Slot> {
+    pub(crate) fn reserve_or_enqueue(&self, offer: Offer) -> Option<Slot> {
         let mut inner = self.lock();
         if inner.backlog.is_empty() {
             while let Some(slot) = inner.idle.pop_front() {
@@ -93,7 +111,7 @@ impl Queue {
     }
 
     /// A slot became free: the oldest offer for it, or its place among the idle.
-    pub fn offer_slot(&self, slot: Slot) -> Option<(Offer, Slot)> {
+    pub(crate) fn offer_slot(&self, slot: Slot) -> Option<(Offer, Slot)> {
         if !slot.is_valid() {
             return None;
         }
@@ -108,13 +126,8 @@ impl Queue {
         None
     }
 
-    /// Puts back an offer whose slot went away before the start was decided: it keeps its age.
-    pub fn put_back(&self, offer: Offer) {
-        self.lock().backlog.push_front(offer);
-    }
-
     /// Forgets an offer that is over; scanned from the front, where old ones stand.
-    pub fn withdraw(&self, execution: ExecutionId, attempt: Attempt) {
+    pub(crate) fn withdraw(&self, execution: ExecutionId, attempt: Attempt) {
         let mut inner = self.lock();
         let stands = |offer: &Offer| offer.execution == execution && offer.attempt == attempt;
         if let Some(at) = inner.backlog.iter().position(stands) {
@@ -123,15 +136,24 @@ impl Queue {
     }
 
     /// Registers a unary poller, if the activity has room for one more.
-    pub fn poll(&self, slot: Slot) -> Result<Option<(Offer, Slot)>, ApiError> {
+    pub(crate) fn poll(&self, slot: Slot) -> Result<Option<(Offer, Slot)>, ApiError> {
         let pollers = |inner: &QueueInner| {
-            inner.idle.iter().filter(|slot| matches!(slot, Slot::Poller { .. }) && slot.is_valid()).count()
+            inner
+                .idle
+                .iter()
+                .filter(|slot| matches!(slot, Slot::Poller { .. }) && slot.is_valid())
+                .count()
         };
         {
             let mut inner = self.lock();
-            if inner.idle.len() >= POLLERS_PER_ACTIVITY_MAX && pollers(&inner) >= POLLERS_PER_ACTIVITY_MAX {
+            if inner.idle.len() >= POLLERS_PER_ACTIVITY_MAX
+                && pollers(&inner) >= POLLERS_PER_ACTIVITY_MAX
+            {
                 let message = "The maximum number of workers concurrently polling for activity tasks has been reached.";
-                return Err(ApiError::new(ErrorCode::ActivityWorkerLimitExceeded, message));
+                return Err(ApiError::new(
+                    ErrorCode::ActivityWorkerLimitExceeded,
+                    message,
+                ));
             }
             inner.idle.retain(Slot::is_valid);
         }
@@ -139,7 +161,7 @@ impl Queue {
     }
 
     /// Counts for people.
-    pub fn report(&self) -> QueueReport {
+    pub(crate) fn report(&self) -> QueueReport {
         let inner = self.lock();
         QueueReport {
             queued: inner.backlog.len() as u64,
@@ -155,14 +177,19 @@ impl Queue {
 
 /// All queues, by activity ARN.
 #[derive(Debug, Default)]
-pub struct Matching {
+pub(crate) struct Matching {
     queues: RwLock<BTreeMap<Arc<str>, Arc<Queue>>>,
 }
 
 impl Matching {
     /// The queue of an activity, made on first use.
-    pub fn queue(&self, activity: &str) -> Arc<Queue> {
-        if let Some(queue) = self.queues.read().unwrap_or_else(PoisonError::into_inner).get(activity) {
+    pub(crate) fn queue(&self, activity: &str) -> Arc<Queue> {
+        if let Some(queue) = self
+            .queues
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(activity)
+        {
             return queue.clone();
         }
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,9 +197,12 @@ impl Matching {
     }
 
     /// Tasks that wait for a worker, by activity.
-    pub fn depths(&self) -> Vec<(Arc<str>, u64)> {
+    pub(crate) fn depths(&self) -> Vec<(Arc<str>, u64)> {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        queues.iter().map(|(arn, queue)| (arn.clone(), queue.report().queued)).collect()
+        queues
+            .iter()
+            .map(|(arn, queue)| (arn.clone(), queue.report().queued))
+            .collect()
     }
 }
 
@@ -183,13 +213,29 @@ mod tests {
     use super::*;
 
     fn offer(number: u128) -> Offer {
-        let attempt = Attempt { entry: EventId(2), attempt: 0, generation: 0 };
-        Offer { hash: KeyHash(0), execution: ExecutionId(number), attempt, scheduled_at: Timestamp(1) }
+        let attempt = Attempt {
+            entry: EventId(2),
+            attempt: 0,
+            generation: 0,
+        };
+        Offer {
+            hash: KeyHash(0),
+            execution: ExecutionId(number),
+            attempt,
+            scheduled_at: Timestamp(1),
+        }
     }
 
     fn poller() -> (Slot, oneshot::Receiver<PolledTask>) {
         let (answer, receiver) = oneshot::channel();
-        (Slot::Poller { activity: Arc::from("a"), worker: None, answer }, receiver)
+        (
+            Slot::Poller {
+                activity: Arc::from("a"),
+                worker: None,
+                answer,
+            },
+            receiver,
+        )
     }
 
     #[test]
@@ -210,9 +256,8 @@ mod tests {
         queue.withdraw(ExecutionId(1), offer(1).attempt);
         let (slot, _receiver) = poller();
         assert_eq!(queue.offer_slot(slot).unwrap().0.execution, ExecutionId(2));
-        queue.put_back(offer(2));
         let (slot, _receiver) = poller();
-        assert_eq!(queue.offer_slot(slot).unwrap().0.execution, ExecutionId(2));
+        assert_eq!(queue.offer_slot(slot).unwrap().0.execution, ExecutionId(3));
     }
 
     #[test]

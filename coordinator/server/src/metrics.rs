@@ -16,13 +16,13 @@ use stepfleet_engine::{Event, EventBody};
 
 /// Cheap handle on all metrics.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     inner: Arc<Inner>,
 }
 
 /// Which face a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Face {
+pub(crate) enum Face {
     Aws,
     Grpc,
 }
@@ -91,21 +91,27 @@ impl Default for Metrics {
 
 impl Metrics {
     /// All metrics at zero.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             inner: Arc::new(Inner::new()),
         }
     }
 
     /// The Prometheus text of everything (OpenMetrics 1.0).
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.inner.registry).expect("writing to a String cannot fail");
         text
     }
 
     /// One answered request; `code` is `OK` or the exception's name.
-    pub fn request(&self, face: Face, operation: &'static str, code: &'static str, seconds: f64) {
+    pub(crate) fn request(
+        &self,
+        face: Face,
+        operation: &'static str,
+        code: &'static str,
+        seconds: f64,
+    ) {
         self.inner
             .requests
             .get_or_create(&RequestLabels {
@@ -121,12 +127,12 @@ impl Metrics {
     }
 
     /// An execution was started.
-    pub fn started(&self) {
+    pub(crate) fn started(&self) {
         self.inner.executions_started.inc();
     }
 
     /// An execution was closed with this status.
-    pub fn closed(&self, status: Status) {
+    pub(crate) fn closed(&self, status: Status) {
         self.inner
             .executions_closed
             .get_or_create(&StatusLabels {
@@ -136,22 +142,22 @@ impl Metrics {
     }
 
     /// Executions that are open now.
-    pub fn executions_live(&self, count: u64) {
+    pub(crate) fn executions_live(&self, count: u64) {
         set(&self.inner.executions_live, count);
     }
 
     /// Executions that are in memory now.
-    pub fn executions_resident(&self, count: u64) {
+    pub(crate) fn executions_resident(&self, count: u64) {
         set(&self.inner.executions_resident, count);
     }
 
     /// An execution was set aside because an invariant broke.
-    pub fn quarantined(&self) {
+    pub(crate) fn quarantined(&self) {
         self.inner.executions_quarantined.inc();
     }
 
     /// These events were recorded; those of activity tasks are counted by kind.
-    pub fn recorded(&self, events: &[Event]) {
+    pub(crate) fn recorded(&self, events: &[Event]) {
         self.inner
             .events
             .inc_by(u64::try_from(events.len()).unwrap_or(u64::MAX));
@@ -170,7 +176,7 @@ impl Metrics {
     }
 
     /// Tasks of one activity that wait for a worker now.
-    pub fn activity_queue_depth(&self, activity: &str, count: u64) {
+    pub(crate) fn activity_queue_depth(&self, activity: &str, count: u64) {
         let labels = ActivityLabels {
             activity: activity.to_owned(),
         };
@@ -181,14 +187,14 @@ impl Metrics {
     }
 
     /// The activity is gone: its series ends.
-    pub fn activity_forgotten(&self, activity: &str) {
+    pub(crate) fn activity_forgotten(&self, activity: &str) {
         self.inner.activity_queue_depth.remove(&ActivityLabels {
             activity: activity.to_owned(),
         });
     }
 
     /// One commit of this many chunks took this long, its sync included.
-    pub fn appended(&self, chunks: usize, took_ms: i64) {
+    pub(crate) fn appended(&self, chunks: usize, took_ms: i64) {
         self.inner
             .chunks
             .inc_by(u64::try_from(chunks).unwrap_or(u64::MAX));
@@ -197,28 +203,28 @@ impl Metrics {
             .observe(Duration::from_millis(u64::try_from(took_ms).unwrap_or(0)).as_secs_f64());
     }
 
-    /// Bytes that the log holds now.
-    pub fn log_bytes(&self, bytes: u64) {
+    /// Bytes of the log since the last checkpoint.
+    pub(crate) fn log_bytes(&self, bytes: u64) {
         set(&self.inner.log_bytes, bytes);
     }
 
     /// Worker sessions that are known now.
-    pub fn sessions(&self, count: u64) {
+    pub(crate) fn sessions(&self, count: u64) {
         set(&self.inner.sessions, count);
     }
 
     /// A `GetActivityTask` began to wait; dropping the guard ends it.
-    pub fn poller(&self) -> GaugeGuard {
+    pub(crate) fn poller(&self) -> GaugeGuard {
         GaugeGuard::new(&self.inner.pollers)
     }
 
     /// A connection was accepted; dropping the guard ends it.
-    pub fn connection(&self) -> GaugeGuard {
+    pub(crate) fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.inner.connections)
     }
 
     /// A request was refused to protect the coordinator; `reason` is a fixed word (`overload`, `disk`, `memory`, …).
-    pub fn refused(&self, reason: &'static str) {
+    pub(crate) fn refused(&self, reason: &'static str) {
         self.inner
             .refused
             .get_or_create(&ReasonLabels { reason })
@@ -228,7 +234,7 @@ impl Metrics {
 
 /// Counts one while it lives.
 #[derive(Debug)]
-pub struct GaugeGuard(Gauge);
+pub(crate) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
     fn new(gauge: &Gauge) -> Self {

@@ -1,16 +1,16 @@
 //! Partitions and the hosts that own them. A partition's executions are changed by one task only, through one path:
 //! message → decide → events → log → effects.
 
-pub mod batch;
-pub mod desk;
-pub mod handle;
-pub mod history;
-pub mod host;
-pub mod load;
-pub mod message;
-pub mod recovery;
-pub mod resident;
-pub mod rows;
+pub(crate) mod batch;
+pub(crate) mod desk;
+pub(crate) mod handle;
+pub(crate) mod history;
+pub(crate) mod host;
+pub(crate) mod load;
+pub(crate) mod message;
+pub(crate) mod recovery;
+pub(crate) mod resident;
+pub(crate) mod rows;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stepfleet_engine::KeyHash;
 use tokio::sync::mpsc;
 
-pub use host::{Host, Mailbox};
-pub use message::Message;
+pub(crate) use host::Mailbox;
+pub(crate) use message::Message;
 
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -33,7 +33,7 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Sends to one host.
 #[derive(Clone)]
-pub struct HostHandle {
+pub(crate) struct HostHandle {
     inner: Arc<HostInner>,
 }
 
@@ -51,51 +51,79 @@ impl fmt::Debug for HostHandle {
 
 impl HostHandle {
     /// A handle and the mailbox that its messages reach.
-    pub fn new() -> (Self, Mailbox) {
+    pub(crate) fn new() -> (Self, Mailbox) {
         let (urgent, urgent_receiver) = mpsc::channel(URGENT_MAX);
         let (starts, starts_receiver) = mpsc::channel(STARTS_MAX);
         let bytes = Arc::new(AtomicUsize::new(0));
-        let inner = Arc::new(HostInner { urgent, starts, bytes: bytes.clone() });
-        (Self { inner }, Mailbox { urgent: urgent_receiver, starts: starts_receiver, bytes })
+        let inner = Arc::new(HostInner {
+            urgent,
+            starts,
+            bytes: bytes.clone(),
+        });
+        (
+            Self { inner },
+            Mailbox {
+                urgent: urgent_receiver,
+                starts: starts_receiver,
+                bytes,
+            },
+        )
     }
 
     /// A start: refused when too many wait.
-    pub fn send_start(&self, message: Message) -> Result<(), ApiError> {
+    pub(crate) fn send_start(&self, message: Message) -> Result<(), ApiError> {
         self.admit(&message)?;
-        self.inner.starts.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(message) => {
-                self.inner.bytes.fetch_sub(message.bytes(), Ordering::Relaxed);
-                throttled()
-            }
-            mpsc::error::TrySendError::Closed(_) => going_down(),
-        })
+        self.inner
+            .starts
+            .try_send(message)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(message) => {
+                    self.inner
+                        .bytes
+                        .fetch_sub(message.bytes(), Ordering::Relaxed);
+                    throttled()
+                }
+                mpsc::error::TrySendError::Closed(_) => going_down(),
+            })
     }
 
     /// Anything that ends work or reads: waits for room.
-    pub async fn send(&self, message: Message) -> Result<(), ApiError> {
+    pub(crate) async fn send(&self, message: Message) -> Result<(), ApiError> {
         self.admit(&message)?;
-        self.inner.urgent.send(message).await.map_err(|_closed| going_down())
+        self.inner
+            .urgent
+            .send(message)
+            .await
+            .map_err(|_closed| going_down())
     }
 
     /// What was taken in already: waits for room and is never refused.
-    pub async fn send_admitted(&self, message: Message) {
-        self.inner.bytes.fetch_add(message.bytes(), Ordering::Relaxed);
+    pub(crate) async fn send_admitted(&self, message: Message) {
+        self.inner
+            .bytes
+            .fetch_add(message.bytes(), Ordering::Relaxed);
         // A closed mailbox means that the process ends; the worker sends again what was not confirmed.
         let _gone = self.inner.urgent.send(message).await;
     }
 
     /// From within a host or a thread that must not wait. When the mailbox is full a task waits for room instead.
-    pub fn send_later(&self, message: Message) {
-        self.inner.bytes.fetch_add(message.bytes(), Ordering::Relaxed);
+    pub(crate) fn send_later(&self, message: Message) {
+        self.inner
+            .bytes
+            .fetch_add(message.bytes(), Ordering::Relaxed);
         if let Err(mpsc::error::TrySendError::Full(message)) = self.inner.urgent.try_send(message) {
             let urgent = self.inner.urgent.clone();
-            crate::task::spawn("deliver to host", async move { drop(urgent.send(message).await) });
+            crate::task::spawn("deliver to host", async move {
+                drop(urgent.send(message).await)
+            });
         }
     }
 
     /// From a thread outside the runtime.
-    pub fn send_blocking(&self, message: Message) {
-        self.inner.bytes.fetch_add(message.bytes(), Ordering::Relaxed);
+    pub(crate) fn send_blocking(&self, message: Message) {
+        self.inner
+            .bytes
+            .fetch_add(message.bytes(), Ordering::Relaxed);
         let _gone = self.inner.urgent.blocking_send(message);
     }
 
@@ -115,40 +143,43 @@ fn throttled() -> ApiError {
 }
 
 /// The refusal of everything while the process ends.
-pub fn going_down() -> ApiError {
+pub(crate) fn going_down() -> ApiError {
     let message = "the coordinator is shutting down; try again";
     ApiError::new(ErrorCode::ServiceUnavailable, message).with_retry_after_ms(500)
 }
 
 /// All hosts of this process.
 #[derive(Clone, Debug)]
-pub struct Partitions {
+pub(crate) struct Partitions {
     hosts: Arc<[HostHandle]>,
     count: u16,
 }
 
 impl Partitions {
     /// `hosts` own equal, contiguous runs of the `count` partitions.
-    pub fn new(hosts: Vec<HostHandle>, count: u16) -> Self {
-        Self { hosts: hosts.into(), count }
+    pub(crate) fn new(hosts: Vec<HostHandle>, count: u16) -> Self {
+        Self {
+            hosts: hosts.into(),
+            count,
+        }
     }
 
     /// The host of a hash.
-    pub fn host(&self, hash: KeyHash) -> &HostHandle {
+    pub(crate) fn host(&self, hash: KeyHash) -> &HostHandle {
         &self.hosts[self.host_index(hash)]
     }
 
     /// Index of the host of a hash.
-    pub fn host_index(&self, hash: KeyHash) -> usize {
+    pub(crate) fn host_index(&self, hash: KeyHash) -> usize {
         let per_host = usize::from(self.count).div_ceil(self.hosts.len());
         usize::from(hash.partition(self.count).0) / per_host
     }
 
-    pub fn hosts(&self) -> &[HostHandle] {
+    pub(crate) fn hosts(&self) -> &[HostHandle] {
         &self.hosts
     }
 
-    pub fn send_later(&self, hash: KeyHash, message: Message) {
+    pub(crate) fn send_later(&self, hash: KeyHash, message: Message) {
         self.host(hash).send_later(message);
     }
 }

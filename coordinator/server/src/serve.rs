@@ -26,23 +26,27 @@ use crate::rpc::fleet::FleetFace;
 use crate::service::Service;
 use crate::shared::Shared;
 
-pub use open::restore;
+pub(crate) use open::restore;
 
 /// How long the last checkpoint may take at shutdown: without it the next start replays more of the log, no more.
 const LAST_CHECKPOINT: Duration = Duration::from_secs(20);
 
 /// Counters that the background tasks share.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Log bytes since the last checkpoint.
     pub log_bytes: AtomicU64,
+    /// Executions that are open.
+    pub live: AtomicU64,
 }
 
 /// Serves until SIGTERM, SIGINT or a fault that makes going on unsafe.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let options = net::Options::new(&config, metrics.clone()).context("TLS")?;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| bind_hint(&config))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| bind_hint(&config))?;
     let running = open::open(&config, metrics.clone()).await?;
     let shared = running.shared.clone();
     let readiness = Readiness::new();
@@ -55,7 +59,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(listen = %listener.local_addr()?, data = %open::data_name(&config), "ready");
 
     let edge = CancellationToken::new();
-    let serving = crate::task::spawn("listener", net::serve(listener, router, options, edge.clone()));
+    let serving = crate::task::spawn(
+        "listener",
+        net::serve(listener, router, options, edge.clone()),
+    );
     shared.stop.cancelled().await;
     tracing::info!("draining: finishing what was accepted");
     readiness.set(Ready::No("draining"));
@@ -66,7 +73,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     if shared.fatal_reason().is_none() {
         let last = tokio::time::timeout(LAST_CHECKPOINT, checkpoint::run(&shared));
         if !matches!(last.await, Ok(Ok(()))) {
-            tracing::warn!("the last checkpoint did not complete; the next start replays the log instead");
+            tracing::warn!(
+                "the last checkpoint did not complete; the next start replays the log instead"
+            );
         }
     }
     running.finish().await;
@@ -90,7 +99,10 @@ async fn routes(
     metrics: Metrics,
 ) -> anyhow::Result<(Router, crate::rpc::Health)> {
     let drain = service.shared.stop.clone();
-    let fleet = FleetFace { service: service.clone(), session_ttl: Duration::from_secs(config.session_ttl_s) };
+    let fleet = FleetFace {
+        service: service.clone(),
+        session_ttl: Duration::from_secs(config.session_ttl_s),
+    };
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
     let web = crate::aws::router(face).merge(crate::http::router(readiness, metrics));
@@ -102,7 +114,10 @@ async fn routes(
 fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<JoinHandle<()>> {
     let days = config.retention_days;
     vec![
-        crate::task::spawn("checkpoints", checkpoint::every(shared.clone(), config.checkpoint.clone())),
+        crate::task::spawn(
+            "checkpoints",
+            checkpoint::every(shared.clone(), config.checkpoint.clone()),
+        ),
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
     ]
@@ -111,9 +126,13 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
 /// SIGTERM and SIGINT begin the drain.
 async fn signals(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals cannot be watched; stop the process with SIGKILL, nothing acknowledged is lost");
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::warn!(
+            "signals cannot be watched; stop the process with SIGKILL, nothing acknowledged is lost"
+        );
         return;
     };
     tokio::select! {

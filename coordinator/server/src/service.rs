@@ -1,17 +1,17 @@
 //! The service layer: one typed function per operation, called by both faces. It checks meaning (names, ARNs, sizes,
 //! existence), talks to hosts and catalogue, and answers in the service's own types.
 
-pub mod activities;
-pub mod admin;
-pub mod api;
-pub mod error;
-pub mod executions;
-pub mod history;
-pub mod lists;
-pub mod machines;
-pub mod page;
-pub mod tasks;
-pub mod watch;
+pub(crate) mod activities;
+pub(crate) mod admin;
+pub(crate) mod api;
+pub(crate) mod error;
+pub(crate) mod executions;
+pub(crate) mod history;
+pub(crate) mod lists;
+pub(crate) mod machines;
+pub(crate) mod page;
+pub(crate) mod tasks;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use error::{ApiError, ErrorCode};
 
 /// The handle of a running coordinator.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
     /// `roleArn` of machines that were created without one.
     pub(crate) role_default: Arc<str>,
@@ -40,24 +40,27 @@ pub struct Service {
 
 /// Where an execution lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub id: ExecutionId,
     pub hash: KeyHash,
 }
 
 /// The identity of an execution: a hash of its whole name, so that the name alone leads to it.
-pub fn place(namespace: &str, machine: &str, name: &str) -> Place {
+pub(crate) fn place(namespace: &str, machine: &str, name: &str) -> Place {
     let mut hasher = Sha256::new();
     for part in [namespace, "\0", machine, "\0", name] {
         hasher.update(part.as_bytes());
     }
     let digest = hasher.finalize();
     let id = u128::from_be_bytes(digest[..16].try_into().expect("a digest has 32 bytes"));
-    Place { id: ExecutionId(id), hash: KeyHash(u16::from_be_bytes([digest[16], digest[17]])) }
+    Place {
+        id: ExecutionId(id),
+        hash: KeyHash(u16::from_be_bytes([digest[16], digest[17]])),
+    }
 }
 
 impl Service {
-    pub fn new(shared: Arc<Shared>, config: &Config) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, config: &Config) -> Self {
         Self {
             shared,
             role_default: Arc::from(config.role_default.as_str()),
@@ -72,7 +75,11 @@ impl Service {
         request: impl FnOnce(oneshot::Sender<T>) -> ReadRequest,
     ) -> Result<T, ApiError> {
         let (answer, receiver) = oneshot::channel();
-        self.shared.partitions().host(hash).send(Message::Read(request(answer))).await?;
+        self.shared
+            .partitions()
+            .host(hash)
+            .send(Message::Read(request(answer)))
+            .await?;
         receiver.await.map_err(|_gone| going_down())
     }
 
@@ -93,28 +100,46 @@ impl Service {
 pub(crate) fn machine_name<'a>(caller: &Caller, text: &'a str) -> Result<&'a str, ApiError> {
     let arn = arn::parse(text)?;
     match arn.resource {
-        Resource::StateMachine { name, qualifier: None } if arn.account == caller.namespace.as_ref() => Ok(name),
+        Resource::StateMachine {
+            name,
+            qualifier: None,
+        } if arn.account == caller.namespace.as_ref() => Ok(name),
         Resource::StateMachine { .. } => Err(machine_missing(text)),
-        other => Err(arn::wrong_kind(&other)),
+        other @ (Resource::Execution { .. }
+        | Resource::Activity { .. }
+        | Resource::Other { .. }) => Err(arn::wrong_kind(&other)),
     }
 }
 
 pub(crate) fn machine_missing(text: &str) -> ApiError {
-    ApiError::new(ErrorCode::StateMachineDoesNotExist, format!("State Machine Does Not Exist: '{text}'"))
+    ApiError::new(
+        ErrorCode::StateMachineDoesNotExist,
+        format!("State Machine Does Not Exist: '{text}'"),
+    )
 }
 
 /// Machine and execution name in an execution ARN of the caller's namespace.
-pub(crate) fn execution_names<'a>(caller: &Caller, text: &'a str) -> Result<(&'a str, &'a str), ApiError> {
+pub(crate) fn execution_names<'a>(
+    caller: &Caller,
+    text: &'a str,
+) -> Result<(&'a str, &'a str), ApiError> {
     let arn = arn::parse(text)?;
     match arn.resource {
-        Resource::Execution { machine, name } if arn.account == caller.namespace.as_ref() => Ok((machine, name)),
+        Resource::Execution { machine, name } if arn.account == caller.namespace.as_ref() => {
+            Ok((machine, name))
+        }
         Resource::Execution { .. } => Err(execution_missing(text)),
-        other => Err(arn::wrong_kind(&other)),
+        other @ (Resource::StateMachine { .. }
+        | Resource::Activity { .. }
+        | Resource::Other { .. }) => Err(arn::wrong_kind(&other)),
     }
 }
 
 pub(crate) fn execution_missing(text: &str) -> ApiError {
-    ApiError::new(ErrorCode::ExecutionDoesNotExist, format!("Execution Does Not Exist: '{text}'"))
+    ApiError::new(
+        ErrorCode::ExecutionDoesNotExist,
+        format!("Execution Does Not Exist: '{text}'"),
+    )
 }
 
 /// A JSON text that a client sent, or the refusal in this operation's words.

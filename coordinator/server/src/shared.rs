@@ -27,7 +27,7 @@ use crate::writer::WriterHandle;
 
 /// Shared parts.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub tokens: TokenKeys,
@@ -58,19 +58,27 @@ pub struct Shared {
 
 impl Shared {
     /// The hosts; set before the first message.
-    pub fn partitions(&self) -> &Partitions {
-        self.partitions.get().expect("hosts are made before anything is served")
+    pub(crate) fn partitions(&self) -> &Partitions {
+        self.partitions
+            .get()
+            .expect("hosts are made before anything is served")
     }
 
     /// Ends the process with this reason: going on could lose something.
-    pub fn fail(&self, reason: String) {
+    pub(crate) fn fail(&self, reason: String) {
         tracing::error!(reason, "stopping");
-        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.fatal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(reason);
         self.stop.cancel();
     }
 
-    pub fn fatal_reason(&self) -> Option<String> {
-        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn fatal_reason(&self) -> Option<String> {
+        self.fatal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -95,28 +103,30 @@ impl Services for Shared {
         match resource {
             Resource::Activity { .. } => true,
             Resource::Lambda { .. } => false,
-            Resource::Integration(integration) => self.integrations.served(integration) != Served::No,
+            Resource::Integration(integration) => {
+                self.integrations.served(integration) != Served::No
+            }
         }
     }
 }
 
 /// Why new work is refused now.
 #[derive(Debug, Default)]
-pub struct Pressure {
+pub(crate) struct Pressure {
     storage: AtomicBool,
     reason: Mutex<Option<String>>,
 }
 
 impl Pressure {
     /// The log refused an append; told once per outage.
-    pub fn storage_failed(&self, error: &StoreError) {
+    pub(crate) fn storage_failed(&self, error: &StoreError) {
         if !self.storage.swap(true, Ordering::AcqRel) {
             tracing::error!(%error, "storage refuses writes; nothing is acknowledged until it takes them");
         }
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
 
-    pub fn storage_recovered(&self) {
+    pub(crate) fn storage_recovered(&self) {
         if self.storage.load(Ordering::Relaxed) && self.storage.swap(false, Ordering::AcqRel) {
             tracing::info!("storage takes writes again");
             *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -124,20 +134,24 @@ impl Pressure {
     }
 
     /// Refuses what would have to be stored while storage refuses it.
-    pub fn check(&self) -> Result<(), ApiError> {
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
         match self.refusing() {
             None => Ok(()),
             Some(reason) => {
-                let message = format!("the coordinator cannot store anything now ({reason}); try again");
+                let message =
+                    format!("the coordinator cannot store anything now ({reason}); try again");
                 Err(ApiError::new(ErrorCode::ServiceUnavailable, message).with_retry_after_ms(1000))
             }
         }
     }
 
-    pub fn refusing(&self) -> Option<String> {
+    pub(crate) fn refusing(&self) -> Option<String> {
         if !self.storage.load(Ordering::Acquire) {
             return None;
         }
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

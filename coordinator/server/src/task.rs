@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 /// Runs a future as a task of this name.
-pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -16,7 +16,7 @@ where
 }
 
 /// Runs a blocking function on the pool for them.
-pub fn blocking<F, T>(name: &'static str, function: F) -> JoinHandle<T>
+pub(crate) fn blocking<F, T>(name: &'static str, function: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,

@@ -14,7 +14,7 @@ const PLAIN_BYTES: usize = 38;
 const SEALED_BYTES: usize = 2 + PLAIN_BYTES + 16;
 
 /// The keys of one cluster. Old keys stay able to open for the longest life of a task.
-pub struct TokenKeys {
+pub(crate) struct TokenKeys {
     cipher: Aes256GcmSiv,
     key_id: u8,
     cluster: [u8; 16],
@@ -22,24 +22,36 @@ pub struct TokenKeys {
 
 impl fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenKeys").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("TokenKeys")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }
 
 impl TokenKeys {
     /// Keys from 32 secret bytes, bound to one cluster id.
-    pub fn new(key_id: u8, secret: &[u8; 32], cluster: [u8; 16]) -> Self {
-        Self { cipher: Aes256GcmSiv::new(secret.into()), key_id, cluster }
+    pub(crate) fn new(key_id: u8, secret: &[u8; 32], cluster: [u8; 16]) -> Self {
+        Self {
+            cipher: Aes256GcmSiv::new(secret.into()),
+            key_id,
+            cluster,
+        }
     }
 
     /// Seals a reference into URL-safe text.
-    pub fn seal(&self, task: &TaskRef) -> String {
+    pub(crate) fn seal(&self, task: &TaskRef) -> String {
         let plain = encode(task);
         // Every message is unique and the mode resists nonce reuse, so a constant nonce makes sealing deterministic
         // and tokens short; equal tokens only ever mean equal attempts.
         let sealed = self
             .cipher
-            .encrypt(Nonce::from_slice(&[0; 12]), Payload { msg: &plain, aad: &self.cluster })
+            .encrypt(
+                Nonce::from_slice(&[0; 12]),
+                Payload {
+                    msg: &plain,
+                    aad: &self.cluster,
+                },
+            )
             .expect("38 bytes are far below the cipher's bound");
         let mut bytes = Vec::with_capacity(SEALED_BYTES);
         bytes.extend_from_slice(&[VERSION, self.key_id]);
@@ -48,21 +60,22 @@ impl TokenKeys {
     }
 
     /// Opens a token; `None` for anything that this cluster did not seal.
-    pub fn open(&self, token: &str) -> Option<TaskRef> {
+    pub(crate) fn open(&self, token: &str) -> Option<TaskRef> {
         let mut bytes = [0; SEALED_BYTES + 2];
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
         if length != SEALED_BYTES || bytes[0] != VERSION || bytes[1] != self.key_id {
             return None;
         }
-        let sealed = Payload { msg: &bytes[2..SEALED_BYTES], aad: &self.cluster };
-        let plain = self.cipher.decrypt(Nonce::from_slice(&[0; 12]), sealed).ok()?;
+        let sealed = Payload {
+            msg: &bytes[2..SEALED_BYTES],
+            aad: &self.cluster,
+        };
+        let plain = self
+            .cipher
+            .decrypt(Nonce::from_slice(&[0; 12]), sealed)
+            .ok()?;
         decode(&plain)
     }
-}
-
-/// The form in which a token may appear in logs: six bytes of its hash.
-pub fn short_hash(token: &str) -> String {
-    format!("{:012x}", xxhash_rust::xxh3::xxh3_64(token.as_bytes()) & 0xffff_ffff_ffff)
 }
 
 fn encode(task: &TaskRef) -> [u8; PLAIN_BYTES] {
@@ -77,7 +90,13 @@ fn encode(task: &TaskRef) -> [u8; PLAIN_BYTES] {
 }
 
 fn decode(plain: &[u8]) -> Option<TaskRef> {
-    let array4 = |at: usize| plain.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+    let array4 = |at: usize| {
+        plain
+            .get(at..at + 4)?
+            .try_into()
+            .ok()
+            .map(u32::from_be_bytes)
+    };
     Some(TaskRef {
         hash: KeyHash(u16::from_be_bytes(plain.get(..2)?.try_into().ok()?)),
         execution: ExecutionId(u128::from_be_bytes(plain.get(2..18)?.try_into().ok()?)),
@@ -99,7 +118,11 @@ mod tests {
             hash: KeyHash(513),
             execution: ExecutionId(7 << 100 | 5),
             incarnation: 1_700_000_000,
-            attempt: Attempt { entry: EventId(4), attempt: 2, generation: 1 },
+            attempt: Attempt {
+                entry: EventId(4),
+                attempt: 2,
+                generation: 1,
+            },
         }
     }
 
@@ -117,7 +140,11 @@ mod tests {
         for at in 0..token.len() - 1 {
             let mut forged: Vec<u8> = token.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
-            assert_eq!(keys.open(std::str::from_utf8(&forged).unwrap()), None, "position {at}");
+            assert_eq!(
+                keys.open(std::str::from_utf8(&forged).unwrap()),
+                None,
+                "position {at}"
+            );
         }
     }
 

@@ -17,48 +17,58 @@ const JOBS_MAX: usize = 4096;
 
 /// One job.
 #[derive(Debug)]
-pub enum Job {
+pub(crate) enum Job {
     /// Rows of executions of one host; the host hears when they are written.
-    Rows { rows: Vec<Row>, host: Option<HostHandle>, written: Vec<(ExecutionId, u64)> },
+    Rows {
+        rows: Vec<Row>,
+        host: Option<HostHandle>,
+        written: Vec<(ExecutionId, u64)>,
+    },
     /// Everything before this job becomes durable and covers these sequences.
-    Checkpoint { covered: Vec<(PartitionId, Seq)>, answer: oneshot::Sender<Result<(), StoreError>> },
+    Checkpoint {
+        covered: Vec<(PartitionId, Seq)>,
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
     /// Answered when every job before it is done.
     Barrier { answer: oneshot::Sender<()> },
 }
 
 /// Hands jobs to the writer.
 #[derive(Clone, Debug)]
-pub struct WriterHandle {
+pub(crate) struct WriterHandle {
     jobs: mpsc::Sender<Job>,
     failing: Arc<AtomicU64>,
 }
 
 impl WriterHandle {
     /// Queues a job, or gives it back when the queue is full.
-    pub fn try_submit(&self, job: Job) -> Result<(), Job> {
+    pub(crate) fn try_submit(&self, job: Job) -> Result<(), Job> {
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
         })
     }
 
     /// Queues a job, waiting for room.
-    pub async fn submit(&self, job: Job) {
+    pub(crate) async fn submit(&self, job: Job) {
         // A closed queue means that the process is going down; what is not in rows is in the log.
         let _gone = self.jobs.send(job).await;
     }
 
     /// Whether the last write failed (a full disk): rows wait and are tried again.
-    pub fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed) > 0
     }
 }
 
 /// Starts the writer thread. It ends when every handle is gone and the queue is empty.
-pub fn start(store: Arc<dyn StateStore>) -> std::io::Result<(WriterHandle, JoinHandle<()>)> {
+pub(crate) fn start(store: Arc<dyn StateStore>) -> std::io::Result<(WriterHandle, JoinHandle<()>)> {
     let (jobs, receiver) = mpsc::channel(JOBS_MAX);
     let failing = Arc::new(AtomicU64::new(0));
     let thread = std::thread::Builder::new().name("state-writer".into());
-    let handle = WriterHandle { jobs, failing: failing.clone() };
+    let handle = WriterHandle {
+        jobs,
+        failing: failing.clone(),
+    };
     let join = thread.spawn(move || serve(store.as_ref(), receiver, &failing))?;
     Ok((handle, join))
 }
@@ -66,7 +76,11 @@ pub fn start(store: Arc<dyn StateStore>) -> std::io::Result<(WriterHandle, JoinH
 fn serve(store: &dyn StateStore, mut jobs: mpsc::Receiver<Job>, failing: &AtomicU64) {
     while let Some(job) = jobs.blocking_recv() {
         match job {
-            Job::Rows { rows, host, written } => {
+            Job::Rows {
+                rows,
+                host,
+                written,
+            } => {
                 write_until_done(store, &rows, failing);
                 if let Some(host) = host {
                     host.send_blocking(Message::Written(written));

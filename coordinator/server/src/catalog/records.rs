@@ -10,14 +10,14 @@ use crate::service::error::{ApiError, ErrorCode};
 
 /// A record with the version under which it is stored.
 #[derive(Clone, Debug)]
-pub struct Versioned<T> {
+pub(crate) struct Versioned<T> {
     pub version: u64,
     pub record: T,
 }
 
 /// `machine/<namespace>/<name>`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineRecord {
+pub(crate) struct MachineRecord {
     pub namespace: Arc<str>,
     pub name: Arc<str>,
     pub arn: Arc<str>,
@@ -32,7 +32,7 @@ pub struct MachineRecord {
 
 /// `revision/<namespace>/<name>/<number>`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RevisionRecord {
+pub(crate) struct RevisionRecord {
     pub definition: Arc<str>,
     pub role_arn: String,
     pub created_at: i64,
@@ -44,7 +44,7 @@ pub struct RevisionRecord {
 
 /// `activity/<namespace>/<name>`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ActivityRecord {
+pub(crate) struct ActivityRecord {
     pub namespace: Arc<str>,
     pub name: Arc<str>,
     pub arn: Arc<str>,
@@ -54,16 +54,22 @@ pub struct ActivityRecord {
 }
 
 /// The stored form of a record.
-pub fn write<T: Serialize>(record: &T) -> Vec<u8> {
+pub(crate) fn write<T: Serialize>(record: &T) -> Vec<u8> {
     serde_json::to_vec(record).expect("records are plain data")
 }
 
 impl<T: DeserializeOwned> Versioned<T> {
     /// Reads a stored record.
-    pub fn read(entry: &Entry) -> Result<Self, ApiError> {
+    pub(crate) fn read(entry: &Entry) -> Result<Self, ApiError> {
         let record = serde_json::from_slice(&entry.value).map_err(|error| {
-            ApiError::new(ErrorCode::InternalServerError, format!("a control record cannot be read: {error}"))
+            ApiError::new(
+                ErrorCode::InternalServerError,
+                format!("a control record cannot be read: {error}"),
+            )
         })?;
-        Ok(Self { version: entry.version, record })
+        Ok(Self {
+            version: entry.version,
+            record,
+        })
     }
 }

@@ -14,7 +14,7 @@ use crate::service::api::Caller;
 
 /// One activity that a session serves.
 #[derive(Debug)]
-pub struct Served {
+pub(crate) struct Served {
     pub arn: Arc<str>,
     pub queue: Arc<Queue>,
     pub slots: u32,
@@ -22,7 +22,7 @@ pub struct Served {
 
 /// A worker's session.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     pub id: SessionId,
     pub name: Arc<str>,
     pub caller: Caller,
@@ -52,11 +52,21 @@ struct Inner {
 }
 
 fn key(task: &TaskRef) -> HeldKey {
-    (task.execution, task.attempt.entry, task.attempt.attempt, task.attempt.generation)
+    (
+        task.execution,
+        task.attempt.entry,
+        task.attempt.attempt,
+        task.attempt.generation,
+    )
 }
 
 impl Session {
-    pub fn new(id: SessionId, name: Arc<str>, caller: Caller, activities: Vec<Served>) -> Self {
+    pub(crate) fn new(
+        id: SessionId,
+        name: Arc<str>,
+        caller: Caller,
+        activities: Vec<Served>,
+    ) -> Self {
         Self {
             id,
             name,
@@ -73,7 +83,7 @@ impl Session {
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
-    pub fn connect(&self) -> (u64, u64) {
+    pub(crate) fn connect(&self) -> (u64, u64) {
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
         let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
@@ -84,7 +94,7 @@ impl Session {
     }
 
     /// Ends a connection, unless a newer one has taken over.
-    pub fn disconnect(&self, connection: u64) -> bool {
+    pub(crate) fn disconnect(&self, connection: u64) -> bool {
         let current = self.is_current(connection);
         if current {
             self.open.store(false, Ordering::Release);
@@ -93,29 +103,29 @@ impl Session {
     }
 
     /// Number of the current connection.
-    pub fn current(&self) -> u64 {
+    pub(crate) fn current(&self) -> u64 {
         self.connection.load(Ordering::Acquire)
     }
 
-    pub fn is_current(&self, connection: u64) -> bool {
+    pub(crate) fn is_current(&self, connection: u64) -> bool {
         self.current() == connection
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }
 
     /// Whether a slot given by this connection may still be used.
-    pub fn takes_tasks(&self, connection: u64) -> bool {
+    pub(crate) fn takes_tasks(&self, connection: u64) -> bool {
         self.is_open() && self.is_current(connection) && !self.draining.load(Ordering::Acquire)
     }
 
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
     }
 
     /// Hands a started task over: it is held from now on and leaves with the next message.
-    pub fn push(&self, activity: u32, task: TaskRef, mut push: Push) {
+    pub(crate) fn push(&self, activity: u32, task: TaskRef, mut push: Push) {
         let mut inner = self.lock();
         inner.pushed += 1;
         push.number = inner.pushed;
@@ -125,17 +135,20 @@ impl Session {
     }
 
     /// Takes a task out of the worker's hands; answers its activity when it was there (its slot is free then).
-    pub fn release(&self, task: &TaskRef) -> Option<u32> {
-        self.lock().held.remove(&key(task)).map(|(_, activity)| activity)
+    pub(crate) fn release(&self, task: &TaskRef) -> Option<u32> {
+        self.lock()
+            .held
+            .remove(&key(task))
+            .map(|(_, activity)| activity)
     }
 
     /// Notes that the worker holds a task from before a restart.
-    pub fn adopt(&self, task: TaskRef, activity: u32) {
+    pub(crate) fn adopt(&self, task: TaskRef, activity: u32) {
         self.lock().held.insert(key(&task), (task, activity));
     }
 
     /// Tells the worker that an attempt is over; answers the activity whose slot is free then.
-    pub fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
+    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
         let mut inner = self.lock();
         let activity = inner.held.remove(&key(task)).map(|(_, activity)| activity);
         inner.outgoing.cancelled.push(token);
@@ -143,7 +156,7 @@ impl Session {
     }
 
     /// Whether a result of this number is new.
-    pub fn accept(&self, number: u64) -> bool {
+    pub(crate) fn accept(&self, number: u64) -> bool {
         let mut inner = self.lock();
         if !inner.numbered {
             inner.numbered = true;
@@ -156,7 +169,7 @@ impl Session {
     }
 
     /// A result is durable, or refused for good with a reason.
-    pub fn settle(&self, number: u64, refusal: Option<RefusedResult>) {
+    pub(crate) fn settle(&self, number: u64, refusal: Option<RefusedResult>) {
         let mut inner = self.lock();
         inner.outgoing.refused.extend(refusal);
         inner.settled.insert(number);
@@ -171,12 +184,12 @@ impl Session {
     }
 
     /// Every task that the worker is thought to hold.
-    pub fn held(&self) -> Vec<TaskRef> {
+    pub(crate) fn held(&self) -> Vec<TaskRef> {
         self.lock().held.values().map(|(task, _)| *task).collect()
     }
 
     /// Tasks held per activity index.
-    pub fn held_by_activity(&self) -> BTreeMap<u32, u32> {
+    pub(crate) fn held_by_activity(&self) -> BTreeMap<u32, u32> {
         let mut counts = BTreeMap::new();
         for (_, activity) in self.lock().held.values() {
             *counts.entry(*activity).or_insert(0) += 1;
@@ -185,12 +198,12 @@ impl Session {
     }
 
     /// Wakes the writer of the current connection.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
     /// The next message for this connection; `None` when another connection has taken over or the session ended.
-    pub async fn next_message(&self, connection: u64) -> Option<CoordinatorMessage> {
+    pub(crate) async fn next_message(&self, connection: u64) -> Option<CoordinatorMessage> {
         loop {
             if !self.is_current(connection) || !self.is_open() {
                 return None;

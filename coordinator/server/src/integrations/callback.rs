@@ -8,7 +8,7 @@ use super::Serve;
 
 /// The integration.
 #[derive(Debug)]
-pub struct Callback;
+pub(crate) struct Callback;
 
 impl Serve for Callback {
     fn matches(&self, integration: &Integration) -> bool {

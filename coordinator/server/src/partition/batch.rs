@@ -20,7 +20,7 @@ use crate::service::error::ApiError;
 
 /// One partition of a host.
 #[derive(Debug)]
-pub struct Partition {
+pub(crate) struct Partition {
     pub id: PartitionId,
     pub epoch: Epoch,
     /// The last chunk that was given to the log.
@@ -33,12 +33,19 @@ pub struct Partition {
 }
 
 impl Partition {
-    pub fn new(id: PartitionId, epoch: Epoch, last: Seq) -> Self {
-        Self { id, epoch, last, committed: last, full: Vec::new(), open: BytesMut::new() }
+    pub(crate) fn new(id: PartitionId, epoch: Epoch, last: Seq) -> Self {
+        Self {
+            id,
+            epoch,
+            last,
+            committed: last,
+            full: Vec::new(),
+            open: BytesMut::new(),
+        }
     }
 
     /// The chunk under construction. A chunk that reached its target is closed first, so that none is ever torn.
-    pub fn chunk(&mut self) -> &mut BytesMut {
+    pub(crate) fn chunk(&mut self) -> &mut BytesMut {
         if self.open.len() >= CHUNK_BYTES_TARGET {
             self.full.push(self.open.split().freeze());
         }
@@ -54,19 +61,41 @@ impl Partition {
             self.last = Seq(self.last.0 + 1);
             *batch = batch.wrapping_add(1);
             let (partition, epoch, seq) = (self.id, self.epoch, self.last);
-            appends.push(Append { partition, epoch, seq, batch: BatchId(*batch), chunk });
+            appends.push(Append {
+                partition,
+                epoch,
+                seq,
+                batch: BatchId(*batch),
+                chunk,
+            });
         }
     }
 }
 
 /// What leaves the host once its batch is durable.
-pub enum Effect {
-    Task { reply: TaskReply, task: TaskRef, result: Result<(), ApiError> },
+pub(crate) enum Effect {
+    Task {
+        reply: TaskReply,
+        task: TaskRef,
+        result: Result<(), ApiError>,
+    },
     /// A started task for its worker.
-    Push { slot: Slot, task: TaskRef, header: Arc<Header>, input: stepfleet_asl::Payload, heartbeat_seconds: u32 },
+    Push {
+        slot: Slot,
+        task: TaskRef,
+        header: Arc<Header>,
+        input: stepfleet_asl::Payload,
+        heartbeat_seconds: u32,
+    },
     /// The attempt ended otherwise: its worker is told.
-    Cancel { session: Arc<Session>, task: TaskRef },
-    Rows { rows: Vec<Row>, written: (ExecutionId, u64) },
+    Cancel {
+        session: Arc<Session>,
+        task: TaskRef,
+    },
+    Rows {
+        rows: Vec<Row>,
+        written: (ExecutionId, u64),
+    },
     Notify(Arc<Notify>),
     /// Anything rare: an answer bound to its value.
     Run(Box<dyn FnOnce() + Send>),
@@ -86,7 +115,7 @@ impl fmt::Debug for Effect {
 }
 
 /// The append in flight.
-pub struct InFlight {
+pub(crate) struct InFlight {
     pub number: u64,
     pub appends: Vec<Append>,
     pub effects: Vec<Effect>,
@@ -96,13 +125,16 @@ pub struct InFlight {
 
 impl fmt::Debug for InFlight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InFlight").field("number", &self.number).field("chunks", &self.appends.len()).finish_non_exhaustive()
+        f.debug_struct("InFlight")
+            .field("number", &self.number)
+            .field("chunks", &self.appends.len())
+            .finish_non_exhaustive()
     }
 }
 
 /// The open batch.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// Its number; executions remember in which one they last changed.
     pub number: u64,
     /// The last batch that is durable.
@@ -114,12 +146,21 @@ pub struct Batch {
 
 impl Batch {
     /// `seed` makes batch ids unique over restarts.
-    pub fn new(seed: u128) -> Self {
-        Self { number: 1, committed: 0, effects: Vec::new(), changed: false, next_id: seed }
+    pub(crate) fn new(seed: u128) -> Self {
+        Self {
+            number: 1,
+            committed: 0,
+            effects: Vec::new(),
+            changed: false,
+            next_id: seed,
+        }
     }
 
     /// Closes the open batch: its chunks, and its effects.
-    pub fn close(&mut self, partitions: &mut [Partition]) -> (u64, Vec<Append>, Vec<Effect>) {
+    pub(crate) fn close(
+        &mut self,
+        partitions: &mut [Partition],
+    ) -> (u64, Vec<Append>, Vec<Effect>) {
         let mut appends = Vec::new();
         for partition in partitions {
             partition.take(&mut self.next_id, &mut appends);
@@ -132,12 +173,21 @@ impl Batch {
 }
 
 /// How a refused result is told to a session.
-pub fn refused(token: String, error: &ApiError) -> RefusedResult {
-    RefusedResult { task_token: token, reason: error.code.as_str().to_owned() }
+pub(crate) fn refused(token: String, error: &ApiError) -> RefusedResult {
+    RefusedResult {
+        task_token: token,
+        reason: error.code.as_str().to_owned(),
+    }
 }
 
 /// A push without its number and activity, which the session gives.
-pub fn push(token: String, task: &TaskRef, header: &Header, input: &str, heartbeat_seconds: u32) -> Push {
+pub(crate) fn push(
+    token: String,
+    task: &TaskRef,
+    header: &Header,
+    input: &str,
+    heartbeat_seconds: u32,
+) -> Push {
     Push {
         number: 0,
         task_token: token,

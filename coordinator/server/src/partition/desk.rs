@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Phase, Status, Work};
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId, Rejection, TaskRef,
-    Timestamp, decide, next_deadline,
+    Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
+    Rejection, TaskRef, Timestamp, decide, next_deadline,
 };
 use stepfleet_store::{Row, Seq};
 
@@ -29,7 +29,7 @@ const ROWS_WAITING_MAX: usize = 4096;
 
 /// A host's tools.
 #[derive(Debug)]
-pub struct Desk {
+pub(crate) struct Desk {
     pub shared: Arc<Shared>,
     pub host: HostHandle,
     pub partitions: Vec<Partition>,
@@ -53,14 +53,14 @@ pub struct Desk {
 
 /// Why a step did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StepError {
+pub(crate) enum StepError {
     Rejected(Rejection),
     /// A broken invariant: the execution is set aside.
     Broken,
 }
 
 impl Desk {
-    pub fn new(shared: Arc<Shared>, host: HostHandle, partitions: Vec<Partition>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, host: HostHandle, partitions: Vec<Partition>) -> Self {
         let first = partitions.first().map_or(0, |partition| partition.id.0);
         let seed = shared.entropy.next_u128();
         let time = shared.clock.now();
@@ -83,35 +83,42 @@ impl Desk {
     }
 
     /// The time of this turn: one reading serves a decision and the record of it.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.time
     }
 
     /// Begins a turn.
-    pub fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         self.time = self.shared.clock.now();
     }
 
     /// Decides one input and records its events; a worker slot that is free for a newly scheduled task is used in the
     /// same record.
-    pub fn step(&mut self, resident: &mut Resident, input: Input) -> Result<(), StepError> {
+    pub(crate) fn step(&mut self, resident: &mut Resident, input: Input) -> Result<(), StepError> {
         let decision = self.decide(resident, input)?;
         self.adopt(resident, decision);
         Ok(())
     }
 
     /// Takes a decision over: events are recorded, commands carried out or queued.
-    pub fn adopt(&mut self, resident: &mut Resident, decision: Decision) {
+    pub(crate) fn adopt(&mut self, resident: &mut Resident, decision: Decision) {
         let before = std::mem::replace(&mut resident.execution, decision.execution);
         let mut events = decision.events;
         let mut goes_on = false;
         for command in decision.commands {
             match command {
-                Command::Offer { activity, attempt, scheduled_at, .. } => {
+                Command::Offer {
+                    activity,
+                    attempt,
+                    scheduled_at,
+                    ..
+                } => {
                     self.offer(resident, &activity, attempt, scheduled_at, &mut events);
                 }
                 Command::Cancel { attempt } => self.cancel(&before, attempt),
-                Command::StartTask { .. } => self.shared.integrations.start(resident.id(), &command),
+                Command::StartTask { .. } => {
+                    self.shared.integrations.start(resident.id(), &command)
+                }
                 Command::Continue => goes_on = true,
                 Command::Closed => {}
             }
@@ -121,7 +128,10 @@ impl Desk {
         }
         self.reindex(resident, before.status);
         if goes_on {
-            self.host.send_later(Message::Task(super::message::TaskReport::continuation(&resident.execution)));
+            self.host
+                .send_later(Message::Task(super::message::TaskReport::continuation(
+                    &resident.execution,
+                )));
         }
     }
 
@@ -130,7 +140,8 @@ impl Desk {
             return Err(StepError::Broken);
         }
         let env = self.env();
-        let attempt = AssertUnwindSafe(|| decide(&resident.program, &resident.execution, &env, input));
+        let attempt =
+            AssertUnwindSafe(|| decide(&resident.program, &resident.execution, &env, input));
         match catch_unwind(attempt) {
             Ok(result) => result.map_err(StepError::Rejected),
             Err(_panic) => {
@@ -144,7 +155,7 @@ impl Desk {
     }
 
     /// Time, entropy and look-ups of one decision.
-    pub fn env(&self) -> Env<'_> {
+    pub(crate) fn env(&self) -> Env<'_> {
         Env {
             now: self.now(),
             entropy: self.shared.entropy.next_u64(),
@@ -162,12 +173,19 @@ impl Desk {
         events: &mut Vec<Event>,
     ) {
         let queue = self.shared.matching.queue(activity);
-        let offer = Offer { hash: resident.hash(), execution: resident.id(), attempt, scheduled_at };
+        let offer = Offer {
+            hash: resident.hash(),
+            execution: resident.id(),
+            attempt,
+            scheduled_at,
+        };
         if let Some(slot) = queue.reserve_or_enqueue(offer)
             && let Err(slot) = self.start_task(resident, attempt, slot, events)
             && let Some((offer, slot)) = queue.offer_slot(slot)
         {
-            self.shared.partitions().send_later(offer.hash, Message::Slot { offer, slot });
+            self.shared
+                .partitions()
+                .send_later(offer.hash, Message::Slot { offer, slot });
         }
     }
 
@@ -179,22 +197,40 @@ impl Desk {
         slot: Slot,
         events: &mut Vec<Event>,
     ) -> Result<(), Slot> {
-        let Ok(decision) = self.decide(resident, Input::Started { attempt, worker: slot.worker() }) else {
+        let Ok(decision) = self.decide(
+            resident,
+            Input::Started {
+                attempt,
+                worker: slot.worker(),
+            },
+        ) else {
             return Err(slot);
         };
         resident.execution = decision.execution;
         events.extend(decision.events);
-        let Some((input, heartbeat_seconds)) = activity_input(&resident.execution, attempt.entry) else {
+        let Some((input, heartbeat_seconds)) = activity_input(&resident.execution, attempt.entry)
+        else {
             return Err(slot);
         };
         let header = resident.execution.header.clone();
         let task = task_ref(&resident.execution, attempt);
-        self.batch.effects.push(Effect::Push { slot, task, header, input, heartbeat_seconds });
+        self.batch.effects.push(Effect::Push {
+            slot,
+            task,
+            header,
+            input,
+            heartbeat_seconds,
+        });
         Ok(())
     }
 
     /// A slot came for an offered task.
-    pub fn start_offered(&mut self, resident: &mut Resident, offer: Offer, slot: Slot) -> Result<(), Slot> {
+    pub(crate) fn start_offered(
+        &mut self,
+        resident: &mut Resident,
+        offer: Offer,
+        slot: Slot,
+    ) -> Result<(), Slot> {
         let before = Before::of(&resident.execution);
         let mut events = Vec::new();
         let result = self.start_task(resident, offer.attempt, slot, &mut events);
@@ -218,8 +254,15 @@ impl Desk {
             }
             let task = task_ref(before, attempt);
             if work.started_at.is_none() {
-                self.shared.matching.queue(&work.activity).withdraw(task.execution, attempt);
-            } else if let Some(session) = work.worker.session.and_then(|id| self.shared.fleet.session(id)) {
+                self.shared
+                    .matching
+                    .queue(&work.activity)
+                    .withdraw(task.execution, attempt);
+            } else if let Some(session) = work
+                .worker
+                .session
+                .and_then(|id| self.shared.fleet.session(id))
+            {
                 self.batch.effects.push(Effect::Cancel { session, task });
             }
         }
@@ -232,20 +275,34 @@ impl Desk {
         let index = usize::from(hash.partition(self.shared.partition_count).0 - self.first);
         let chunk = self.partitions[index].chunk();
         let from = chunk.len();
-        rows::encode(chunk, &resident.execution, at, before.seq + 1, before.payload, events);
+        rows::encode(
+            chunk,
+            &resident.execution,
+            at,
+            before.seq + 1,
+            before.payload,
+            events,
+        );
         let bytes = chunk.len() - from;
-        resident.tail.append(&chunk[from..], (before.event, before.payload), &resident.execution);
+        resident.tail.append(
+            &chunk[from..],
+            (before.event, before.payload),
+            &resident.execution,
+        );
         resident.changed_in = self.batch.number;
         resident.changes += 1;
         resident.touched_at = at;
         self.account(resident);
         self.batch.changed = true;
-        self.shared.counters.log_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.shared
+            .counters
+            .log_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         self.shared.metrics.recorded(events);
     }
 
     /// Brings timers and indexes in line with the execution.
-    pub fn reindex(&mut self, resident: &mut Resident, status_before: Status) {
+    pub(crate) fn reindex(&mut self, resident: &mut Resident, status_before: Status) {
         let id = resident.id();
         let deadline = next_deadline(&resident.execution);
         if deadline != resident.armed {
@@ -263,38 +320,54 @@ impl Desk {
             resident.callback_since = callback;
         }
         if status_before == Status::Running && resident.execution.status != Status::Running {
-            self.running.remove(&(resident.machine, resident.execution.started_at, id));
+            let place = (resident.machine, resident.execution.started_at, id);
+            if self.running.remove(&place) {
+                self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
+            }
             self.shared.metrics.closed(resident.execution.status);
             self.write_closed(resident);
         }
     }
 
+    /// An execution is live from now on.
+    pub(crate) fn enter(&mut self, place: (MachineNumber, Timestamp, ExecutionId)) {
+        if self.running.insert(place) {
+            self.shared.counters.live.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Counts an execution's memory anew.
-    pub fn account(&mut self, resident: &mut Resident) {
+    pub(crate) fn account(&mut self, resident: &mut Resident) {
         let bytes = resident.bytes();
         self.resident_bytes = self.resident_bytes - resident.accounted + bytes;
         resident.accounted = bytes;
     }
 
     /// An execution leaves memory.
-    pub fn forget(&mut self, resident: &mut Resident) {
+    pub(crate) fn forget(&mut self, resident: &mut Resident) {
         self.resident_bytes -= resident.accounted;
         resident.accounted = 0;
         if let Some(closed_at) = resident.execution.closed_at {
-            self.closing.remove(&(resident.machine, closed_at, resident.id()));
+            self.closing
+                .remove(&(resident.machine, closed_at, resident.id()));
         }
     }
 
-    pub fn is_over_budget(&self) -> bool {
+    pub(crate) fn is_over_budget(&self) -> bool {
         self.resident_bytes > self.shared.host_budget_bytes
     }
 
-    pub fn is_far_over_budget(&self) -> bool {
+    pub(crate) fn is_far_over_budget(&self) -> bool {
         self.resident_bytes > self.shared.host_budget_bytes.saturating_mul(2)
     }
 
     /// Executions of a state machine that only this host knows, newest first, at or after `before` in that order.
-    pub fn list(&self, machine_arn: &str, before: Option<(Timestamp, ExecutionId)>, limit: usize) -> Vec<LiveItem> {
+    pub(crate) fn list(
+        &self,
+        machine_arn: &str,
+        before: Option<(Timestamp, ExecutionId)>,
+        limit: usize,
+    ) -> Vec<LiveItem> {
         let Some(machine) = self.machines.known(machine_arn) else {
             return Vec::new();
         };
@@ -303,7 +376,12 @@ impl Desk {
         let high = (machine, at, id);
         let newest = |set: &BTreeSet<(MachineNumber, Timestamp, ExecutionId)>| {
             let items = set.range(low..high).rev().take(limit);
-            items.map(|(_, sort, execution)| LiveItem { sort: *sort, execution: *execution }).collect::<Vec<_>>()
+            items
+                .map(|(_, sort, execution)| LiveItem {
+                    sort: *sort,
+                    execution: *execution,
+                })
+                .collect::<Vec<_>>()
         };
         let mut items = newest(&self.running);
         items.extend(newest(&self.closing));
@@ -311,12 +389,20 @@ impl Desk {
     }
 
     /// Executions with open callbacks, oldest first.
-    pub fn open_callbacks(&self, after: Option<(Timestamp, ExecutionId)>, limit: usize) -> Vec<(Timestamp, ExecutionId)> {
+    pub(crate) fn open_callbacks(
+        &self,
+        after: Option<(Timestamp, ExecutionId)>,
+        limit: usize,
+    ) -> Vec<(Timestamp, ExecutionId)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.callbacks.range((from, Bound::Unbounded)).take(limit).copied().collect()
+        self.callbacks
+            .range((from, Bound::Unbounded))
+            .take(limit)
+            .copied()
+            .collect()
     }
 
-    pub fn arm(&mut self, id: ExecutionId, old: Option<Timestamp>, new: Option<Timestamp>) {
+    pub(crate) fn arm(&mut self, id: ExecutionId, old: Option<Timestamp>, new: Option<Timestamp>) {
         if let Some(at) = old {
             self.timers.remove(&(at, id));
         }
@@ -326,27 +412,45 @@ impl Desk {
     }
 
     /// The rows of a closed execution leave with the batch that closed it.
-    pub fn write_closed(&mut self, resident: &mut Resident) {
+    pub(crate) fn write_closed(&mut self, resident: &mut Resident) {
         let closed_at = resident.execution.closed_at.unwrap_or(self.now());
-        self.closing.insert((resident.machine, closed_at, resident.id()));
+        self.closing
+            .insert((resident.machine, closed_at, resident.id()));
         let rows = rows::closed(resident);
         self.write_rows(resident, rows);
     }
 
     /// Rows go to the writer once the batch that they show is durable.
-    pub fn write_rows(&mut self, resident: &Resident, rows: Vec<Row>) {
-        self.batch.effects.push(Effect::Rows { rows, written: (resident.id(), resident.changes) });
+    pub(crate) fn write_rows(&mut self, resident: &Resident, rows: Vec<Row>) {
+        self.batch.effects.push(Effect::Rows {
+            rows,
+            written: (resident.id(), resident.changes),
+        });
     }
 
     /// Lets the effects of a durable batch go.
-    pub fn release(&mut self, effects: Vec<Effect>) {
+    pub(crate) fn release(&mut self, effects: Vec<Effect>) {
         let mut woken: Vec<Arc<crate::fleet::Session>> = Vec::new();
         for effect in effects {
             let session = match effect {
-                Effect::Task { reply, task, result } => self.reply(reply, &task, result),
-                Effect::Push { slot, task, header, input, heartbeat_seconds } => {
+                Effect::Task {
+                    reply,
+                    task,
+                    result,
+                } => self.reply(reply, &task, result),
+                Effect::Push {
+                    slot,
+                    task,
+                    header,
+                    input,
+                    heartbeat_seconds,
+                } => {
                     let token = self.shared.tokens.seal(&task);
-                    self.hand_out(slot, task, push(token, &task, &header, input.text(), heartbeat_seconds))
+                    self.hand_out(
+                        slot,
+                        task,
+                        push(token, &task, &header, input.text(), heartbeat_seconds),
+                    )
                 }
                 Effect::Cancel { session, task } => {
                     if let Some(activity) = session.cancel(&task, self.shared.tokens.seal(&task)) {
@@ -390,18 +494,18 @@ impl Desk {
                 None
             }
             TaskReply::Result { session, number } => {
-                let refusal = result.err().map(|error| refused(self.shared.tokens.seal(task), &error));
+                let refusal = result
+                    .err()
+                    .map(|error| refused(self.shared.tokens.seal(task), &error));
                 session.settle(number, refusal);
                 Some(session)
             }
-            TaskReply::Heartbeat { session } => {
-                result.is_err().then(|| {
-                    if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
-                        self.shared.fleet.slot_is_free(&session, activity);
-                    }
-                    session
-                })
-            }
+            TaskReply::Heartbeat { session } => result.is_err().then(|| {
+                if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
+                    self.shared.fleet.slot_is_free(&session, activity);
+                }
+                session
+            }),
         }
     }
 
@@ -412,14 +516,23 @@ impl Desk {
         push: stepfleet_proto::v1::Push,
     ) -> Option<Arc<crate::fleet::Session>> {
         match slot {
-            Slot::Session { session, activity, .. } => {
+            Slot::Session {
+                session, activity, ..
+            } => {
                 session.push(activity, task, push);
                 Some(session)
             }
             Slot::Poller { answer, .. } => {
-                let polled = PolledTask { task, token: push.task_token, input: push.input };
+                let polled = PolledTask {
+                    task,
+                    token: push.task_token,
+                    input: push.input,
+                };
                 if let Err(polled) = answer.send(polled) {
-                    self.host.send_later(Message::Task(super::message::TaskReport::undelivered(polled.task)));
+                    self.host
+                        .send_later(Message::Task(super::message::TaskReport::undelivered(
+                            polled.task,
+                        )));
                 }
                 None
             }
@@ -427,10 +540,14 @@ impl Desk {
     }
 
     /// Rows wait here while the writer is busy.
-    pub fn submit_rows(&mut self) {
+    pub(crate) fn submit_rows(&mut self) {
         let mut waiting = std::mem::take(&mut self.rows).into_iter();
         while let Some((rows, written)) = waiting.next() {
-            let job = Job::Rows { rows, host: Some(self.host.clone()), written: vec![written] };
+            let job = Job::Rows {
+                rows,
+                host: Some(self.host.clone()),
+                written: vec![written],
+            };
             if let Err(Job::Rows { rows, written, .. }) = self.shared.writer.try_submit(job) {
                 let written = written.into_iter().next().expect("one execution a job");
                 self.rows.push((rows, written));
@@ -440,22 +557,29 @@ impl Desk {
         }
     }
 
-    pub fn rows_waiting(&self) -> bool {
+    pub(crate) fn rows_waiting(&self) -> bool {
         !self.rows.is_empty()
     }
 
-    pub fn rows_pile_up(&self) -> bool {
+    pub(crate) fn rows_pile_up(&self) -> bool {
         self.rows.len() > ROWS_WAITING_MAX
     }
 
     /// Gives all waiting rows to the writer.
-    pub async fn flush_rows(&mut self) {
+    pub(crate) async fn flush_rows(&mut self) {
         for (rows, written) in std::mem::take(&mut self.rows) {
-            self.shared.writer.submit(Job::Rows { rows, host: None, written: vec![written] }).await;
+            self.shared
+                .writer
+                .submit(Job::Rows {
+                    rows,
+                    host: None,
+                    written: vec![written],
+                })
+                .await;
         }
     }
 
-    pub fn committed(&mut self, partition: PartitionId, seq: Seq) {
+    pub(crate) fn committed(&mut self, partition: PartitionId, seq: Seq) {
         let partition = &mut self.partitions[usize::from(partition.0 - self.first)];
         partition.committed = partition.committed.max(seq);
     }
@@ -471,33 +595,53 @@ struct Before {
 
 impl Before {
     fn of(execution: &Execution) -> Self {
-        Self { seq: execution.last_seq.0, event: execution.last_event, payload: execution.last_payload }
+        Self {
+            seq: execution.last_seq.0,
+            event: execution.last_event,
+            payload: execution.last_payload,
+        }
     }
 }
 
 /// The reference that a token of this attempt stands for.
-pub fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
+pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
     let header = &execution.header;
-    TaskRef { hash: header.hash, execution: header.id, incarnation: header.incarnation, attempt }
+    TaskRef {
+        hash: header.hash,
+        execution: header.id,
+        incarnation: header.incarnation,
+        attempt,
+    }
 }
 
 fn activity_input(execution: &Execution, entry: EventId) -> Option<(stepfleet_asl::Payload, u32)> {
-    execution.frames.iter().find_map(|frame| match &frame.phase {
-        Phase::Inside(stay) if stay.entry == entry => match &stay.work {
-            Work::Activity(work) => Some((work.input.payload.clone(), work.heartbeat_seconds.unwrap_or(0))),
-            Work::Entered
-            | Work::Task(_)
-            | Work::Waiting { .. }
-            | Work::Backoff { .. }
-            | Work::Parallel(_)
-            | Work::Map(_)
-            | Work::Over => None,
-        },
-        Phase::Inside(_) | Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => None,
-    })
+    execution
+        .frames
+        .iter()
+        .find_map(|frame| match &frame.phase {
+            Phase::Inside(stay) if stay.entry == entry => match &stay.work {
+                Work::Activity(work) => Some((
+                    work.input.payload.clone(),
+                    work.heartbeat_seconds.unwrap_or(0),
+                )),
+                Work::Entered
+                | Work::Task(_)
+                | Work::Waiting { .. }
+                | Work::Backoff { .. }
+                | Work::Parallel(_)
+                | Work::Map(_)
+                | Work::Over => None,
+            },
+            Phase::Inside(_) | Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => {
+                None
+            }
+        })
 }
 
 /// The failure that a stop carries.
-pub fn stop_failure(error: Option<String>, cause: Option<String>) -> Failure {
-    Failure { error: error.map(Arc::from), cause: cause.map(Arc::from) }
+pub(crate) fn stop_failure(error: Option<String>, cause: Option<String>) -> Failure {
+    Failure {
+        error: error.map(Arc::from),
+        cause: cause.map(Arc::from),
+    }
 }

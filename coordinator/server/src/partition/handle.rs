@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
-use stepfleet_engine::{EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef, Timestamp, heartbeat, start};
+use stepfleet_engine::{
+    Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
+    Timestamp, heartbeat, start,
+};
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
@@ -17,23 +20,32 @@ use crate::service::error::{ApiError, ErrorCode};
 
 impl TaskReport {
     /// A bounded decision goes on.
-    pub fn continuation(execution: &Execution) -> Self {
-        let attempt = stepfleet_engine::Attempt { entry: stepfleet_engine::EventId(0), attempt: 0, generation: 0 };
+    pub(crate) fn continuation(execution: &Execution) -> Self {
+        let attempt = Attempt {
+            entry: EventId(0),
+            attempt: 0,
+            generation: 0,
+        };
         Self::internal(task_ref(execution, attempt), Outcome::Continue)
     }
 
     /// The hand-out of a task did not reach its worker.
-    pub fn undelivered(task: TaskRef) -> Self {
+    pub(crate) fn undelivered(task: TaskRef) -> Self {
         Self::internal(task, Outcome::Undelivered)
     }
 
     /// The session that held a task is gone.
-    pub fn lost(task: TaskRef) -> Self {
+    pub(crate) fn lost(task: TaskRef) -> Self {
         Self::internal(task, Outcome::Lost)
     }
 
     fn internal(task: TaskRef, outcome: Outcome) -> Self {
-        Self { task, namespace: Arc::from(""), outcome, reply: TaskReply::None }
+        Self {
+            task,
+            namespace: Arc::from(""),
+            outcome,
+            reply: TaskReply::None,
+        }
     }
 }
 
@@ -44,10 +56,18 @@ impl Host {
             Message::Task(report) => self.task(report),
             Message::Tasks(reports) => reports.into_iter().for_each(|report| self.task(report)),
             Message::Slot { offer, slot } => self.slot(offer, slot),
-            Message::Stop { execution, failure, answer } => self.stop(execution, failure, answer),
+            Message::Stop {
+                execution,
+                failure,
+                answer,
+            } => self.stop(execution, failure, answer),
             Message::StopMachine { machine_arn } => self.stop_machine(&machine_arn),
             Message::Read(request) => self.read(request),
-            Message::Claim { session, held, answer } => {
+            Message::Claim {
+                session,
+                held,
+                answer,
+            } => {
                 let claimed = self.claim(session, held);
                 let _gone = answer.send(claimed);
             }
@@ -74,14 +94,20 @@ impl Host {
 
     /// Begins an execution whose name is free.
     pub(super) fn begin(&mut self, request: Start) {
-        let Start { header, program, input, answer, .. } = request;
+        let Start {
+            header,
+            program,
+            input,
+            answer,
+            ..
+        } = request;
         let id = header.id;
         let machine = self.desk.machines.number(&header.machine_arn);
         let decision = start(&program, header.clone(), input, &self.desk.env());
         let started_at = decision.execution.started_at;
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
-        self.desk.running.insert((machine, started_at, id));
+        self.desk.enter((machine, started_at, id));
         self.desk.shared.metrics.started();
         self.desk.adopt(&mut resident, decision);
         self.slots.insert(id, Place::Resident(resident));
@@ -99,7 +125,12 @@ impl Host {
             Place::Loading { waiting, .. } => return waiting.push(Message::Task(report)),
             Place::Evicted(_) => return self.load(id, Message::Task(report)),
         };
-        let TaskReport { task, namespace, outcome, reply } = report;
+        let TaskReport {
+            task,
+            namespace,
+            outcome,
+            reply,
+        } = report;
         let header = &resident.execution.header;
         let foreign = !namespace.is_empty() && namespace != header.namespace;
         let result = if foreign || (task.incarnation != header.incarnation) {
@@ -107,18 +138,24 @@ impl Host {
         } else {
             apply_outcome(&mut self.desk, resident, &task, outcome)
         };
-        let effect = Effect::Task { reply, task, result };
+        let effect = Effect::Task {
+            reply,
+            task,
+            result,
+        };
         self.notify_watchers(id);
         self.desk.batch.effects.push(effect);
     }
 
     pub(super) fn slot(&mut self, offer: Offer, slot: Slot) {
         let unused = match self.slots.get_mut(&offer.execution) {
-            Some(Place::Resident(resident)) => {
-                self.desk.start_offered(resident, offer, slot).err()
+            Some(Place::Resident(resident)) => self.desk.start_offered(resident, offer, slot).err(),
+            Some(Place::Loading { waiting, .. }) => {
+                return waiting.push(Message::Slot { offer, slot });
             }
-            Some(Place::Loading { waiting, .. }) => return waiting.push(Message::Slot { offer, slot }),
-            Some(Place::Evicted(_)) => return self.load(offer.execution, Message::Slot { offer, slot }),
+            Some(Place::Evicted(_)) => {
+                return self.load(offer.execution, Message::Slot { offer, slot });
+            }
             None => Some(slot),
         };
         self.notify_watchers(offer.execution);
@@ -133,7 +170,11 @@ impl Host {
         failure: stepfleet_engine::event::Failure,
         answer: Option<Answer<Timestamp>>,
     ) {
-        let message = |failure, answer| Message::Stop { execution: id, failure, answer };
+        let message = |failure, answer| Message::Stop {
+            execution: id,
+            failure,
+            answer,
+        };
         let resident = match self.slots.get_mut(&id) {
             Some(Place::Resident(resident)) => resident,
             Some(Place::Loading { waiting, .. }) => return waiting.push(message(failure, answer)),
@@ -159,7 +200,12 @@ impl Host {
         };
         let low = (machine, Timestamp(i64::MIN), ExecutionId(0));
         let high = (machine, Timestamp(i64::MAX), ExecutionId(u128::MAX));
-        let ids: Vec<ExecutionId> = self.desk.running.range(low..=high).map(|(_, _, id)| *id).collect();
+        let ids: Vec<ExecutionId> = self
+            .desk
+            .running
+            .range(low..=high)
+            .map(|(_, _, id)| *id)
+            .collect();
         for id in ids {
             self.stop(id, stepfleet_engine::event::Failure::default(), None);
         }
@@ -197,7 +243,13 @@ impl Host {
     /// Everything that is due, in order of its time.
     pub(super) fn tick(&mut self) {
         let now = self.desk.now();
-        while let Some((at, id)) = self.desk.timers.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((at, id)) = self
+            .desk
+            .timers
+            .first()
+            .copied()
+            .filter(|(at, _)| *at <= now)
+        {
             match self.slots.get_mut(&id) {
                 Some(Place::Resident(resident)) => {
                     self.desk.arm(id, resident.armed.take(), None);
@@ -222,7 +274,10 @@ impl Host {
         if self.orphans_until.is_some_and(|until| until <= now) {
             self.orphans_until = None;
             let orphans = std::mem::take(&mut self.orphans);
-            orphans.into_values().flatten().for_each(|task| self.task(TaskReport::lost(task)));
+            orphans
+                .into_values()
+                .flatten()
+                .for_each(|task| self.task(TaskReport::lost(task)));
         }
     }
 
@@ -233,7 +288,10 @@ impl Host {
                 self.task(TaskReport::undelivered(orphan));
             }
         }
-        let claimed = |task: TaskRef| Claimed { activity: self.live_activity(&task), task };
+        let claimed = |task: TaskRef| Claimed {
+            activity: self.live_activity(&task),
+            task,
+        };
         held.into_iter().map(claimed).collect()
     }
 
@@ -273,15 +331,16 @@ fn apply_outcome(
 }
 
 /// The recorded texts of a token that does not count.
-pub fn task_error(rejection: Rejection) -> ApiError {
+pub(crate) fn task_error(rejection: Rejection) -> ApiError {
     match rejection {
         Rejection::TaskTimedOut | Rejection::ExecutionClosed => ApiError::new(
             ErrorCode::TaskTimedOut,
             "Task Timed Out: 'Provided task does not exist anymore'",
         ),
-        Rejection::TaskDoesNotExist => {
-            ApiError::new(ErrorCode::TaskDoesNotExist, "Task Does Not Exist: 'Provided task does not exist'")
-        }
+        Rejection::TaskDoesNotExist => ApiError::new(
+            ErrorCode::TaskDoesNotExist,
+            "Task Does Not Exist: 'Provided task does not exist'",
+        ),
     }
 }
 
@@ -293,16 +352,22 @@ fn broken() -> ApiError {
 }
 
 /// A start under a name that is taken: the same answer for the same running start, else a refusal.
-pub fn existing(execution: &Execution, start: &Start) -> Result<StartedExecution, ApiError> {
+pub(crate) fn existing(execution: &Execution, start: &Start) -> Result<StartedExecution, ApiError> {
     let arn = execution.header.execution_arn.to_string();
     if execution.status == Status::Running && same_text(&execution.input.payload, &start.input) {
-        return Ok(StartedExecution { arn, started_at: execution.started_at });
+        return Ok(StartedExecution {
+            arn,
+            started_at: execution.started_at,
+        });
     }
-    Err(ApiError::new(ErrorCode::ExecutionAlreadyExists, format!("Execution Already Exists: '{arn}'")))
+    Err(ApiError::new(
+        ErrorCode::ExecutionAlreadyExists,
+        format!("Execution Already Exists: '{arn}'"),
+    ))
 }
 
 /// What was there before an execution's first event.
-pub fn blank(execution: &Execution) -> Execution {
+pub(crate) fn blank(execution: &Execution) -> Execution {
     let mut blank = execution.clone();
     blank.frames.clear();
     blank.status = Status::Running;

@@ -16,7 +16,7 @@ const BLOCKS: usize = 8;
 
 /// Which events are wanted, in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// Ascending, behind this id.
     After(EventId),
     /// Descending, before this id.
@@ -31,13 +31,17 @@ struct Reader<'a> {
 }
 
 /// At most `limit` events.
-pub fn read(
+pub(crate) fn read(
     shared: &Shared,
     snapshot: &Snapshot,
     direction: Direction,
     limit: usize,
 ) -> Result<Vec<HistoryEvent>, ApiError> {
-    let reader = Reader { shared, snapshot, id: snapshot.execution.header.id };
+    let reader = Reader {
+        shared,
+        snapshot,
+        id: snapshot.execution.header.id,
+    };
     let events = match direction {
         Direction::After(after) => reader.ascending(after, limit),
         Direction::Before(before) => reader.descending(before, limit),
@@ -52,7 +56,10 @@ impl Reader<'_> {
         let mut from = self.first_key(EventId(after.0.saturating_add(1)))?;
         let end = history::key(self.id, self.snapshot.first_event);
         while events.len() < limit && from < end {
-            let page = self.shared.store.scan(Table::History, &from, &end, Order::Ascending, BLOCKS)?;
+            let page =
+                self.shared
+                    .store
+                    .scan(Table::History, &from, &end, Order::Ascending, BLOCKS)?;
             let Some((key, _)) = page.last() else {
                 break;
             };
@@ -60,7 +67,10 @@ impl Reader<'_> {
             from.push(0);
             for (_, value) in &page {
                 let block = history::decode(value)?;
-                let new = self.project(&block)?.into_iter().filter(|event| event.id > last);
+                let new = self
+                    .project(&block)?
+                    .into_iter()
+                    .filter(|event| event.id > last);
                 events.extend(new.filter(|event| event.id < self.snapshot.first_event));
                 last = events.last().map_or(last, |event| event.id);
             }
@@ -76,20 +86,33 @@ impl Reader<'_> {
         let mut events: Vec<HistoryEvent> = Vec::new();
         let mut last = before;
         if before > self.snapshot.first_event {
-            events.extend(self.tail()?.into_iter().rev().filter(|event| event.id < before));
+            events.extend(
+                self.tail()?
+                    .into_iter()
+                    .rev()
+                    .filter(|event| event.id < before),
+            );
             last = self.snapshot.first_event;
         }
         let (first, _) = history::range(self.id);
         let mut to = history::key(self.id, last);
         while events.len() < limit && first < to {
-            let page = self.shared.store.scan(Table::History, &first, &to, Order::Descending, BLOCKS)?;
+            let page =
+                self.shared
+                    .store
+                    .scan(Table::History, &first, &to, Order::Descending, BLOCKS)?;
             let Some((key, _)) = page.last() else {
                 break;
             };
             to.clone_from(key);
             for (_, value) in &page {
                 let block = history::decode(value)?;
-                events.extend(self.project(&block)?.into_iter().rev().filter(|event| event.id < last));
+                events.extend(
+                    self.project(&block)?
+                        .into_iter()
+                        .rev()
+                        .filter(|event| event.id < last),
+                );
                 last = events.last().map_or(last, |event| event.id);
             }
         }
@@ -100,13 +123,22 @@ impl Reader<'_> {
     /// Key of the block that holds an event.
     fn first_key(&self, event: EventId) -> Result<Vec<u8>, StoreError> {
         let (from, to) = history::range_to(self.id, event);
-        let found = self.shared.store.scan(Table::History, &from, &to, Order::Descending, 1)?;
+        let found = self
+            .shared
+            .store
+            .scan(Table::History, &from, &to, Order::Descending, 1)?;
         Ok(found.into_iter().next().map_or(from, |(key, _)| key))
     }
 
     fn tail(&self) -> Result<Vec<HistoryEvent>, StoreError> {
-        let header = BlockHeader { first_event: self.snapshot.first_event, ..BlockHeader::default() };
-        self.project(&Block { header, records: self.snapshot.tail.clone() })
+        let header = BlockHeader {
+            first_event: self.snapshot.first_event,
+            ..BlockHeader::default()
+        };
+        self.project(&Block {
+            header,
+            records: self.snapshot.tail.clone(),
+        })
     }
 
     fn project(&self, block: &Block) -> Result<Vec<HistoryEvent>, StoreError> {
@@ -122,7 +154,9 @@ impl Reader<'_> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let public = stored?.into_iter().filter_map(|stored| project(&stored.event, stored.id?, stored.at));
+        let public = stored?
+            .into_iter()
+            .filter_map(|stored| project(&stored.event, stored.id?, stored.at));
         Ok(public.collect())
     }
 
@@ -134,7 +168,10 @@ impl Reader<'_> {
         let (first, _) = history::range(self.id);
         let mut to = history::key(self.id, before);
         loop {
-            let page = self.shared.store.scan(Table::History, &first, &to, Order::Descending, BLOCKS)?;
+            let page =
+                self.shared
+                    .store
+                    .scan(Table::History, &first, &to, Order::Descending, BLOCKS)?;
             let Some((key, _)) = page.last() else {
                 return Ok(None);
             };

@@ -27,7 +27,7 @@ const UNAVAILABLE_S_MAX: u64 = 30;
 
 /// Where a host's messages wait. Completions come before starts.
 #[derive(Debug)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     pub urgent: mpsc::Receiver<Message>,
     pub starts: mpsc::Receiver<Message>,
     /// Payload bytes that wait in both.
@@ -36,7 +36,7 @@ pub struct Mailbox {
 
 /// A host.
 #[derive(Debug)]
-pub struct Host {
+pub(crate) struct Host {
     pub(super) slots: HashMap<ExecutionId, Slot>,
     pub(super) desk: Desk,
     pub(super) watchers: BTreeMap<ExecutionId, Arc<Notify>>,
@@ -50,7 +50,7 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(desk: Desk, mailbox: Mailbox) -> Self {
+    pub(crate) fn new(desk: Desk, mailbox: Mailbox) -> Self {
         Self {
             slots: HashMap::new(),
             desk,
@@ -65,7 +65,7 @@ impl Host {
     }
 
     /// Works until shutdown, then finishes what it has accepted.
-    pub async fn serve(mut self, shutdown: CancellationToken) {
+    pub(crate) async fn serve(mut self, shutdown: CancellationToken) {
         let mut inbox = Vec::with_capacity(DRAIN_MAX);
         while !shutdown.is_cancelled() {
             let wake = self.next_wake();
@@ -88,7 +88,9 @@ impl Host {
             }
             for message in inbox.drain(..) {
                 self.desk.turn();
-                self.mailbox.bytes.fetch_sub(message.bytes(), Ordering::Relaxed);
+                self.mailbox
+                    .bytes
+                    .fetch_sub(message.bytes(), Ordering::Relaxed);
                 self.handle(message);
             }
             self.desk.turn();
@@ -108,8 +110,16 @@ impl Host {
         let now = self.desk.shared.clock.now();
         let timer = self.desk.timers.first().map(|(at, _)| *at);
         let next = [timer, self.orphans_until].into_iter().flatten().min();
-        let wait = next.map_or(60_000, |at| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0).min(60_000));
-        let pause = if self.desk.rows_waiting() { wait.min(20) } else { wait };
+        let wait = next.map_or(60_000, |at| {
+            u64::try_from(at.0.saturating_sub(now.0))
+                .unwrap_or(0)
+                .min(60_000)
+        });
+        let pause = if self.desk.rows_waiting() {
+            wait.min(20)
+        } else {
+            wait
+        };
         Instant::now() + Duration::from_millis(pause)
     }
 
@@ -128,7 +138,13 @@ impl Host {
         }
         let future = self.desk.shared.log.append(appends.clone());
         let begun = Instant::now();
-        self.in_flight = Some(InFlight { number, appends, effects, future, begun });
+        self.in_flight = Some(InFlight {
+            number,
+            appends,
+            effects,
+            future,
+            begun,
+        });
     }
 
     fn appended(&mut self, results: Option<Vec<Result<(), StoreError>>>) {
@@ -152,7 +168,10 @@ impl Host {
             self.desk.committed(append.partition, append.seq);
         }
         let took_ms = i64::try_from(done.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.desk.shared.metrics.appended(done.appends.len(), took_ms);
+        self.desk
+            .shared
+            .metrics
+            .appended(done.appends.len(), took_ms);
         self.desk.release(done.effects);
     }
 
@@ -160,7 +179,9 @@ impl Host {
         let waited_s = done.begun.elapsed().as_secs();
         let full = matches!(error, StoreError::Full(_));
         if !error.is_retryable() || (!full && waited_s > UNAVAILABLE_S_MAX) {
-            self.desk.shared.fail(format!("the log cannot be written: {error}"));
+            self.desk
+                .shared
+                .fail(format!("the log cannot be written: {error}"));
         }
         self.desk.shared.pressure.storage_failed(&error);
         self.resend_at = Some(Instant::now() + Duration::from_millis(RETRY_MS));
@@ -178,7 +199,9 @@ impl Host {
             let results = (&mut in_flight.future).await;
             self.appended(Some(results));
             if self.resend_at.is_some() {
-                tracing::warn!("storage refuses writes at shutdown; unacknowledged changes are dropped");
+                tracing::warn!(
+                    "storage refuses writes at shutdown; unacknowledged changes are dropped"
+                );
                 return;
             }
         }

@@ -49,11 +49,18 @@ impl Host {
         let (shared, host) = (self.desk.shared.clone(), self.desk.host.clone());
         crate::task::blocking("load execution", move || {
             let result = rows::load(&shared, id);
-            host.send_blocking(Message::Loaded { execution: id, result });
+            host.send_blocking(Message::Loaded {
+                execution: id,
+                result,
+            });
         });
     }
 
-    pub(super) fn loaded(&mut self, id: ExecutionId, result: Result<Option<Box<Loaded>>, ApiError>) {
+    pub(super) fn loaded(
+        &mut self,
+        id: ExecutionId,
+        result: Result<Option<Box<Loaded>>, ApiError>,
+    ) {
         let Some(Place::Loading { stub, waiting }) = self.slots.remove(&id) else {
             return;
         };
@@ -64,12 +71,16 @@ impl Host {
                 if let Some(stub) = stub {
                     self.slots.insert(id, Place::Evicted(stub));
                 }
-                return waiting.into_iter().for_each(|message| refuse(message, &error));
+                return waiting
+                    .into_iter()
+                    .for_each(|message| refuse(message, &error));
             }
         };
         let Loaded { execution, program } = *loaded;
         let Some(program) = program.filter(|_| execution.status == Status::Running) else {
-            return waiting.into_iter().for_each(|message| self.closed(&execution, message));
+            return waiting
+                .into_iter()
+                .for_each(|message| self.closed(&execution, message));
         };
         let machine = self.desk.machines.number(&execution.header.machine_arn);
         let mut resident = Box::new(Resident::new(execution, program, machine));
@@ -91,10 +102,21 @@ impl Host {
             Message::Start(start) => self.begin(*start),
             Message::Task(report) => {
                 let result = Err(task_error(stepfleet_engine::Rejection::TaskDoesNotExist));
-                self.desk.batch.effects.push(Effect::Task { reply: report.reply, task: report.task, result });
+                self.desk.batch.effects.push(Effect::Task {
+                    reply: report.reply,
+                    task: report.task,
+                    result,
+                });
             }
             Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
-            other => refuse(other, &ApiError::new(ErrorCode::ExecutionDoesNotExist, "Execution Does Not Exist")),
+            other @ (Message::Tasks(_)
+            | Message::Stop { .. }
+            | Message::StopMachine { .. }
+            | Message::Read(_)
+            | Message::Claim { .. }
+            | Message::Loaded { .. }
+            | Message::Written(_)
+            | Message::Checkpoint { .. }) => refuse(other, &missing()),
         }
     }
 
@@ -107,13 +129,27 @@ impl Host {
             }
             Message::Task(report) => {
                 let result = Err(task_error(stepfleet_engine::Rejection::TaskTimedOut));
-                self.desk.batch.effects.push(Effect::Task { reply: report.reply, task: report.task, result });
+                self.desk.batch.effects.push(Effect::Task {
+                    reply: report.reply,
+                    task: report.task,
+                    result,
+                });
             }
             Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
-            Message::Stop { answer: Some(answer), .. } => {
+            Message::Stop {
+                answer: Some(answer),
+                ..
+            } => {
                 let _gone = answer.send(Ok(execution.closed_at.unwrap_or(execution.started_at)));
             }
-            other => refuse(other, &ApiError::new(ErrorCode::ExecutionDoesNotExist, "Execution Does Not Exist")),
+            other @ (Message::Tasks(_)
+            | Message::Stop { .. }
+            | Message::StopMachine { .. }
+            | Message::Read(_)
+            | Message::Claim { .. }
+            | Message::Loaded { .. }
+            | Message::Written(_)
+            | Message::Checkpoint { .. }) => refuse(other, &missing()),
         }
     }
 
@@ -147,7 +183,10 @@ impl Host {
         if self.desk.rows_waiting() {
             self.desk.submit_rows();
         }
-        if !self.desk.is_over_budget() || self.desk.rows_waiting() || self.evict_at > self.desk.now() {
+        if !self.desk.is_over_budget()
+            || self.desk.rows_waiting()
+            || self.evict_at > self.desk.now()
+        {
             return;
         }
         let from = self.desk.evict_cursor.take();
@@ -155,9 +194,16 @@ impl Host {
         let range = self.desk.running.range((after, Bound::Unbounded));
         let looked: Vec<_> = range.take(EVICT_LOOK_MAX).copied().collect();
         // At the end of the list the next look begins at its start, after a pause.
-        let pause = if looked.len() < EVICT_LOOK_MAX { 500 } else { 5 };
+        let pause = if looked.len() < EVICT_LOOK_MAX {
+            500
+        } else {
+            5
+        };
         self.evict_at = self.desk.now().plus_ms(pause);
-        self.desk.evict_cursor = looked.last().copied().filter(|_| looked.len() == EVICT_LOOK_MAX);
+        self.desk.evict_cursor = looked
+            .last()
+            .copied()
+            .filter(|_| looked.len() == EVICT_LOOK_MAX);
         for (_, _, id) in looked {
             if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
                 && is_quiet(resident, &self.desk)
@@ -170,8 +216,12 @@ impl Host {
 
     /// Makes rows of every live execution that changed since its last ones; the answer leaves after them.
     pub(super) fn checkpoint(&mut self, answer: oneshot::Sender<Vec<(PartitionId, Seq)>>) {
-        let covered: Vec<(PartitionId, Seq)> =
-            self.desk.partitions.iter().map(|partition| (partition.id, partition.committed)).collect();
+        let covered: Vec<(PartitionId, Seq)> = self
+            .desk
+            .partitions
+            .iter()
+            .map(|partition| (partition.id, partition.committed))
+            .collect();
         let ids: Vec<ExecutionId> = self.desk.running.iter().map(|(_, _, id)| *id).collect();
         for id in ids {
             if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
@@ -188,19 +238,32 @@ impl Host {
     pub(super) fn read(&mut self, request: ReadRequest) {
         match request {
             ReadRequest::Execution { execution, answer } => self.read_execution(execution, answer),
-            ReadRequest::Running { machine_arn, before, limit, answer } => {
+            ReadRequest::Running {
+                machine_arn,
+                before,
+                limit,
+                answer,
+            } => {
                 let _gone = answer.send(self.desk.list(&machine_arn, before, limit));
             }
-            ReadRequest::Callbacks { after, limit, answer } => {
+            ReadRequest::Callbacks {
+                after,
+                limit,
+                answer,
+            } => {
                 let _gone = answer.send(self.desk.open_callbacks(after, limit));
             }
             ReadRequest::Watch { execution, answer } => {
-                self.watchers.retain(|_, notify| Arc::strong_count(notify) > 1);
+                self.watchers
+                    .retain(|_, notify| Arc::strong_count(notify) > 1);
                 let live = self.slots.contains_key(&execution);
                 let notify = live.then(|| self.watchers.entry(execution).or_default().clone());
                 let _gone = answer.send(notify);
             }
-            ReadRequest::Count { machine_arn, answer } => {
+            ReadRequest::Count {
+                machine_arn,
+                answer,
+            } => {
                 let _gone = answer.send(self.count(machine_arn.as_deref()));
             }
         }
@@ -213,7 +276,11 @@ impl Host {
             return;
         };
         let (first_event, tail) = resident.unwritten();
-        let snapshot = Box::new(Snapshot { execution: resident.execution.clone(), first_event, tail });
+        let snapshot = Box::new(Snapshot {
+            execution: resident.execution.clone(),
+            first_event,
+            tail,
+        });
         let changed_in = resident.changed_in;
         self.run_after(changed_in, move || drop(answer.send(Some(snapshot))));
     }
@@ -244,14 +311,24 @@ fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
         && !rows::has_heartbeat(&resident.execution)
 }
 
+fn missing() -> ApiError {
+    ApiError::new(ErrorCode::ExecutionDoesNotExist, "Execution Does Not Exist")
+}
+
 /// Answers a message that cannot be carried out, whoever waits for it.
 fn refuse(message: Message, error: &ApiError) {
     match message {
         Message::Start(start) => drop(start.answer.send(Err(error.clone()))),
-        Message::Task(TaskReport { reply: super::message::TaskReply::Unary(answer), .. }) => {
+        Message::Task(TaskReport {
+            reply: super::message::TaskReply::Unary(answer),
+            ..
+        }) => {
             drop(answer.send(Err(error.clone())));
         }
-        Message::Stop { answer: Some(answer), .. } => drop(answer.send(Err(error.clone()))),
+        Message::Stop {
+            answer: Some(answer),
+            ..
+        } => drop(answer.send(Err(error.clone()))),
         Message::Task(_)
         | Message::Tasks(_)
         | Message::Slot { .. }

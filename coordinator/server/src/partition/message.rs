@@ -8,7 +8,9 @@ use bytes::Bytes;
 use stepfleet_asl::{Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::Header;
-use stepfleet_engine::{EventId, Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp};
+use stepfleet_engine::{
+    EventId, Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp,
+};
 use stepfleet_store::Seq;
 use tokio::sync::{Notify, oneshot};
 
@@ -18,33 +20,51 @@ use crate::service::api::StartedExecution;
 use crate::service::error::ApiError;
 
 /// Where one answer goes.
-pub type Answer<T> = oneshot::Sender<Result<T, ApiError>>;
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, ApiError>>;
 
 /// One message to a host.
 #[derive(Debug)]
-pub enum Message {
+pub(crate) enum Message {
     Start(Box<Start>),
     Task(TaskReport),
     Tasks(Vec<TaskReport>),
     /// A free slot for an offered task.
-    Slot { offer: Offer, slot: Slot },
-    Stop { execution: ExecutionId, failure: Failure, answer: Option<Answer<Timestamp>> },
+    Slot {
+        offer: Offer,
+        slot: Slot,
+    },
+    Stop {
+        execution: ExecutionId,
+        failure: Failure,
+        answer: Option<Answer<Timestamp>>,
+    },
     /// Ends everything of a deleted state machine.
-    StopMachine { machine_arn: Arc<str> },
+    StopMachine {
+        machine_arn: Arc<str>,
+    },
     Read(ReadRequest),
     /// A worker's session is back after a restart of the coordinator: the attempts that it held and does not name.
-    Claim { session: SessionId, held: Vec<TaskRef>, answer: oneshot::Sender<Vec<Claimed>> },
+    Claim {
+        session: SessionId,
+        held: Vec<TaskRef>,
+        answer: oneshot::Sender<Vec<Claimed>>,
+    },
     /// A load from the state store ended.
-    Loaded { execution: ExecutionId, result: Result<Option<Box<Loaded>>, ApiError> },
+    Loaded {
+        execution: ExecutionId,
+        result: Result<Option<Box<Loaded>>, ApiError>,
+    },
     /// Rows of these executions, as of their number of changes, are in the state store.
     Written(Vec<(ExecutionId, u64)>),
     /// Make rows of everything that changed; answers what they cover.
-    Checkpoint { answer: oneshot::Sender<Vec<(PartitionId, Seq)>> },
+    Checkpoint {
+        answer: oneshot::Sender<Vec<(PartitionId, Seq)>>,
+    },
 }
 
 impl Message {
     /// Payload bytes that it holds while it waits.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Start(start) => start.input.len(),
             Self::Task(report) => report.outcome.bytes(),
@@ -65,14 +85,16 @@ impl Outcome {
     fn bytes(&self) -> usize {
         match self {
             Self::Succeeded(output) => output.len(),
-            Self::Failed(_) | Self::Heartbeat | Self::Undelivered | Self::Lost | Self::Continue => 0,
+            Self::Failed(_) | Self::Heartbeat | Self::Undelivered | Self::Lost | Self::Continue => {
+                0
+            }
         }
     }
 }
 
 /// A new execution.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     pub header: Arc<Header>,
     pub program: Arc<Program>,
     pub input: Payload,
@@ -83,7 +105,7 @@ pub struct Start {
 
 /// What became of an attempt.
 #[derive(Debug)]
-pub struct TaskReport {
+pub(crate) struct TaskReport {
     pub task: TaskRef,
     pub namespace: Arc<str>,
     pub outcome: Outcome,
@@ -92,7 +114,7 @@ pub struct TaskReport {
 
 /// The kinds of reports.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Succeeded(Payload),
     Failed(Failure),
     Heartbeat,
@@ -106,30 +128,53 @@ pub enum Outcome {
 
 /// Who reported.
 #[derive(Debug)]
-pub enum TaskReply {
+pub(crate) enum TaskReply {
     /// Nobody waits.
     None,
     Unary(Answer<()>),
     /// A numbered result of a session.
-    Result { session: Arc<Session>, number: u64 },
+    Result {
+        session: Arc<Session>,
+        number: u64,
+    },
     /// A heartbeat of a session: only a refusal is told, as a cancellation.
-    Heartbeat { session: Arc<Session> },
+    Heartbeat {
+        session: Arc<Session>,
+    },
 }
 
 /// One held task of a claim: the activity when the attempt is live.
 #[derive(Debug)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     pub task: TaskRef,
     pub activity: Option<Arc<str>>,
 }
 
 /// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.
-pub enum ReadRequest {
-    Execution { execution: ExecutionId, answer: oneshot::Sender<Option<Box<Snapshot>>> },
-    Running { machine_arn: Arc<str>, before: Option<(Timestamp, ExecutionId)>, limit: usize, answer: oneshot::Sender<Vec<LiveItem>> },
-    Callbacks { after: Option<(Timestamp, ExecutionId)>, limit: usize, answer: oneshot::Sender<Vec<(Timestamp, ExecutionId)>> },
-    Watch { execution: ExecutionId, answer: oneshot::Sender<Option<Arc<Notify>>> },
-    Count { machine_arn: Option<Arc<str>>, answer: oneshot::Sender<(u64, u64)> },
+pub(crate) enum ReadRequest {
+    Execution {
+        execution: ExecutionId,
+        answer: oneshot::Sender<Option<Box<Snapshot>>>,
+    },
+    Running {
+        machine_arn: Arc<str>,
+        before: Option<(Timestamp, ExecutionId)>,
+        limit: usize,
+        answer: oneshot::Sender<Vec<LiveItem>>,
+    },
+    Callbacks {
+        after: Option<(Timestamp, ExecutionId)>,
+        limit: usize,
+        answer: oneshot::Sender<Vec<(Timestamp, ExecutionId)>>,
+    },
+    Watch {
+        execution: ExecutionId,
+        answer: oneshot::Sender<Option<Arc<Notify>>>,
+    },
+    Count {
+        machine_arn: Option<Arc<str>>,
+        answer: oneshot::Sender<(u64, u64)>,
+    },
 }
 
 impl fmt::Debug for ReadRequest {
@@ -146,7 +191,7 @@ impl fmt::Debug for ReadRequest {
 
 /// An execution as its host holds it, with the records of its history that are not in the state store yet.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub execution: Execution,
     /// The first event of `tail`; everything before it is in the state store.
     pub first_event: EventId,
@@ -155,14 +200,14 @@ pub struct Snapshot {
 
 /// One entry of a list of running (or just closed) executions; the rest is read from its snapshot or row.
 #[derive(Clone, Debug)]
-pub struct LiveItem {
+pub(crate) struct LiveItem {
     pub sort: Timestamp,
     pub execution: ExecutionId,
 }
 
 /// What a load brings.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub execution: Execution,
     /// None when it is closed.
     pub program: Option<Arc<Program>>,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::future::join_all;
 use stepfleet_engine::execution::{Execution, Status};
-use stepfleet_engine::{Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats};
+use stepfleet_engine::{
+    Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats,
+};
 use stepfleet_store::records::live::{self, Live};
 use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 use stepfleet_store::state::Order;
@@ -30,15 +32,21 @@ const READ_ROWS: usize = 1000;
 /// How long the workers of before a restart may take to come back, in milliseconds.
 const ORPHANS_MS: i64 = 60_000;
 
+/// Offers of stubs, with their activities.
+type Offers = BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>;
+
 /// Builds the hosts and brings their executions back.
-pub async fn recover(
+pub(crate) async fn recover(
     shared: &Arc<Shared>,
     host_count: usize,
     covered: &[(PartitionId, Seq)],
 ) -> anyhow::Result<Vec<Host>> {
     let (handles, mailboxes): (Vec<_>, Vec<_>) = (0..host_count).map(|_| HostHandle::new()).unzip();
     let partitions = Partitions::new(handles.clone(), shared.partition_count);
-    shared.partitions.set(partitions).expect("recovery happens once");
+    shared
+        .partitions
+        .set(partitions)
+        .expect("recovery happens once");
     let mut owned = acquire(shared, covered).await?;
     let per_host = owned.len() / host_count;
     let mut hosts = Vec::with_capacity(host_count);
@@ -55,26 +63,40 @@ pub async fn recover(
     Ok(hosts)
 }
 
-async fn acquire(shared: &Arc<Shared>, covered: &[(PartitionId, Seq)]) -> anyhow::Result<Vec<Partition>> {
-    let acquired = join_all((0..shared.partition_count).map(|id| shared.log.acquire(PartitionId(id)))).await;
+async fn acquire(
+    shared: &Arc<Shared>,
+    covered: &[(PartitionId, Seq)],
+) -> anyhow::Result<Vec<Partition>> {
+    let acquired =
+        join_all((0..shared.partition_count).map(|id| shared.log.acquire(PartitionId(id)))).await;
     let mut partitions = Vec::with_capacity(acquired.len());
     for (id, acquired) in (0..).map(PartitionId).zip(acquired) {
         let acquired = acquired.with_context(|| format!("cannot take partition {}", id.0))?;
-        partitions.push(Partition::new(id, acquired.epoch, acquired.last.max(seq_of(covered, id))));
+        partitions.push(Partition::new(
+            id,
+            acquired.epoch,
+            acquired.last.max(seq_of(covered, id)),
+        ));
     }
     Ok(partitions)
 }
 
 fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
-    covered.iter().find(|(partition, _)| *partition == id).map_or(Seq(0), |(_, seq)| *seq)
+    covered
+        .iter()
+        .find(|(partition, _)| *partition == id)
+        .map_or(Seq(0), |(_, seq)| *seq)
 }
 
 /// Every live execution of the state store becomes a stub. Its offers wait: the log may know more.
-fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>> {
+fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
     let mut offers = BTreeMap::new();
     let mut from = Vec::new();
     loop {
-        let page = shared.store.scan(Table::Live, &from, &[0xff; 17], Order::Ascending, READ_ROWS)?;
+        let page =
+            shared
+                .store
+                .scan(Table::Live, &from, &[0xff; 17], Order::Ascending, READ_ROWS)?;
         let Some((last, _)) = page.last() else {
             return Ok(offers);
         };
@@ -94,7 +116,15 @@ fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<BTreeMap<Ex
 fn offers_of(id: ExecutionId, row: &Live) -> Vec<(Arc<str>, Offer)> {
     let offer = |offer: &live::Offer| {
         let (attempt, scheduled_at) = (offer.attempt, offer.scheduled_at);
-        (offer.activity.clone(), Offer { hash: row.hash, execution: id, attempt, scheduled_at })
+        (
+            offer.activity.clone(),
+            Offer {
+                hash: row.hash,
+                execution: id,
+                attempt,
+                scheduled_at,
+            },
+        )
     };
     row.offers.iter().map(offer).collect()
 }
@@ -117,7 +147,11 @@ fn stub(shared: &Arc<Shared>, host: &mut Host, id: ExecutionId, live: &Live) -> 
 }
 
 /// Reads an execution in whole; `None` when it is not in the state store.
-fn resident<'a>(shared: &Arc<Shared>, host: &'a mut Host, id: ExecutionId) -> anyhow::Result<Option<&'a mut Resident>> {
+fn resident<'a>(
+    shared: &Arc<Shared>,
+    host: &'a mut Host,
+    id: ExecutionId,
+) -> anyhow::Result<Option<&'a mut Resident>> {
     if !matches!(host.slots.get(&id), Some(Slot::Resident(_))) {
         let Some(execution) = rows::read(shared, id)? else {
             return Ok(None);
@@ -131,10 +165,19 @@ fn resident<'a>(shared: &Arc<Shared>, host: &'a mut Host, id: ExecutionId) -> an
     }
 }
 
-fn bring_in(shared: &Arc<Shared>, host: &mut Host, execution: Execution, has_rows: bool) -> anyhow::Result<Resident> {
+fn bring_in(
+    shared: &Arc<Shared>,
+    host: &mut Host,
+    execution: Execution,
+    has_rows: bool,
+) -> anyhow::Result<Resident> {
     let header = execution.header.clone();
-    let revision =
-        shared.catalog.compiled(&header.namespace, &header.machine_name, header.revision, &shared.integrations)?;
+    let revision = shared.catalog.compiled(
+        &header.namespace,
+        &header.machine_name,
+        header.revision,
+        &shared.integrations,
+    )?;
     let machine = host.desk.machines.number(&header.machine_arn);
     let mut resident = Resident::new(execution, revision.program.clone(), machine);
     resident.has_rows = has_rows;
@@ -142,12 +185,25 @@ fn bring_in(shared: &Arc<Shared>, host: &mut Host, execution: Execution, has_row
     Ok(resident)
 }
 
-async fn replay(shared: &Arc<Shared>, host: &mut Host, covered: &[(PartitionId, Seq)]) -> anyhow::Result<()> {
-    let ids: Vec<PartitionId> = host.desk.partitions.iter().map(|partition| partition.id).collect();
+async fn replay(
+    shared: &Arc<Shared>,
+    host: &mut Host,
+    covered: &[(PartitionId, Seq)],
+) -> anyhow::Result<()> {
+    let ids: Vec<PartitionId> = host
+        .desk
+        .partitions
+        .iter()
+        .map(|partition| partition.id)
+        .collect();
     for id in ids {
         let mut next = Seq(seq_of(covered, id).0 + 1);
         loop {
-            let chunks = shared.log.read_from(id, next, READ_BYTES).await.context("cannot read the log")?;
+            let chunks = shared
+                .log
+                .read_from(id, next, READ_BYTES)
+                .await
+                .context("cannot read the log")?;
             let Some(last) = chunks.last() else {
                 break;
             };
@@ -157,7 +213,8 @@ async fn replay(shared: &Arc<Shared>, host: &mut Host, covered: &[(PartitionId, 
                     let ChunkRecord::Execution(record) = record? else {
                         continue;
                     };
-                    replay_record(shared, host, &record).with_context(|| format!("chunk {} of partition {}", chunk.seq.0, id.0))?;
+                    replay_record(shared, host, &record)
+                        .with_context(|| format!("chunk {} of partition {}", chunk.seq.0, id.0))?;
                 }
             }
         }
@@ -175,30 +232,39 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         }
         let events = record.events(&mut |_| None)?;
         let first = events.first().context("a record without events")?;
-        let execution = Execution::from_started(header.at, first).context("a first record without ExecutionStarted")?;
+        let execution = Execution::from_started(header.at, first)
+            .context("a first record without ExecutionStarted")?;
         let resident = bring_in(shared, host, blank(&execution), false)?;
-        host.slots.insert(header.execution, Slot::Resident(Box::new(resident)));
+        host.slots
+            .insert(header.execution, Slot::Resident(Box::new(resident)));
     }
-    let resident = resident(shared, host, header.execution)?.context("the execution was just brought in")?;
+    let resident =
+        resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
         return Ok(());
     }
-    let before = (resident.execution.last_event, resident.execution.last_payload);
+    let before = (
+        resident.execution.last_event,
+        resident.execution.last_payload,
+    );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
-            resident.execution = Execution::from_started(header.at, event).context("not a start")?;
+            resident.execution =
+                Execution::from_started(header.at, event).context("not a start")?;
         } else {
             apply(&mut resident.execution, header.at, event);
         }
     }
-    resident.tail.append(&record.raw, before, &resident.execution);
+    resident
+        .tail
+        .append(&record.raw, before, &resident.execution);
     resident.changes += 1;
     Ok(())
 }
 
 /// Timers, indexes, offers and rows of what recovery brought in.
-fn settle(host: &mut Host, offers: &mut BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>) {
+fn settle(host: &mut Host, offers: &mut Offers) {
     let mut ids: Vec<ExecutionId> = host.slots.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
@@ -209,8 +275,9 @@ fn settle(host: &mut Host, offers: &mut BTreeMap<ExecutionId, Vec<(Arc<str>, Off
             Some(Slot::Evicted(stub)) => {
                 let (stub, desk) = (stub.clone(), &mut host.desk);
                 desk.arm(id, None, stub.armed);
-                desk.running.insert((stub.machine, stub.started_at, id));
-                desk.callbacks.extend(stub.callback_since.map(|since| (since, id)));
+                desk.enter((stub.machine, stub.started_at, id));
+                desk.callbacks
+                    .extend(stub.callback_since.map(|since| (since, id)));
                 for (activity, offer) in offers.remove(&id).unwrap_or_default() {
                     enqueue(&host.desk, &activity, offer);
                 }
@@ -223,7 +290,11 @@ fn settle(host: &mut Host, offers: &mut BTreeMap<ExecutionId, Vec<(Arc<str>, Off
     }
 }
 
-fn settle_resident(desk: &mut Desk, orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>, resident: &mut Resident) {
+fn settle_resident(
+    desk: &mut Desk,
+    orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>,
+    resident: &mut Resident,
+) {
     let id = resident.id();
     if resident.execution.status != Status::Running {
         desk.write_closed(resident);
@@ -231,17 +302,28 @@ fn settle_resident(desk: &mut Desk, orphans: &mut BTreeMap<SessionId, Vec<TaskRe
     }
     let now = desk.now();
     restart_heartbeats(&mut resident.execution, now);
-    desk.running.insert((resident.machine, resident.execution.started_at, id));
+    desk.enter((resident.machine, resident.execution.started_at, id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
     for command in outstanding(&resident.execution) {
         match command {
-            Command::Offer { activity, attempt, scheduled_at, .. } => {
-                let offer = Offer { hash: resident.hash(), execution: id, attempt, scheduled_at };
+            Command::Offer {
+                activity,
+                attempt,
+                scheduled_at,
+                ..
+            } => {
+                let offer = Offer {
+                    hash: resident.hash(),
+                    execution: id,
+                    attempt,
+                    scheduled_at,
+                };
                 enqueue(desk, &activity, offer);
             }
             Command::Continue => {
-                desk.host.send_later(Message::Task(TaskReport::continuation(&resident.execution)));
+                desk.host
+                    .send_later(Message::Task(TaskReport::continuation(&resident.execution)));
             }
             Command::StartTask { .. } => desk.shared.integrations.start(id, &command),
             Command::Cancel { .. } | Command::Closed => {}
@@ -254,18 +336,22 @@ fn settle_resident(desk: &mut Desk, orphans: &mut BTreeMap<SessionId, Vec<TaskRe
 }
 
 fn enqueue(desk: &Desk, activity: &str, offer: Offer) {
-    let unused = desk.shared.matching.queue(activity).reserve_or_enqueue(offer);
+    let unused = desk
+        .shared
+        .matching
+        .queue(activity)
+        .reserve_or_enqueue(offer);
     debug_assert!(unused.is_none(), "nobody is connected during recovery");
 }
 
 /// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile.
-pub fn backup(shared: &Shared, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
+pub(crate) fn backup(shared: &Shared, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
     let _ = (shared, out);
     Ok(())
 }
 
 /// Makes a data folder from a backup.
-pub fn restore(file: &std::path::Path, data: &std::path::Path) -> anyhow::Result<()> {
+pub(crate) fn restore(file: &std::path::Path, data: &std::path::Path) -> anyhow::Result<()> {
     let _ = (file, data);
     Ok(())
 }

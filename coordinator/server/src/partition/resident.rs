@@ -14,17 +14,20 @@ use super::message::Message;
 
 /// One execution of a host.
 #[derive(Debug)]
-pub enum Slot {
+pub(crate) enum Slot {
     Resident(Box<Resident>),
     /// Its rows are in the state store; only what must find it is here.
     Evicted(Stub),
     /// Being read from the state store; inputs wait in order.
-    Loading { stub: Option<Stub>, waiting: Vec<Message> },
+    Loading {
+        stub: Option<Stub>,
+        waiting: Vec<Message>,
+    },
 }
 
 /// What stays in memory of an evicted execution.
 #[derive(Clone, Debug)]
-pub struct Stub {
+pub(crate) struct Stub {
     pub machine: MachineNumber,
     pub started_at: Timestamp,
     pub armed: Option<Timestamp>,
@@ -33,11 +36,11 @@ pub struct Stub {
 
 /// A state machine's ARN, interned by the host: a million stubs do not hold a million ARNs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MachineNumber(pub u32);
+pub(crate) struct MachineNumber(pub u32);
 
 /// An execution in memory.
 #[derive(Debug)]
-pub struct Resident {
+pub(crate) struct Resident {
     pub execution: Execution,
     pub program: Arc<Program>,
     pub machine: MachineNumber,
@@ -63,13 +66,13 @@ pub struct Resident {
 
 /// The newest part of a history, as records of the log, with what a block of it would say of itself.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     pub header: BlockHeader,
     pub records: Vec<u8>,
 }
 
 impl Resident {
-    pub fn new(execution: Execution, program: Arc<Program>, machine: MachineNumber) -> Self {
+    pub(crate) fn new(execution: Execution, program: Arc<Program>, machine: MachineNumber) -> Self {
         Self {
             execution,
             program,
@@ -88,15 +91,15 @@ impl Resident {
         }
     }
 
-    pub fn id(&self) -> ExecutionId {
+    pub(crate) fn id(&self) -> ExecutionId {
         self.execution.header.id
     }
 
-    pub fn hash(&self) -> KeyHash {
+    pub(crate) fn hash(&self) -> KeyHash {
         self.execution.header.hash
     }
 
-    pub fn stub(&self) -> Stub {
+    pub(crate) fn stub(&self) -> Stub {
         Stub {
             machine: self.machine,
             started_at: self.execution.started_at,
@@ -106,23 +109,36 @@ impl Resident {
     }
 
     /// What the state store may not have yet of its history, and the first event in it.
-    pub fn unwritten(&self) -> (EventId, Bytes) {
-        let parts = self.flushing.iter().map(|(_, tail)| tail).chain(Some(&self.tail));
+    pub(crate) fn unwritten(&self) -> (EventId, Bytes) {
+        let parts = self
+            .flushing
+            .iter()
+            .map(|(_, tail)| tail)
+            .chain(Some(&self.tail));
         let parts: Vec<&Tail> = parts.filter(|tail| tail.header.count > 0).collect();
-        let first = parts.first().map_or(EventId(self.execution.last_event.0 + 1), |tail| tail.header.first_event);
+        let first = parts
+            .first()
+            .map_or(EventId(self.execution.last_event.0 + 1), |tail| {
+                tail.header.first_event
+            });
         let records: Vec<&[u8]> = parts.iter().map(|tail| tail.records.as_slice()).collect();
         (first, Bytes::from(records.concat()))
     }
 
     /// About how many bytes it holds.
-    pub fn bytes(&self) -> usize {
-        let frames: usize = self.execution.frames.iter().map(|frame| 400 + frame.input.payload.len()).sum();
+    pub(crate) fn bytes(&self) -> usize {
+        let frames: usize = self
+            .execution
+            .frames
+            .iter()
+            .map(|frame| 400 + frame.input.payload.len())
+            .sum();
         600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames
     }
 }
 
 /// Since when the oldest open callback of an execution waits.
-pub fn callback_since(execution: &Execution) -> Option<Timestamp> {
+pub(crate) fn callback_since(execution: &Execution) -> Option<Timestamp> {
     let waits = |frame: &stepfleet_engine::execution::Frame| match &frame.phase {
         Phase::Inside(stay) => match &stay.work {
             Work::Task(task) if task.stage == TaskStage::Submitted => Some(stay.entered_at),
@@ -140,29 +156,25 @@ pub fn callback_since(execution: &Execution) -> Option<Timestamp> {
     execution.frames.iter().filter_map(waits).min()
 }
 
-/// ARNs by number and back.
+/// Numbers of ARNs.
 #[derive(Debug, Default)]
-pub struct Machines {
+pub(crate) struct Machines {
     numbers: BTreeMap<Arc<str>, MachineNumber>,
-    arns: Vec<Arc<str>>,
 }
 
 impl Machines {
-    pub fn number(&mut self, arn: &Arc<str>) -> MachineNumber {
+    pub(crate) fn number(&mut self, arn: &Arc<str>) -> MachineNumber {
         if let Some(number) = self.numbers.get(arn) {
             return *number;
         }
-        let number = MachineNumber(u32::try_from(self.arns.len()).expect("fewer than 2^32 state machines"));
-        self.arns.push(arn.clone());
+        let number = MachineNumber(
+            u32::try_from(self.numbers.len()).expect("fewer than 2^32 state machines"),
+        );
         self.numbers.insert(arn.clone(), number);
         number
     }
 
-    pub fn known(&self, arn: &str) -> Option<MachineNumber> {
+    pub(crate) fn known(&self, arn: &str) -> Option<MachineNumber> {
         self.numbers.get(arn).copied()
-    }
-
-    pub fn arn(&self, number: MachineNumber) -> Arc<str> {
-        self.arns[number.0 as usize].clone()
     }
 }

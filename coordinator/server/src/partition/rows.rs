@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use stepfleet_engine::execution::{ActivityWork, Execution, Status, Work};
 use stepfleet_engine::{
-    Attempt, Command, Event, EventId, EventSeq, ExecutionId, PayloadId, SessionId, Timestamp, outstanding,
+    Attempt, Command, Event, EventId, EventSeq, ExecutionId, PayloadId, SessionId, Timestamp,
+    outstanding,
 };
 use stepfleet_store::records::execution as snapshot;
 use stepfleet_store::records::history;
@@ -23,8 +24,11 @@ use crate::service::api::ExecutionItem;
 use crate::service::error::ApiError;
 use crate::shared::Shared;
 
+/// A line of a list with its place.
+pub(crate) type ListedItem = ((Timestamp, ExecutionId), ExecutionItem);
+
 /// Writes one record into a chunk.
-pub fn encode(
+pub(crate) fn encode(
     chunk: &mut BytesMut,
     execution: &Execution,
     at: Timestamp,
@@ -44,7 +48,12 @@ pub fn encode(
 
 impl Tail {
     /// Adds a record as it stands in the log; `before` is the execution's last event and payload without it.
-    pub fn append(&mut self, record: &[u8], before: (EventId, PayloadId), execution: &Execution) {
+    pub(crate) fn append(
+        &mut self,
+        record: &[u8],
+        before: (EventId, PayloadId),
+        execution: &Execution,
+    ) {
         if self.header.count == 0 {
             self.header.first_event = EventId(before.0.0 + 1);
             self.header.first_payload = PayloadId(before.1.0 + 1);
@@ -54,7 +63,6 @@ impl Tail {
         self.header.last_event = execution.last_event;
         self.header.last_payload = execution.last_payload;
     }
-
 }
 
 /// The block of an execution's tail, if there is anything in it. It stays readable until it is written.
@@ -69,7 +77,7 @@ fn take_block(resident: &mut Resident) -> Option<Row> {
 }
 
 /// Rows of a closed execution.
-pub fn closed(resident: &mut Resident) -> Vec<Row> {
+pub(crate) fn closed(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let mut rows = vec![snapshot::row(&resident.execution)];
     rows.extend(take_block(resident));
@@ -81,15 +89,27 @@ pub fn closed(resident: &mut Resident) -> Vec<Row> {
 }
 
 /// Rows of a live execution: enough to forget it.
-pub fn live(resident: &mut Resident) -> Vec<Row> {
+pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let execution = &resident.execution;
-    let offers = outstanding(execution).into_iter().filter_map(|command| match command {
-        Command::Offer { activity, attempt, scheduled_at, .. } => {
-            Some(live::Offer { activity, attempt, scheduled_at })
-        }
-        Command::StartTask { .. } | Command::Cancel { .. } | Command::Continue | Command::Closed => None,
-    });
+    let offers = outstanding(execution)
+        .into_iter()
+        .filter_map(|command| match command {
+            Command::Offer {
+                activity,
+                attempt,
+                scheduled_at,
+                ..
+            } => Some(live::Offer {
+                activity,
+                attempt,
+                scheduled_at,
+            }),
+            Command::StartTask { .. }
+            | Command::Cancel { .. }
+            | Command::Continue
+            | Command::Closed => None,
+        });
     let live = Live {
         hash: resident.hash(),
         deadline: resident.armed,
@@ -118,7 +138,11 @@ fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &Activity
         let stay = frame.stay()?;
         match &stay.work {
             Work::Activity(work) => {
-                let attempt = Attempt { entry: stay.entry, attempt: stay.attempt, generation: work.generation };
+                let attempt = Attempt {
+                    entry: stay.entry,
+                    attempt: stay.attempt,
+                    generation: work.generation,
+                };
                 Some((attempt, work))
             }
             Work::Entered
@@ -133,51 +157,69 @@ fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &Activity
 }
 
 /// Started attempts that were pushed to a session.
-pub fn held(execution: &Execution) -> Vec<(SessionId, Attempt)> {
+pub(crate) fn held(execution: &Execution) -> Vec<(SessionId, Attempt)> {
     let started = activities(execution).filter(|(_, work)| work.started_at.is_some());
-    started.filter_map(|(attempt, work)| Some((work.worker.session?, attempt))).collect()
+    started
+        .filter_map(|(attempt, work)| Some((work.worker.session?, attempt)))
+        .collect()
 }
 
-pub fn is_held_by_session(execution: &Execution) -> bool {
-    activities(execution).any(|(_, work)| work.started_at.is_some() && work.worker.session.is_some())
+pub(crate) fn is_held_by_session(execution: &Execution) -> bool {
+    activities(execution)
+        .any(|(_, work)| work.started_at.is_some() && work.worker.session.is_some())
 }
 
 /// The activity of an attempt that is in a worker's hands.
-pub fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Arc<str>> {
+pub(crate) fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Arc<str>> {
     let mut started = activities(execution).filter(|(_, work)| work.started_at.is_some());
-    started.find(|(attempt, _)| *attempt == wanted).map(|(_, work)| work.activity.clone())
+    started
+        .find(|(attempt, _)| *attempt == wanted)
+        .map(|(_, work)| work.activity.clone())
 }
 
 /// Whether a heartbeat window runs: it lives in memory only.
-pub fn has_heartbeat(execution: &Execution) -> bool {
-    execution.frames.iter().filter_map(|frame| frame.stay()).any(|stay| match &stay.work {
-        Work::Activity(work) => work.heartbeat_deadline.is_some(),
-        Work::Task(work) => work.heartbeat_deadline.is_some(),
-        Work::Entered
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => false,
-    })
+pub(crate) fn has_heartbeat(execution: &Execution) -> bool {
+    execution
+        .frames
+        .iter()
+        .filter_map(|frame| frame.stay())
+        .any(|stay| match &stay.work {
+            Work::Activity(work) => work.heartbeat_deadline.is_some(),
+            Work::Task(work) => work.heartbeat_deadline.is_some(),
+            Work::Entered
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Parallel(_)
+            | Work::Map(_)
+            | Work::Over => false,
+        })
 }
 
 /// Reads an execution's snapshot.
-pub fn read(shared: &Shared, id: ExecutionId) -> Result<Option<Execution>, ApiError> {
-    let row = shared.store.get(Table::Execution, &snapshot::key(id)).map_err(|error| storage_error(&error))?;
-    row.map(|row| snapshot::decode(&row)).transpose().map_err(|error| storage_error(&error))
+pub(crate) fn read(shared: &Shared, id: ExecutionId) -> Result<Option<Execution>, ApiError> {
+    let row = shared
+        .store
+        .get(Table::Execution, &snapshot::key(id))
+        .map_err(|error| storage_error(&error))?;
+    row.map(|row| snapshot::decode(&row))
+        .transpose()
+        .map_err(|error| storage_error(&error))
 }
 
 /// Reads an execution for its host, with its program when it is live.
-pub fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded>>, ApiError> {
+pub(crate) fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded>>, ApiError> {
     let Some(execution) = read(shared, id)? else {
         return Ok(None);
     };
     let header = &execution.header;
     let program = if execution.status == Status::Running {
         let catalog = &shared.catalog;
-        let revision =
-            catalog.compiled(&header.namespace, &header.machine_name, header.revision, &shared.integrations)?;
+        let revision = catalog.compiled(
+            &header.namespace,
+            &header.machine_name,
+            header.revision,
+            &shared.integrations,
+        )?;
         Some(revision.program.clone())
     } else {
         None
@@ -186,7 +228,7 @@ pub fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded>>, Api
 }
 
 /// One line of a list.
-pub fn item(execution: &Execution) -> ExecutionItem {
+pub(crate) fn item(execution: &Execution) -> ExecutionItem {
     item_of(&Summary::of(execution))
 }
 
@@ -205,16 +247,18 @@ fn item_of(summary: &Summary) -> ExecutionItem {
 }
 
 /// Closed executions of a state machine, newest first, behind `before`.
-pub fn closed_items(
+pub(crate) fn closed_items(
     shared: &Shared,
     machine: (&str, &str),
     status: Option<Status>,
     before: Option<(Timestamp, ExecutionId)>,
     limit: usize,
-) -> Result<Vec<((Timestamp, ExecutionId), ExecutionItem)>, ApiError> {
+) -> Result<Vec<ListedItem>, ApiError> {
     let after = before.map(|(sort, id)| listing::Cursor { sort, id });
     let (from, to) = listing::range(machine.0, machine.1, status, after);
-    let rows = shared.store.scan(Table::Listing, &from, &to, Order::Ascending, limit);
+    let rows = shared
+        .store
+        .scan(Table::Listing, &from, &to, Order::Ascending, limit);
     let mut items = Vec::new();
     for (_, value) in rows.map_err(|error| storage_error(&error))? {
         let summary = listing::decode(&value).map_err(|error| storage_error(&error))?;
@@ -225,23 +269,42 @@ pub fn closed_items(
 }
 
 /// Rows that delete executions which closed before `cutoff`, at most `limit` executions.
-pub fn expired(
+pub(crate) fn expired(
     shared: &Shared,
     machine: (&str, &str),
     cutoff: Timestamp,
     limit: usize,
 ) -> Result<Vec<Row>, ApiError> {
     let failed = |error: stepfleet_store::StoreError| storage_error(&error);
-    let newest = listing::Cursor { sort: cutoff, id: ExecutionId(0) };
+    let newest = listing::Cursor {
+        sort: cutoff,
+        id: ExecutionId(0),
+    };
     let (from, to) = listing::range(machine.0, machine.1, None, Some(newest));
     let mut deletions = Vec::new();
-    for (_, value) in shared.store.scan(Table::Listing, &from, &to, Order::Descending, limit).map_err(failed)? {
+    for (_, value) in shared
+        .store
+        .scan(Table::Listing, &from, &to, Order::Descending, limit)
+        .map_err(failed)?
+    {
         let summary = listing::decode(&value).map_err(failed)?;
         let (first, end) = history::range(summary.id);
-        for (key, _) in shared.store.scan(Table::History, &first, &end, Order::Ascending, usize::MAX).map_err(failed)? {
-            deletions.push(Row { table: Table::History, key, value: None });
+        for (key, _) in shared
+            .store
+            .scan(Table::History, &first, &end, Order::Ascending, usize::MAX)
+            .map_err(failed)?
+        {
+            deletions.push(Row {
+                table: Table::History,
+                key,
+                value: None,
+            });
         }
-        deletions.push(Row { table: Table::Execution, key: snapshot::key(summary.id), value: None });
+        deletions.push(Row {
+            table: Table::Execution,
+            key: snapshot::key(summary.id),
+            value: None,
+        });
         deletions.extend(summary.delete());
     }
     Ok(deletions)

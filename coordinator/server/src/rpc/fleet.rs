@@ -9,7 +9,9 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::{SessionId, TaskRef};
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
-use stepfleet_proto::v1::{CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage};
+use stepfleet_proto::v1::{
+    CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
@@ -32,7 +34,7 @@ const ACTIVITIES_MAX: usize = 1000;
 
 /// The service over all sessions.
 #[derive(Clone, Debug)]
-pub struct FleetFace {
+pub(crate) struct FleetFace {
     pub service: Service,
     pub session_ttl: Duration,
 }
@@ -43,20 +45,36 @@ type Outgoing = Pin<Box<dyn Stream<Item = Result<CoordinatorMessage, Status>> + 
 impl FleetService for FleetFace {
     type WorkStream = Outgoing;
 
-    async fn work(&self, request: Request<Streaming<WorkerMessage>>) -> Result<Response<Outgoing>, Status> {
+    async fn work(
+        &self,
+        request: Request<Streaming<WorkerMessage>>,
+    ) -> Result<Response<Outgoing>, Status> {
         let caller = crate::auth::caller(request.extensions()).map_err(|error| status(&error))?;
         let mut incoming = request.into_inner();
-        let first = incoming.message().await?.ok_or_else(|| Status::invalid_argument("the stream ended before `hello`"))?;
-        let hello = first.hello.clone().ok_or_else(|| Status::invalid_argument("the first message must carry `hello`"))?;
-        let (link, welcome) = self.welcome(caller, hello).await.map_err(|error| status(&error))?;
+        let first = incoming
+            .message()
+            .await?
+            .ok_or_else(|| Status::invalid_argument("the stream ended before `hello`"))?;
+        let hello = first
+            .hello
+            .clone()
+            .ok_or_else(|| Status::invalid_argument("the first message must carry `hello`"))?;
+        let (link, welcome) = self
+            .welcome(caller, hello)
+            .await
+            .map_err(|error| status(&error))?;
         link.receive(first).await;
         let (session, connection) = (link.session.clone(), link.connection);
         crate::task::spawn("worker stream", link.serve(incoming, self.session_ttl));
-        let welcome = CoordinatorMessage { welcome: Some(welcome), ..CoordinatorMessage::default() };
-        let rest = futures::stream::unfold((session, connection), |(session, connection)| async move {
-            let message = session.next_message(connection).await?;
-            Some((Ok(message), (session, connection)))
-        });
+        let welcome = CoordinatorMessage {
+            welcome: Some(welcome),
+            ..CoordinatorMessage::default()
+        };
+        let rest =
+            futures::stream::unfold((session, connection), |(session, connection)| async move {
+                let message = session.next_message(connection).await?;
+                Some((Ok(message), (session, connection)))
+            });
         let stream = futures::StreamExt::chain(futures::stream::iter([Ok(welcome)]), rest);
         Ok(Response::new(Box::pin(stream)))
     }
@@ -82,17 +100,37 @@ impl FleetFace {
         let thought_held = session.held();
         let (connection, confirmed) = session.connect();
         fleet.add(session.clone());
-        let link = Link { service: self.service.clone(), session, connection };
-        link.take_inventory(&hello.held, &thought_held, resumed).await?;
+        let link = Link {
+            service: self.service.clone(),
+            session,
+            connection,
+        };
+        link.take_inventory(&hello.held, &thought_held, resumed)
+            .await?;
         link.offer_slots();
-        let activity_arns = link.session.activities.iter().map(|served| served.arn.to_string()).collect();
+        let activity_arns = link
+            .session
+            .activities
+            .iter()
+            .map(|served| served.arn.to_string())
+            .collect();
         tracing::info!(worker.name = %link.session.name, resumed, "worker connected");
-        Ok((link, Welcome { resumed, activity_arns, confirmed }))
+        Ok((
+            link,
+            Welcome {
+                resumed,
+                activity_arns,
+                confirmed,
+            },
+        ))
     }
 
     fn served(&self, caller: &Caller, hello: &Hello) -> Result<Vec<Served>, ApiError> {
         if hello.activities.is_empty() || hello.activities.len() > ACTIVITIES_MAX {
-            let message = format!("a worker serves 1 to {ACTIVITIES_MAX} activities, not {}", hello.activities.len());
+            let message = format!(
+                "a worker serves 1 to {ACTIVITIES_MAX} activities, not {}",
+                hello.activities.len()
+            );
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
         let shared = &self.service.shared;
@@ -104,13 +142,23 @@ impl FleetFace {
             } else {
                 shared.arns.activity(&caller.namespace, &wanted.activity)
             };
-            let activity = shared.catalog.activity(&arn).ok_or_else(|| activity_missing(&arn))?;
+            let activity = shared
+                .catalog
+                .activity(&arn)
+                .ok_or_else(|| activity_missing(&arn))?;
             if wanted.slots == 0 || wanted.slots > SLOTS_MAX {
-                let message = format!("slots of activity '{}' must be 1 to {SLOTS_MAX}", wanted.activity);
+                let message = format!(
+                    "slots of activity '{}' must be 1 to {SLOTS_MAX}",
+                    wanted.activity
+                );
                 return Err(ApiError::new(ErrorCode::ValidationException, message));
             }
             let arn = activity.record.arn.clone();
-            served.push(Served { queue: shared.matching.queue(&arn), arn, slots: wanted.slots });
+            served.push(Served {
+                queue: shared.matching.queue(&arn),
+                arn,
+                slots: wanted.slots,
+            });
         }
         Ok(served)
     }
@@ -118,22 +166,40 @@ impl FleetFace {
 
 fn session_id(text: &str) -> Result<SessionId, ApiError> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
-    u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(SessionId).ok_or_else(|| {
-        ApiError::new(ErrorCode::ValidationException, "`session_id` must be a UUID drawn once per worker process")
-    })
+    u128::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 32)
+        .map(SessionId)
+        .ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::ValidationException,
+                "`session_id` must be a UUID drawn once per worker process",
+            )
+        })
 }
 
 impl Link {
     /// What the worker says it holds against what it was given: what never arrived is offered again, what is over is
     /// cancelled.
-    async fn take_inventory(&self, held: &[String], thought_held: &[TaskRef], resumed: bool) -> Result<(), ApiError> {
+    async fn take_inventory(
+        &self,
+        held: &[String],
+        thought_held: &[TaskRef],
+        resumed: bool,
+    ) -> Result<(), ApiError> {
         let open = |token: &String| self.service.shared.tokens.open(token);
         let held: Vec<TaskRef> = held.iter().filter_map(open).collect();
         for task in thought_held.iter().filter(|task| !held.contains(task)) {
             self.session.release(task);
-            self.service.shared.partitions().send_later(task.hash, Message::Task(TaskReport::undelivered(*task)));
+            self.service
+                .shared
+                .partitions()
+                .send_later(task.hash, Message::Task(TaskReport::undelivered(*task)));
         }
-        let unknown: Vec<TaskRef> = held.into_iter().filter(|task| !thought_held.contains(task)).collect();
+        let unknown: Vec<TaskRef> = held
+            .into_iter()
+            .filter(|task| !thought_held.contains(task))
+            .collect();
         if resumed && unknown.is_empty() {
             return Ok(());
         }
@@ -144,14 +210,29 @@ impl Link {
     async fn claim(&self, held: Vec<TaskRef>) -> Result<(), ApiError> {
         let partitions = self.service.shared.partitions();
         for (index, host) in partitions.hosts().iter().enumerate() {
-            let of_host = held.iter().copied().filter(|task| partitions.host_index(task.hash) == index).collect();
+            let of_host = held
+                .iter()
+                .copied()
+                .filter(|task| partitions.host_index(task.hash) == index)
+                .collect();
             let (answer, receiver) = tokio::sync::oneshot::channel();
-            host.send(Message::Claim { session: self.session.id, held: of_host, answer }).await?;
-            for claimed in receiver.await.map_err(|_gone| crate::partition::going_down())? {
+            host.send(Message::Claim {
+                session: self.session.id,
+                held: of_host,
+                answer,
+            })
+            .await?;
+            for claimed in receiver
+                .await
+                .map_err(|_gone| crate::partition::going_down())?
+            {
                 let index = claimed.activity.as_ref().and_then(|arn| self.index_of(arn));
                 match index {
                     Some(index) => self.session.adopt(claimed.task, index),
-                    None => drop(self.session.cancel(&claimed.task, self.service.shared.tokens.seal(&claimed.task))),
+                    None => drop(self.session.cancel(
+                        &claimed.task,
+                        self.service.shared.tokens.seal(&claimed.task),
+                    )),
                 }
             }
         }
@@ -159,7 +240,11 @@ impl Link {
     }
 
     fn index_of(&self, arn: &Arc<str>) -> Option<u32> {
-        let index = self.session.activities.iter().position(|served| served.arn == *arn)?;
+        let index = self
+            .session
+            .activities
+            .iter()
+            .position(|served| served.arn == *arn)?;
         u32::try_from(index).ok()
     }
 
@@ -168,10 +253,16 @@ impl Link {
         let held = self.session.held_by_activity();
         let fleet: &Fleet = &self.service.shared.fleet;
         for (index, served) in (0_u32..).zip(&self.session.activities) {
-            let free = served.slots.saturating_sub(held.get(&index).copied().unwrap_or(0));
+            let free = served
+                .slots
+                .saturating_sub(held.get(&index).copied().unwrap_or(0));
             for _ in 0..free {
                 let session = self.session.clone();
-                fleet.slot_again(Slot::Session { session, activity: index, connection: self.connection });
+                fleet.slot_again(Slot::Session {
+                    session,
+                    activity: index,
+                    connection: self.connection,
+                });
             }
         }
     }
@@ -183,7 +274,9 @@ impl Link {
                 () = self.service.shared.stop.cancelled() => break,
             };
             match message {
-                Ok(Some(message)) if self.session.is_current(self.connection) => self.receive(message).await,
+                Ok(Some(message)) if self.session.is_current(self.connection) => {
+                    self.receive(message).await
+                }
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
         }
@@ -197,7 +290,11 @@ impl Link {
         }
         self.session.wake();
         let shared = self.service.shared.clone();
-        let wait = if self.session.held().is_empty() { Duration::from_secs(1) } else { ttl };
+        let wait = if self.session.held().is_empty() {
+            Duration::from_secs(1)
+        } else {
+            ttl
+        };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = shared.stop.cancelled() => return,
@@ -208,7 +305,9 @@ impl Link {
         tracing::info!(worker.name = %self.session.name, "worker did not come back; its attempts end");
         for task in self.session.held() {
             self.session.release(&task);
-            shared.partitions().send_later(task.hash, Message::Task(TaskReport::lost(task)));
+            shared
+                .partitions()
+                .send_later(task.hash, Message::Task(TaskReport::lost(task)));
         }
     }
 
@@ -218,8 +317,10 @@ impl Link {
             self.session.drain();
         }
         let partitions = self.service.shared.partitions();
-        let mut reports: Vec<Vec<TaskReport>> = partitions.hosts().iter().map(|_| Vec::new()).collect();
-        let mut add = |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
+        let mut reports: Vec<Vec<TaskReport>> =
+            partitions.hosts().iter().map(|_| Vec::new()).collect();
+        let mut add =
+            |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
         for result in message.results {
             if let Some(report) = self.result(result) {
                 add(report);
@@ -227,7 +328,13 @@ impl Link {
         }
         for heartbeat in message.heartbeats {
             if let Some(task) = self.service.shared.tokens.open(&heartbeat.task_token) {
-                add(self.report(task, Outcome::Heartbeat, TaskReply::Heartbeat { session: self.session.clone() }));
+                add(self.report(
+                    task,
+                    Outcome::Heartbeat,
+                    TaskReply::Heartbeat {
+                        session: self.session.clone(),
+                    },
+                ));
             }
         }
         for token in message.returned {
@@ -245,7 +352,12 @@ impl Link {
     }
 
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {
-        TaskReport { task, namespace: self.session.caller.namespace.clone(), outcome, reply }
+        TaskReport {
+            task,
+            namespace: self.session.caller.namespace.clone(),
+            outcome,
+            reply,
+        }
     }
 
     fn result(&self, result: TaskResult) -> Option<TaskReport> {
@@ -253,7 +365,10 @@ impl Link {
             return None;
         }
         let refuse = |reason: &str| {
-            let refused = RefusedResult { task_token: result.task_token.clone(), reason: reason.to_owned() };
+            let refused = RefusedResult {
+                task_token: result.task_token.clone(),
+                reason: reason.to_owned(),
+            };
             self.session.settle(result.number, Some(refused));
             self.session.wake();
         };
@@ -266,7 +381,9 @@ impl Link {
                 Ok(output) => Outcome::Succeeded(output),
                 Err(error) => Outcome::Failed(error),
             },
-            Some(Reported::Failure(failure)) => Outcome::Failed(stop_failure(failure.error, failure.cause)),
+            Some(Reported::Failure(failure)) => {
+                Outcome::Failed(stop_failure(failure.error, failure.cause))
+            }
             None => {
                 refuse(ErrorCode::InvalidOutput.as_str());
                 return None;
@@ -274,9 +391,20 @@ impl Link {
         };
         if let Some(activity) = self.session.release(&task) {
             let (session, connection) = (self.session.clone(), self.connection);
-            self.service.shared.fleet.slot_again(Slot::Session { session, activity, connection });
+            self.service.shared.fleet.slot_again(Slot::Session {
+                session,
+                activity,
+                connection,
+            });
         }
-        Some(self.report(task, outcome, TaskReply::Result { session: self.session.clone(), number: result.number }))
+        Some(self.report(
+            task,
+            outcome,
+            TaskReply::Result {
+                session: self.session.clone(),
+                number: result.number,
+            },
+        ))
     }
 
     /// A result that cannot be one fails its task: nobody will send another for it.
@@ -287,6 +415,11 @@ impl Link {
             let cause = "The state/task returned a result with a size exceeding the maximum number of bytes service limit.";
             return Err(fail("States.DataLimitExceeded", cause.to_owned()));
         }
-        Payload::parse(output).map_err(|error| fail("States.Runtime", format!("the worker's output is not JSON: {error}")))
+        Payload::parse(output).map_err(|error| {
+            fail(
+                "States.Runtime",
+                format!("the worker's output is not JSON: {error}"),
+            )
+        })
     }
 }

@@ -47,7 +47,13 @@ pub(super) async fn run(shared: &Arc<Shared>) -> anyhow::Result<()> {
     }
     covered.push(shared.control.covered().await);
     let (answer, receiver) = oneshot::channel();
-    shared.writer.submit(Job::Checkpoint { covered: covered.clone(), answer }).await;
+    shared
+        .writer
+        .submit(Job::Checkpoint {
+            covered: covered.clone(),
+            answer,
+        })
+        .await;
     receiver.await.context("the state writer went away")??;
     for (partition, seq) in covered {
         shared.log.trim(partition, seq).await?;

@@ -67,10 +67,15 @@ impl Running {
 pub(super) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Running> {
     let entropy = Entropy::default();
     let (settings, cluster) = (config.clone(), entropy.next_u128());
-    let storage = crate::task::blocking("open storage", move || storage(&settings, cluster)).await??;
+    let storage =
+        crate::task::blocking("open storage", move || storage(&settings, cluster)).await??;
     let covered = storage.store.last_checkpoint().context("the state store")?;
-    let (writer, _thread) = writer::start(storage.store.clone()).context("cannot start the state writer")?;
-    let system = covered.iter().find(|(partition, _)| *partition == SYSTEM_PARTITION).map_or(Seq(0), |(_, seq)| *seq);
+    let (writer, _thread) =
+        writer::start(storage.store.clone()).context("cannot start the state writer")?;
+    let system = covered
+        .iter()
+        .find(|(partition, _)| *partition == SYSTEM_PARTITION)
+        .map_or(Seq(0), |(_, seq)| *seq);
     let (log, store) = (storage.log.clone(), storage.store.clone());
     let control = LocalControl::open(log, store, writer.clone(), system, entropy.next_u128()).await;
     let control = Arc::new(control.context("control records")?);
@@ -82,7 +87,10 @@ pub(super) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         clock: Arc::new(SystemClock::default()),
         entropy,
         tokens,
-        arns: ArnSpace { partition: Arc::from(&*config.arn.partition), region: Arc::from(&*config.arn.region) },
+        arns: ArnSpace {
+            partition: Arc::from(&*config.arn.partition),
+            region: Arc::from(&*config.arn.region),
+        },
         catalog: Catalog::open(control.clone())?,
         integrations: Registry::default(),
         matching: Matching::default(),
@@ -105,32 +113,74 @@ pub(super) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     });
     shared.fleet.attach(&shared);
     let hosts_stop = CancellationToken::new();
-    let hosts = recovery::recover(&shared, host_count, &covered).await.context("recovery")?;
-    let hosts = hosts.into_iter().map(|host| crate::task::spawn("host", host.serve(hosts_stop.clone()))).collect();
-    Ok(Running { shared, hosts, hosts_stop, _folder: storage.folder })
+    let hosts = recovery::recover(&shared, host_count, &covered)
+        .await
+        .context("recovery")?;
+    let hosts = hosts
+        .into_iter()
+        .map(|host| crate::task::spawn("host", host.serve(hosts_stop.clone())))
+        .collect();
+    Ok(Running {
+        shared,
+        hosts,
+        hosts_stop,
+        _folder: storage.folder,
+    })
 }
 
 fn storage(config: &Config, cluster: u128) -> anyhow::Result<Storage> {
-    let format = Format { partitions: config.partitions, cluster };
+    let format = Format {
+        partitions: config.partitions,
+        cluster,
+    };
     if config.ephemeral {
         let (log, store) = (Arc::new(ModelLog::new()), Arc::new(MemoryStore::new()));
-        return Ok(Storage { log, store, format, folder: None });
+        return Ok(Storage {
+            log,
+            store,
+            format,
+            folder: None,
+        });
     }
     let folder = DataFolder::open_or_create(&config.data, format)?;
-    let options = local::Options { reserve_bytes: config.disk_reserve_bytes, ..local::Options::default() };
+    let options = local::Options {
+        reserve_bytes: config.disk_reserve_bytes,
+        ..local::Options::default()
+    };
     let log = LocalLog::open(&folder.log_path(), options).context("the log")?;
-    let options = FjallOptions { reserve_bytes: config.disk_reserve_bytes / 2, ..FjallOptions::default() };
+    let options = FjallOptions {
+        reserve_bytes: config.disk_reserve_bytes / 2,
+        ..FjallOptions::default()
+    };
     let store = FjallStore::open(&folder.state_path(), options).context("the state store")?;
-    Ok(Storage { log: Arc::new(log), store: Arc::new(store), format: folder.format(), folder: Some(folder) })
+    Ok(Storage {
+        log: Arc::new(log),
+        store: Arc::new(store),
+        format: folder.format(),
+        folder: Some(folder),
+    })
 }
 
-async fn tokens(control: &Arc<LocalControl>, entropy: &Entropy, cluster: [u8; 16]) -> anyhow::Result<TokenKeys> {
+async fn tokens(
+    control: &Arc<LocalControl>,
+    entropy: &Entropy,
+    cluster: [u8; 16],
+) -> anyhow::Result<TokenKeys> {
     if control.get(TOKEN_KEY).is_none() {
         let secret = [entropy.bytes16(), entropy.bytes16()].concat();
-        control.put(TOKEN_KEY.to_owned(), None, Some(secret)).await.context("cannot store the key of task tokens")?;
+        control
+            .put(TOKEN_KEY.to_owned(), None, Some(secret))
+            .await
+            .context("cannot store the key of task tokens")?;
     }
-    let entry = control.get(TOKEN_KEY).context("the key of task tokens is gone")?;
-    let secret: &[u8; 32] = entry.value.as_ref().try_into().context("the key of task tokens is damaged")?;
+    let entry = control
+        .get(TOKEN_KEY)
+        .context("the key of task tokens is gone")?;
+    let secret: &[u8; 32] = entry
+        .value
+        .as_ref()
+        .try_into()
+        .context("the key of task tokens is damaged")?;
     Ok(TokenKeys::new(1, secret, cluster))
 }
 
@@ -150,11 +200,15 @@ fn limits(config: &Config) -> Limits {
 
 /// What the log calls the data.
 pub(super) fn data_name(config: &Config) -> String {
-    if config.ephemeral { "memory".to_owned() } else { config.data.display().to_string() }
+    if config.ephemeral {
+        "memory".to_owned()
+    } else {
+        config.data.display().to_string()
+    }
 }
 
 /// Makes a data folder from a backup.
-pub async fn restore(file: &Path, data: &Path) -> anyhow::Result<()> {
+pub(crate) async fn restore(file: &Path, data: &Path) -> anyhow::Result<()> {
     let (file, data) = (file.to_owned(), data.to_owned());
     crate::task::blocking("restore", move || recovery::restore(&file, &data)).await?
 }

@@ -34,13 +34,22 @@ async fn sweep(shared: &Arc<Shared>, namespace: Arc<str>, name: Arc<str>, cutoff
         let expired = move || rows::expired(&reader, (&namespace, &name), cutoff, SLICE);
         let rows = match crate::task::blocking("find expired", expired).await {
             Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return tracing::warn!(%error, "retention cannot read the state store"),
+            Ok(Err(error)) => {
+                return tracing::warn!(%error, "retention cannot read the state store");
+            }
             Err(_panic) => return,
         };
         if rows.is_empty() {
             return;
         }
-        shared.writer.submit(Job::Rows { rows, host: None, written: Vec::new() }).await;
+        shared
+            .writer
+            .submit(Job::Rows {
+                rows,
+                host: None,
+                written: Vec::new(),
+            })
+            .await;
         // The next look must not find the same ones: rows are written in order, so a checkpointless flush is enough.
         let (answer, receiver) = tokio::sync::oneshot::channel();
         shared.writer.submit(Job::Barrier { answer }).await;

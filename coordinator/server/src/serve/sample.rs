@@ -1,6 +1,7 @@
 //! Gauges that are read from time to time rather than kept.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -18,7 +19,13 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
         let (mut live, mut resident) = (0, 0);
         for host in shared.partitions().hosts() {
             let (answer, receiver) = oneshot::channel();
-            if host.send(Message::Read(ReadRequest::Count { machine_arn: None, answer })).await.is_ok()
+            if host
+                .send(Message::Read(ReadRequest::Count {
+                    machine_arn: None,
+                    answer,
+                }))
+                .await
+                .is_ok()
                 && let Ok((l, r)) = receiver.await
             {
                 live += l;
@@ -27,6 +34,7 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
         }
         metrics.executions_live(live);
         metrics.executions_resident(resident);
+        metrics.log_bytes(shared.counters.log_bytes.load(Ordering::Relaxed));
         metrics.sessions(shared.fleet.count() as u64);
         for (activity, depth) in shared.matching.depths() {
             metrics.activity_queue_depth(&activity, depth);

@@ -12,9 +12,12 @@ use super::page;
 use crate::arn::{self, Resource, check_name};
 use crate::catalog::records::ActivityRecord;
 
+/// Activities of one installation, as on AWS.
+const ACTIVITIES_MAX: usize = 100_000;
+
 impl Service {
     /// Creates an activity; repeating it answers as the first time.
-    pub async fn create_activity(
+    pub(crate) async fn create_activity(
         &self,
         caller: &Caller,
         name: &str,
@@ -31,6 +34,10 @@ impl Service {
             }
             return Ok(item(&existing.record));
         }
+        if self.shared.catalog.activity_count() >= ACTIVITIES_MAX {
+            let message = format!("The limit of {ACTIVITIES_MAX} activities is reached.");
+            return Err(ApiError::new(ErrorCode::ActivityLimitExceeded, message));
+        }
         let record = ActivityRecord {
             namespace: caller.namespace.clone(),
             name: Arc::from(name),
@@ -42,14 +49,17 @@ impl Service {
         let created = item(&record);
         match self.shared.catalog.put_activity(record).await {
             // Somebody created the same one in the same moment.
-            Err(error) if error.code == ErrorCode::ConflictException => {
-                self.shared.catalog.activity(&created.arn).map(|existing| item(&existing.record)).ok_or(error)
-            }
+            Err(error) if error.code == ErrorCode::ConflictException => self
+                .shared
+                .catalog
+                .activity(&created.arn)
+                .map(|existing| item(&existing.record))
+                .ok_or(error),
             result => result.map(|()| created),
         }
     }
 
-    pub async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
+    pub(crate) async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
         check_activity_arn(caller, arn)?;
         match self.shared.catalog.activity(arn) {
             Some(activity) => self.shared.catalog.remove_activity(&activity).await,
@@ -57,12 +67,22 @@ impl Service {
         }
     }
 
-    pub async fn describe_activity(&self, caller: &Caller, arn: &str) -> Result<ActivityDescription, ApiError> {
+    pub(crate) async fn describe_activity(
+        &self,
+        caller: &Caller,
+        arn: &str,
+    ) -> Result<ActivityDescription, ApiError> {
         check_activity_arn(caller, arn)?;
-        let activity = self.shared.catalog.activity(arn).ok_or_else(|| activity_missing(arn))?;
+        let activity = self
+            .shared
+            .catalog
+            .activity(arn)
+            .ok_or_else(|| activity_missing(arn))?;
         let report = self.shared.matching.queue(arn).report();
         let now = self.shared.clock.now().0;
-        let oldest = report.oldest.map_or(0, |oldest| u64::try_from(now - oldest.0).unwrap_or(0));
+        let oldest = report
+            .oldest
+            .map_or(0, |oldest| u64::try_from(now - oldest.0).unwrap_or(0));
         Ok(ActivityDescription {
             arn: arn.to_owned(),
             name: activity.record.name.to_string(),
@@ -74,11 +94,27 @@ impl Service {
         })
     }
 
-    pub async fn list_activities(&self, caller: &Caller, request: PageRequest) -> Result<Page<ActivityItem>, ApiError> {
+    pub(crate) async fn list_activities(
+        &self,
+        caller: &Caller,
+        request: PageRequest,
+    ) -> Result<Page<ActivityItem>, ApiError> {
         let (limit, after) = page::open(&request, "activities", &caller.namespace)?;
-        let activities = self.shared.catalog.activities(&caller.namespace, after.as_deref(), limit + 1);
-        let items = activities.iter().map(|activity| item(&activity.record)).collect();
-        Ok(page::close(items, limit, "activities", &caller.namespace, |item| item.arn.clone()))
+        let activities =
+            self.shared
+                .catalog
+                .activities(&caller.namespace, after.as_deref(), limit + 1);
+        let items = activities
+            .iter()
+            .map(|activity| item(&activity.record))
+            .collect();
+        Ok(page::close(
+            items,
+            limit,
+            "activities",
+            &caller.namespace,
+            |item| item.arn.clone(),
+        ))
     }
 }
 
@@ -96,10 +132,15 @@ pub(crate) fn check_activity_arn(caller: &Caller, text: &str) -> Result<(), ApiE
     match arn.resource {
         Resource::Activity { .. } if arn.account == caller.namespace.as_ref() => Ok(()),
         Resource::Activity { .. } => Err(activity_missing(text)),
-        other => Err(arn::wrong_kind(&other)),
+        other @ (Resource::StateMachine { .. }
+        | Resource::Execution { .. }
+        | Resource::Other { .. }) => Err(arn::wrong_kind(&other)),
     }
 }
 
 pub(crate) fn activity_missing(arn: &str) -> ApiError {
-    ApiError::new(ErrorCode::ActivityDoesNotExist, format!("Activity Does Not Exist: '{arn}'"))
+    ApiError::new(
+        ErrorCode::ActivityDoesNotExist,
+        format!("Activity Does Not Exist: '{arn}'"),
+    )
 }

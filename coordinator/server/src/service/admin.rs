@@ -15,29 +15,44 @@ const PIECE_BYTES: usize = 256 * 1024;
 const PIECES_MAX: usize = 16;
 
 impl Service {
-    pub async fn status(&self, _caller: &Caller) -> Result<StatusReport, ApiError> {
+    pub(crate) async fn status(&self, _caller: &Caller) -> Result<StatusReport, ApiError> {
         let (live, resident) = self.count_running(None).await?;
-        let cluster: String = self.shared.cluster_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let cluster: String = self
+            .shared
+            .cluster_id
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(StatusReport {
             cluster_id: cluster,
             partitions: u32::from(self.shared.partition_count),
             live_executions: live,
             resident_executions: resident,
-            refusing: self.shared.pressure.refusing(),
+            refusing: self.shared.pressure.refusing().or_else(|| {
+                let rows = self.shared.writer.is_failing();
+                rows.then(|| "the state store refuses writes; the log cannot be trimmed".to_owned())
+            }),
         })
     }
 
     /// A consistent copy of everything while the coordinator works. Checkpoints, and with them trimming, wait for it.
-    pub async fn backup(&self, _caller: &Caller) -> Result<mpsc::Receiver<Result<Bytes, ApiError>>, ApiError> {
+    pub(crate) async fn backup(
+        &self,
+        _caller: &Caller,
+    ) -> Result<mpsc::Receiver<Result<Bytes, ApiError>>, ApiError> {
         let (sender, receiver) = mpsc::channel(PIECES_MAX);
         let shared = self.shared.clone();
         crate::task::spawn("backup", async move {
             let held = shared.checkpoints.lock().await;
             let (copier, pieces) = (shared.clone(), sender.clone());
             let copy = crate::task::blocking("copy", move || {
-                let mut out = Pieces { sender: pieces, piece: Vec::with_capacity(PIECE_BYTES) };
+                let mut out = Pieces {
+                    sender: pieces,
+                    piece: Vec::with_capacity(PIECE_BYTES),
+                };
                 crate::partition::recovery::backup(&copier, &mut out)?;
-                out.flush().map_err(|error| stepfleet_store::StoreError::Unavailable(error.to_string()))
+                out.flush()
+                    .map_err(|error| stepfleet_store::StoreError::Unavailable(error.to_string()))
             });
             let error = match copy.await {
                 Ok(Ok(())) => None,
@@ -46,7 +61,9 @@ impl Service {
             };
             drop(held);
             if let Some(message) = error {
-                let _gone = sender.send(Err(ApiError::new(ErrorCode::InternalServerError, message))).await;
+                let _gone = sender
+                    .send(Err(ApiError::new(ErrorCode::InternalServerError, message)))
+                    .await;
             }
         });
         Ok(receiver)
@@ -73,6 +90,8 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        self.sender.blocking_send(Ok(Bytes::from(piece))).map_err(|_gone| std::io::ErrorKind::BrokenPipe.into())
+        self.sender
+            .blocking_send(Ok(Bytes::from(piece)))
+            .map_err(|_gone| std::io::ErrorKind::BrokenPipe.into())
     }
 }

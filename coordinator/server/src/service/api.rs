@@ -9,37 +9,37 @@ use stepfleet_engine::{HistoryEvent, Timestamp};
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub(crate) struct Caller {
     pub principal: Arc<str>,
     pub namespace: Arc<str>,
 }
 
 /// Tag keys and values, in the caller's order.
-pub type Tags = Vec<(String, String)>;
+pub(crate) type Tags = Vec<(String, String)>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MachineType {
+pub(crate) enum MachineType {
     #[default]
     Standard,
     Express,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MachineStatus {
+pub(crate) enum MachineStatus {
     Active,
     Deleting,
 }
 
 /// Settings that are kept and given back without effect, as JSON texts (`loggingConfiguration`, …).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     pub logging_configuration: Option<String>,
     pub tracing_configuration: Option<String>,
     pub encryption_configuration: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct CreateStateMachine {
+pub(crate) struct CreateStateMachine {
     pub name: String,
     pub definition: String,
     /// None takes the installation's default.
@@ -50,14 +50,14 @@ pub struct CreateStateMachine {
 }
 
 #[derive(Clone, Debug)]
-pub struct CreatedStateMachine {
+pub(crate) struct CreatedStateMachine {
     pub arn: String,
     pub created_at: Timestamp,
     pub warnings: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct UpdateStateMachine {
+pub(crate) struct UpdateStateMachine {
     pub arn: String,
     pub definition: Option<String>,
     pub role_arn: Option<String>,
@@ -65,14 +65,14 @@ pub struct UpdateStateMachine {
 }
 
 #[derive(Clone, Debug)]
-pub struct UpdatedStateMachine {
+pub(crate) struct UpdatedStateMachine {
     pub updated_at: Timestamp,
     pub revision_id: String,
     pub warnings: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug)]
-pub struct StateMachineDescription {
+pub(crate) struct StateMachineDescription {
     pub arn: String,
     pub name: String,
     pub status: MachineStatus,
@@ -87,7 +87,7 @@ pub struct StateMachineDescription {
 }
 
 #[derive(Clone, Debug)]
-pub struct StateMachineItem {
+pub(crate) struct StateMachineItem {
     pub arn: String,
     pub name: String,
     pub machine_type: MachineType,
@@ -96,19 +96,19 @@ pub struct StateMachineItem {
 
 /// `limit` 0 is 100, at most 1000; `token` from the page before.
 #[derive(Clone, Debug, Default)]
-pub struct PageRequest {
+pub(crate) struct PageRequest {
     pub limit: u32,
     pub token: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     pub items: Vec<T>,
     pub next_token: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct StartExecution {
+pub(crate) struct StartExecution {
     pub machine_arn: String,
     /// None draws a UUID.
     pub name: Option<String>,
@@ -118,13 +118,13 @@ pub struct StartExecution {
 }
 
 #[derive(Clone, Debug)]
-pub struct StartedExecution {
+pub(crate) struct StartedExecution {
     pub arn: String,
     pub started_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
-pub struct ExecutionDescription {
+pub(crate) struct ExecutionDescription {
     pub arn: String,
     pub machine_arn: String,
     pub name: String,
@@ -141,7 +141,7 @@ pub struct ExecutionDescription {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecutionItem {
+pub(crate) struct ExecutionItem {
     pub arn: String,
     pub machine_arn: String,
     pub name: String,
@@ -153,14 +153,14 @@ pub struct ExecutionItem {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct ListExecutions {
+pub(crate) struct ListExecutions {
     pub machine_arn: String,
     pub status: Option<Status>,
     pub page: PageRequest,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct GetHistory {
+pub(crate) struct GetHistory {
     pub execution_arn: String,
     pub reverse: bool,
     pub page: PageRequest,
@@ -168,13 +168,13 @@ pub struct GetHistory {
 
 /// What a watcher gets: new events, and the status after them.
 #[derive(Clone, Debug)]
-pub struct HistoryBatch {
+pub(crate) struct HistoryBatch {
     pub events: Vec<HistoryEvent>,
     pub status: Status,
 }
 
 #[derive(Clone, Debug)]
-pub struct ActivityDescription {
+pub(crate) struct ActivityDescription {
     pub arn: String,
     pub name: String,
     pub created_at: Timestamp,
@@ -185,7 +185,7 @@ pub struct ActivityDescription {
 }
 
 #[derive(Clone, Debug)]
-pub struct ActivityItem {
+pub(crate) struct ActivityItem {
     pub arn: String,
     pub name: String,
     pub created_at: Timestamp,
@@ -194,7 +194,7 @@ pub struct ActivityItem {
 /// A task handed to a unary poller. The face confirms `delivery` when the answer is written; dropped unconfirmed, the
 /// task goes back to its queue.
 #[derive(Debug)]
-pub struct ActivityTask {
+pub(crate) struct ActivityTask {
     pub token: String,
     pub input: String,
     pub delivery: Option<super::tasks::Delivery>,
@@ -202,7 +202,7 @@ pub struct ActivityTask {
 
 /// A task that waits for anyone to complete its token.
 #[derive(Clone, Debug)]
-pub struct Callback {
+pub(crate) struct Callback {
     pub token: String,
     pub execution_arn: String,
     pub state_name: String,
@@ -214,7 +214,7 @@ pub struct Callback {
 
 /// What `ValidateStateMachineDefinition` found.
 #[derive(Clone, Debug)]
-pub struct Validation {
+pub(crate) struct Validation {
     pub ok: bool,
     pub diagnostics: Vec<Diagnostic>,
     pub truncated: bool,
@@ -222,7 +222,7 @@ pub struct Validation {
 
 /// Facts for `stepfleet status`.
 #[derive(Clone, Debug)]
-pub struct StatusReport {
+pub(crate) struct StatusReport {
     pub cluster_id: String,
     pub partitions: u32,
     pub live_executions: u64,

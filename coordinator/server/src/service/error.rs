@@ -3,7 +3,7 @@
 
 /// The exceptions of the AWS model that this release raises, and the wire-level ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
+pub(crate) enum ErrorCode {
     AccessDeniedException,
     ActivityAlreadyExists,
     ActivityDoesNotExist,
@@ -46,7 +46,7 @@ pub enum ErrorCode {
 /// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.as_str())]
-pub struct ApiError {
+pub(crate) struct ApiError {
     pub code: ErrorCode,
     pub message: String,
     /// `ThrottlingException` and `ServiceUnavailable`: when to try again, milliseconds.
@@ -55,12 +55,16 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error with its message.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None }
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+        }
     }
 
     /// The same, telling the client when to try again.
-    pub fn with_retry_after_ms(mut self, ms: u64) -> Self {
+    pub(crate) fn with_retry_after_ms(mut self, ms: u64) -> Self {
         self.retry_after_ms = Some(ms);
         self
     }
@@ -68,7 +72,7 @@ impl ApiError {
 
 impl ErrorCode {
     /// The name on the wire (`__type`, gRPC `ErrorInfo.reason`).
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::AccessDeniedException => "AccessDeniedException",
             Self::ActivityAlreadyExists => "ActivityAlreadyExists",

@@ -1,6 +1,7 @@
 //! Executions: start, stop, describe.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::{EventId, Timestamp};
@@ -8,27 +9,42 @@ use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
-use super::{Place, Service, execution_missing, execution_names, machine_name, parse_payload, place};
+use super::{
+    Place, Service, execution_missing, execution_names, machine_name, parse_payload, place,
+};
 use crate::arn::check_name;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{ReadRequest, Snapshot, Start};
 use crate::partition::{Message, going_down, rows};
 
 impl Service {
-    pub async fn start_execution(&self, caller: &Caller, request: StartExecution) -> Result<StartedExecution, ApiError> {
+    pub(crate) async fn start_execution(
+        &self,
+        caller: &Caller,
+        request: StartExecution,
+    ) -> Result<StartedExecution, ApiError> {
         let machine_name = machine_name(caller, &request.machine_arn)?;
         let named = request.name.is_some();
         let name = request.name.unwrap_or_else(|| self.shared.entropy.uuid());
         check_name(&name)?;
         let text = request.input.as_deref().unwrap_or("{}");
         self.check_payload(text, "input")?;
-        let input = parse_payload(text, ErrorCode::InvalidExecutionInput, "Invalid State Machine Execution Input")?;
+        let input = parse_payload(
+            text,
+            ErrorCode::InvalidExecutionInput,
+            "Invalid State Machine Execution Input",
+        )?;
         let machine = self.live_machine(caller, machine_name, &request.machine_arn)?;
         self.shared.pressure.check()?;
+        self.check_open_executions()?;
         let record = &machine.record;
         let catalog = &self.shared.catalog;
-        let revision =
-            catalog.compiled(&record.namespace, &record.name, record.revision, &self.shared.integrations)?;
+        let revision = catalog.compiled(
+            &record.namespace,
+            &record.name,
+            record.revision,
+            &self.shared.integrations,
+        )?;
         let place = place(&record.namespace, &record.name, &name);
         let header = Header {
             id: place.id,
@@ -36,7 +52,11 @@ impl Service {
             namespace: record.namespace.clone(),
             machine_name: record.name.clone(),
             machine_arn: record.arn.clone(),
-            execution_arn: Arc::from(self.shared.arns.execution(&record.namespace, &record.name, &name)),
+            execution_arn: Arc::from(self.shared.arns.execution(
+                &record.namespace,
+                &record.name,
+                &name,
+            )),
             name: Arc::from(name),
             incarnation: u32::try_from(self.shared.clock.now().0 / 1000).unwrap_or(u32::MAX),
             revision: record.revision,
@@ -47,13 +67,33 @@ impl Service {
             origin: None,
         };
         let (answer, receiver) = oneshot::channel();
-        let start = Start { header: Arc::new(header), program: revision.program.clone(), input, named, answer };
-        self.shared.partitions().host(place.hash).send_start(Message::Start(Box::new(start)))?;
+        let start = Start {
+            header: Arc::new(header),
+            program: revision.program.clone(),
+            input,
+            named,
+            answer,
+        };
+        self.shared
+            .partitions()
+            .host(place.hash)
+            .send_start(Message::Start(Box::new(start)))?;
         receiver.await.map_err(|_gone| going_down())?
     }
 
+    fn check_open_executions(&self) -> Result<(), ApiError> {
+        let max = self.executions_open_max;
+        if max > 0 && self.shared.counters.live.load(Ordering::Relaxed) >= max {
+            let message = format!(
+                "The limit of {max} open executions is reached (limits.executions_open_max)."
+            );
+            return Err(ApiError::new(ErrorCode::ExecutionLimitExceeded, message));
+        }
+        Ok(())
+    }
+
     /// Stops an execution; a closed one answers when it stopped.
-    pub async fn stop_execution(
+    pub(crate) async fn stop_execution(
         &self,
         caller: &Caller,
         arn: &str,
@@ -65,19 +105,37 @@ impl Service {
         self.shared.pressure.check()?;
         let (answer, receiver) = oneshot::channel();
         let failure = stop_failure(error, cause);
-        let message = Message::Stop { execution: place.id, failure, answer: Some(answer) };
-        self.shared.partitions().host(place.hash).send(message).await?;
+        let message = Message::Stop {
+            execution: place.id,
+            failure,
+            answer: Some(answer),
+        };
+        self.shared
+            .partitions()
+            .host(place.hash)
+            .send(message)
+            .await?;
         let result = receiver.await.map_err(|_gone| going_down())?;
-        result.map_err(|error| match error.code {
-            ErrorCode::ExecutionDoesNotExist => execution_missing(arn),
-            _ => error,
+        result.map_err(|error| {
+            if error.code == ErrorCode::ExecutionDoesNotExist {
+                execution_missing(arn)
+            } else {
+                error
+            }
         })
     }
 
-    pub async fn describe_execution(&self, caller: &Caller, arn: &str) -> Result<ExecutionDescription, ApiError> {
+    pub(crate) async fn describe_execution(
+        &self,
+        caller: &Caller,
+        arn: &str,
+    ) -> Result<ExecutionDescription, ApiError> {
         let (machine, name) = execution_names(caller, arn)?;
         let place = place(&caller.namespace, machine, name);
-        let execution = self.execution(place).await?.ok_or_else(|| execution_missing(arn))?;
+        let execution = self
+            .execution(place)
+            .await?
+            .ok_or_else(|| execution_missing(arn))?;
         let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
         let failure = execution.failure.as_ref();
         let header = &execution.header;
@@ -89,7 +147,10 @@ impl Service {
             started_at: execution.started_at,
             closed_at: execution.closed_at,
             input: execution.input.payload.text().to_owned(),
-            output: execution.output.as_ref().map(|output| output.payload.text().to_owned()),
+            output: execution
+                .output
+                .as_ref()
+                .map(|output| output.payload.text().to_owned()),
             error: failure.and_then(|failure| text(&failure.error)),
             cause: failure.and_then(|failure| text(&failure.cause)),
             trace_header: text(&header.trace_header),
@@ -100,12 +161,18 @@ impl Service {
 
     /// An execution wherever it is: in its host, or in the state store.
     pub(crate) async fn execution(&self, place: Place) -> Result<Option<Execution>, ApiError> {
-        Ok(self.snapshot(place).await?.map(|snapshot| snapshot.execution))
+        Ok(self
+            .snapshot(place)
+            .await?
+            .map(|snapshot| snapshot.execution))
     }
 
     /// The same, with the part of its history that is not in the state store.
     pub(crate) async fn snapshot(&self, place: Place) -> Result<Option<Box<Snapshot>>, ApiError> {
-        let ask = |answer| ReadRequest::Execution { execution: place.id, answer };
+        let ask = |answer| ReadRequest::Execution {
+            execution: place.id,
+            answer,
+        };
         if let Some(snapshot) = self.read(place.hash, ask).await? {
             return Ok(Some(snapshot));
         }
@@ -114,7 +181,11 @@ impl Service {
         let execution = stored.await.map_err(|_panic| going_down())??;
         Ok(execution.map(|execution| {
             let first_event = EventId(execution.last_event.0 + 1);
-            Box::new(Snapshot { execution, first_event, tail: bytes::Bytes::new() })
+            Box::new(Snapshot {
+                execution,
+                first_event,
+                tail: bytes::Bytes::new(),
+            })
         }))
     }
 }

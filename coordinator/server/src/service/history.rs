@@ -10,23 +10,36 @@ use crate::partition::going_down;
 use crate::partition::history::{Direction, read};
 
 impl Service {
-    pub async fn get_execution_history(&self, caller: &Caller, request: GetHistory) -> Result<Page<HistoryEvent>, ApiError> {
+    pub(crate) async fn get_execution_history(
+        &self,
+        caller: &Caller,
+        request: GetHistory,
+    ) -> Result<Page<HistoryEvent>, ApiError> {
         let (machine, name) = execution_names(caller, &request.execution_arn)?;
         let place = place(&caller.namespace, machine, name);
         let arguments = format!("{}\0{}", request.execution_arn, request.reverse);
         let (limit, token) = page::open(&request.page, "history", &arguments)?;
-        let from = token.map(|token| token.parse().map_err(|_error| page::invalid())).transpose()?;
+        let from = token
+            .map(|token| token.parse().map_err(|_error| page::invalid()))
+            .transpose()?;
         let direction = match (request.reverse, from.map(EventId)) {
             (false, after) => Direction::After(after.unwrap_or(EventId(0))),
             (true, before) => Direction::Before(before.unwrap_or(EventId(u64::MAX))),
         };
         let found = self.events(place, direction, limit + 1).await?;
         let (events, _status) = found.ok_or_else(|| execution_missing(&request.execution_arn))?;
-        Ok(page::close(events, limit, "history", &arguments, |event| event.id.0.to_string()))
+        Ok(page::close(events, limit, "history", &arguments, |event| {
+            event.id.0.to_string()
+        }))
     }
 
     /// Events after an id, and the status that they lead to.
-    pub(crate) async fn events_after(&self, place: Place, after: EventId, limit: usize) -> Result<HistoryBatch, ApiError> {
+    pub(crate) async fn events_after(
+        &self,
+        place: Place,
+        after: EventId,
+        limit: usize,
+    ) -> Result<HistoryBatch, ApiError> {
         let found = self.events(place, Direction::After(after), limit).await?;
         let (events, status) = found.ok_or_else(|| execution_missing(""))?;
         Ok(HistoryBatch { events, status })

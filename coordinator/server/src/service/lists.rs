@@ -18,7 +18,11 @@ use crate::partition::{Message, going_down, rows};
 type Cursor = (Timestamp, ExecutionId);
 
 impl Service {
-    pub async fn list_executions(&self, caller: &Caller, request: ListExecutions) -> Result<Page<ExecutionItem>, ApiError> {
+    pub(crate) async fn list_executions(
+        &self,
+        caller: &Caller,
+        request: ListExecutions,
+    ) -> Result<Page<ExecutionItem>, ApiError> {
         let name = machine_name(caller, &request.machine_arn)?;
         let machine = self.shared.catalog.machine(&caller.namespace, name);
         let machine = machine.ok_or_else(|| machine_missing(&request.machine_arn))?;
@@ -27,15 +31,30 @@ impl Service {
         let cursor = token.map(|token| read_cursor(&token)).transpose()?;
         let mut items = Vec::new();
         if request.status != Some(Status::Running) {
-            items.extend(self.closed_items(caller, name, request.status, cursor, limit + 1).await?);
+            items.extend(
+                self.closed_items(caller, name, request.status, cursor, limit + 1)
+                    .await?,
+            );
         }
-        let live = self.live_items(machine.record.arn.clone(), cursor, limit + 1, request.status).await?;
+        let live = self
+            .live_items(
+                machine.record.arn.clone(),
+                cursor,
+                limit + 1,
+                request.status,
+            )
+            .await?;
         items.extend(live);
         items.sort_by(|(left, _), (right, _)| right.cmp(left));
         items.dedup_by(|(left, _), (right, _)| left.1 == right.1);
-        let page = page::close(items, limit, "executions", &arguments, |(cursor, _)| write_cursor(cursor));
+        let page = page::close(items, limit, "executions", &arguments, |(cursor, _)| {
+            write_cursor(cursor)
+        });
         let items = page.items.into_iter().map(|(_, item)| item).collect();
-        Ok(Page { items, next_token: page.next_token })
+        Ok(Page {
+            items,
+            next_token: page.next_token,
+        })
     }
 
     async fn closed_items(
@@ -45,10 +64,16 @@ impl Service {
         status: Option<Status>,
         before: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<(Cursor, ExecutionItem)>, ApiError> {
-        let (shared, namespace, name) = (self.shared.clone(), caller.namespace.clone(), name.to_owned());
+    ) -> Result<Vec<rows::ListedItem>, ApiError> {
+        let (shared, namespace, name) = (
+            self.shared.clone(),
+            caller.namespace.clone(),
+            name.to_owned(),
+        );
         let read = move || rows::closed_items(&shared, (&namespace, &name), status, before, limit);
-        crate::task::blocking("list executions", read).await.map_err(|_panic| going_down())?
+        crate::task::blocking("list executions", read)
+            .await
+            .map_err(|_panic| going_down())?
     }
 
     /// Running ones, and those that closed a moment ago.
@@ -58,11 +83,16 @@ impl Service {
         before: Option<Cursor>,
         limit: usize,
         status: Option<Status>,
-    ) -> Result<Vec<(Cursor, ExecutionItem)>, ApiError> {
+    ) -> Result<Vec<rows::ListedItem>, ApiError> {
         let mut found: Vec<(LiveItem, usize)> = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
             let (answer, receiver) = oneshot::channel();
-            let request = ReadRequest::Running { machine_arn: machine_arn.clone(), before, limit, answer };
+            let request = ReadRequest::Running {
+                machine_arn: machine_arn.clone(),
+                before,
+                limit,
+                answer,
+            };
             host.send(Message::Read(request)).await?;
             let items = receiver.await.map_err(|_gone| going_down())?;
             found.extend(items.into_iter().map(|item| (item, index)));
@@ -74,44 +104,76 @@ impl Service {
                 break;
             }
             let execution = self.execution_at(host, item.execution).await?;
-            if let Some(execution) = execution.filter(|execution| status.is_none_or(|wanted| wanted == execution.status)) {
+            if let Some(execution) =
+                execution.filter(|execution| status.is_none_or(|wanted| wanted == execution.status))
+            {
                 items.push(((item.sort, item.execution), rows::item(&execution)));
             }
         }
         Ok(items)
     }
 
-    async fn execution_at(&self, host: usize, id: ExecutionId) -> Result<Option<Execution>, ApiError> {
+    async fn execution_at(
+        &self,
+        host: usize,
+        id: ExecutionId,
+    ) -> Result<Option<Execution>, ApiError> {
         let (answer, receiver) = oneshot::channel();
-        let request = Message::Read(ReadRequest::Execution { execution: id, answer });
+        let request = Message::Read(ReadRequest::Execution {
+            execution: id,
+            answer,
+        });
         self.shared.partitions().hosts()[host].send(request).await?;
         if let Some(snapshot) = receiver.await.map_err(|_gone| going_down())? {
             return Ok(Some(snapshot.execution));
         }
         let shared = self.shared.clone();
-        crate::task::blocking("read execution", move || rows::read(&shared, id)).await.map_err(|_panic| going_down())?
+        crate::task::blocking("read execution", move || rows::read(&shared, id))
+            .await
+            .map_err(|_panic| going_down())?
     }
 
     /// Tasks that wait for their token, oldest first.
-    pub async fn list_callbacks(&self, caller: &Caller, request: PageRequest) -> Result<Page<Callback>, ApiError> {
+    pub(crate) async fn list_callbacks(
+        &self,
+        caller: &Caller,
+        request: PageRequest,
+    ) -> Result<Page<Callback>, ApiError> {
         let (limit, token) = page::open(&request, "callbacks", &caller.namespace)?;
         let after = token.map(|token| read_cursor(&token)).transpose()?;
         let mut found: Vec<(Cursor, usize)> = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
             let (answer, receiver) = oneshot::channel();
-            host.send(Message::Read(ReadRequest::Callbacks { after, limit: limit + 1, answer })).await?;
+            host.send(Message::Read(ReadRequest::Callbacks {
+                after,
+                limit: limit + 1,
+                answer,
+            }))
+            .await?;
             let cursors = receiver.await.map_err(|_gone| going_down())?;
             found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
         }
         found.sort_unstable();
-        let page = page::close(found, limit, "callbacks", &caller.namespace, |(cursor, _)| write_cursor(cursor));
+        let page = page::close(
+            found,
+            limit,
+            "callbacks",
+            &caller.namespace,
+            |(cursor, _)| write_cursor(cursor),
+        );
         let mut items = Vec::new();
         for ((_, id), host) in page.items {
             let execution = self.execution_at(host, id).await?;
             let own = execution.filter(|execution| execution.header.namespace == caller.namespace);
-            items.extend(own.iter().flat_map(|execution| self.callbacks_of(execution)));
+            items.extend(
+                own.iter()
+                    .flat_map(|execution| self.callbacks_of(execution)),
+            );
         }
-        Ok(Page { items, next_token: page.next_token })
+        Ok(Page {
+            items,
+            next_token: page.next_token,
+        })
     }
 
     fn callbacks_of(&self, execution: &Execution) -> Vec<Callback> {
@@ -126,7 +188,11 @@ impl Service {
             if work.stage != TaskStage::Submitted {
                 continue;
             }
-            let attempt = Attempt { entry: stay.entry, attempt: stay.attempt, generation: 0 };
+            let attempt = Attempt {
+                entry: stay.entry,
+                attempt: stay.attempt,
+                generation: 0,
+            };
             callbacks.push(Callback {
                 token: self.shared.tokens.seal(&task_ref(execution, attempt)),
                 execution_arn: execution.header.execution_arn.to_string(),

@@ -7,22 +7,27 @@ use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use stepfleet_engine::Timestamp;
 
 use super::api::{
-    Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineStatus, MachineType, Page, PageRequest,
-    StateMachineDescription, StateMachineItem, UpdateStateMachine, UpdatedStateMachine, Validation,
+    Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineStatus, MachineType, Page,
+    PageRequest, StateMachineDescription, StateMachineItem, UpdateStateMachine,
+    UpdatedStateMachine, Validation,
 };
 use super::error::{ApiError, ErrorCode};
-use super::{Service, execution_missing, execution_names, machine_missing, machine_name, page, place};
+use super::{
+    Service, execution_missing, execution_names, machine_missing, machine_name, page, place,
+};
 use crate::arn::check_name;
 use crate::catalog::records::{MachineRecord, RevisionRecord, Versioned};
 use crate::catalog::{self, revision_id};
 use crate::partition::Message;
 use crate::partition::message::ReadRequest;
 
+/// State machines of one installation, as on AWS.
+const STATE_MACHINES_MAX: usize = 100_000;
 /// Findings of one `ValidateStateMachineDefinition` answer.
 const DIAGNOSTICS_MAX: u32 = 100;
 
 impl Service {
-    pub async fn create_state_machine(
+    pub(crate) async fn create_state_machine(
         &self,
         caller: &Caller,
         request: CreateStateMachine,
@@ -30,18 +35,46 @@ impl Service {
         check_name(&request.name)?;
         check_tags(&request.tags)?;
         if request.machine_type == MachineType::Express {
-            let message = "EXPRESS state machines are not served by this release; create it as STANDARD";
-            return Err(ApiError::new(ErrorCode::StateMachineTypeNotSupported, message));
+            let message =
+                "EXPRESS state machines are not served by this release; create it as STANDARD";
+            return Err(ApiError::new(
+                ErrorCode::StateMachineTypeNotSupported,
+                message,
+            ));
         }
         let warnings = self.check_definition(&request.definition, request.machine_type)?;
-        let arn = self.shared.arns.state_machine(&caller.namespace, &request.name);
-        if let Some(existing) = self.shared.catalog.machine(&caller.namespace, &request.name) {
+        let arn = self
+            .shared
+            .arns
+            .state_machine(&caller.namespace, &request.name);
+        if let Some(existing) = self
+            .shared
+            .catalog
+            .machine(&caller.namespace, &request.name)
+        {
             self.check_same(&existing, &request)?;
-            return Ok(CreatedStateMachine { arn, created_at: Timestamp(existing.record.created_at), warnings });
+            return Ok(CreatedStateMachine {
+                arn,
+                created_at: Timestamp(existing.record.created_at),
+                warnings,
+            });
+        }
+        if self.shared.catalog.machine_count() >= STATE_MACHINES_MAX {
+            let message = format!("The limit of {STATE_MACHINES_MAX} state machines is reached.");
+            return Err(ApiError::new(ErrorCode::StateMachineLimitExceeded, message));
         }
         let now = self.shared.clock.now();
-        let number = self.shared.catalog.next_revision(&caller.namespace, &request.name);
-        let revision = self.revision(number, now, request.definition, request.role_arn, request.accepted);
+        let number = self
+            .shared
+            .catalog
+            .next_revision(&caller.namespace, &request.name);
+        let revision = self.revision(
+            number,
+            now,
+            request.definition,
+            request.role_arn,
+            request.accepted,
+        );
         let machine = MachineRecord {
             namespace: caller.namespace.clone(),
             name: Arc::from(request.name),
@@ -52,17 +85,31 @@ impl Service {
             first_revision: number,
             tags: request.tags,
         };
-        self.shared.catalog.put_machine(machine, None, Some(revision)).await?;
-        Ok(CreatedStateMachine { arn, created_at: now, warnings })
+        self.shared
+            .catalog
+            .put_machine(machine, None, Some(revision))
+            .await?;
+        Ok(CreatedStateMachine {
+            arn,
+            created_at: now,
+            warnings,
+        })
     }
 
     /// A repeated creation answers as the first one did; another definition under the name is refused.
-    fn check_same(&self, existing: &Versioned<MachineRecord>, request: &CreateStateMachine) -> Result<(), ApiError> {
+    fn check_same(
+        &self,
+        existing: &Versioned<MachineRecord>,
+        request: &CreateStateMachine,
+    ) -> Result<(), ApiError> {
         let record = &existing.record;
         if record.deleting {
             return Err(deleting(&record.arn));
         }
-        let revision = self.shared.catalog.revision(&record.namespace, &record.name, record.revision)?;
+        let revision =
+            self.shared
+                .catalog
+                .revision(&record.namespace, &record.name, record.revision)?;
         let same = revision.definition.as_ref() == request.definition
             && revision.logging_configuration == request.accepted.logging_configuration
             && revision.tracing_configuration == request.accepted.tracing_configuration
@@ -93,7 +140,11 @@ impl Service {
         }
     }
 
-    fn check_definition(&self, text: &str, machine_type: MachineType) -> Result<Vec<Diagnostic>, ApiError> {
+    fn check_definition(
+        &self,
+        text: &str,
+        machine_type: MachineType,
+    ) -> Result<Vec<Diagnostic>, ApiError> {
         if text.len() > self.definition_bytes_max {
             let max = self.definition_bytes_max;
             let message = format!(
@@ -111,7 +162,7 @@ impl Service {
         }
     }
 
-    pub async fn update_state_machine(
+    pub(crate) async fn update_state_machine(
         &self,
         caller: &Caller,
         request: UpdateStateMachine,
@@ -127,7 +178,10 @@ impl Service {
             return Err(ApiError::new(ErrorCode::MissingRequiredParameter, message));
         }
         let machine = self.live_machine(caller, name, &request.arn)?;
-        let current = self.shared.catalog.revision(&caller.namespace, name, machine.record.revision)?;
+        let current =
+            self.shared
+                .catalog
+                .revision(&caller.namespace, name, machine.record.revision)?;
         let warnings = match &request.definition {
             Some(definition) => self.check_definition(definition, MachineType::Standard)?,
             None => Vec::new(),
@@ -135,16 +189,39 @@ impl Service {
         let now = self.shared.clock.now();
         let number = self.shared.catalog.next_revision(&caller.namespace, name);
         let next = merged(current.clone(), request, number, now);
-        if (RevisionRecord { revision_id: current.revision_id.clone(), created_at: current.created_at, ..next.clone() }) == current {
-            return Ok(UpdatedStateMachine { updated_at: now, revision_id: current.revision_id, warnings });
+        if (RevisionRecord {
+            revision_id: current.revision_id.clone(),
+            created_at: current.created_at,
+            ..next.clone()
+        }) == current
+        {
+            return Ok(UpdatedStateMachine {
+                updated_at: now,
+                revision_id: current.revision_id,
+                warnings,
+            });
         }
         let id = next.revision_id.clone();
-        let record = MachineRecord { revision: number, ..machine.record.clone() };
-        self.shared.catalog.put_machine(record, Some(machine.version), Some(next)).await?;
-        Ok(UpdatedStateMachine { updated_at: now, revision_id: id, warnings })
+        let record = MachineRecord {
+            revision: number,
+            ..machine.record.clone()
+        };
+        self.shared
+            .catalog
+            .put_machine(record, Some(machine.version), Some(next))
+            .await?;
+        Ok(UpdatedStateMachine {
+            updated_at: now,
+            revision_id: id,
+            warnings,
+        })
     }
 
-    pub async fn delete_state_machine(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
+    pub(crate) async fn delete_state_machine(
+        &self,
+        caller: &Caller,
+        arn: &str,
+    ) -> Result<(), ApiError> {
         let name = machine_name(caller, arn)?;
         let Some(machine) = self.shared.catalog.machine(&caller.namespace, name) else {
             return Ok(());
@@ -152,57 +229,120 @@ impl Service {
         let machine = if machine.record.deleting {
             machine
         } else {
-            let record = MachineRecord { deleting: true, ..machine.record.clone() };
-            self.shared.catalog.put_machine(record, Some(machine.version), None).await?
+            let record = MachineRecord {
+                deleting: true,
+                ..machine.record.clone()
+            };
+            self.shared
+                .catalog
+                .put_machine(record, Some(machine.version), None)
+                .await?
         };
         for host in self.shared.partitions().hosts() {
-            host.send(Message::StopMachine { machine_arn: machine.record.arn.clone() }).await?;
+            host.send(Message::StopMachine {
+                machine_arn: machine.record.arn.clone(),
+            })
+            .await?;
         }
         // Starts that were admitted before the mark stand before this message in every mailbox.
-        if self.count_running(Some(machine.record.arn.clone())).await?.0 == 0 {
+        if self
+            .count_running(Some(machine.record.arn.clone()))
+            .await?
+            .0
+            == 0
+        {
             self.shared.catalog.remove_machine(&machine).await?;
         }
         Ok(())
     }
 
-    pub async fn describe_state_machine(&self, caller: &Caller, arn: &str) -> Result<StateMachineDescription, ApiError> {
+    pub(crate) async fn describe_state_machine(
+        &self,
+        caller: &Caller,
+        arn: &str,
+    ) -> Result<StateMachineDescription, ApiError> {
         let name = machine_name(caller, arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, name).ok_or_else(|| machine_missing(arn))?;
+        let machine = self
+            .shared
+            .catalog
+            .machine(&caller.namespace, name)
+            .ok_or_else(|| machine_missing(arn))?;
         let record = &machine.record;
-        let revision = self.shared.catalog.revision(&record.namespace, &record.name, record.revision)?;
+        let revision =
+            self.shared
+                .catalog
+                .revision(&record.namespace, &record.name, record.revision)?;
         let first = record.revision == record.first_revision;
-        let status = if record.deleting { MachineStatus::Deleting } else { MachineStatus::Active };
-        Ok(description(arn, name, status, Timestamp(record.created_at), (!first).then(|| revision.revision_id.clone()), revision))
+        let status = if record.deleting {
+            MachineStatus::Deleting
+        } else {
+            MachineStatus::Active
+        };
+        Ok(description(
+            arn,
+            name,
+            status,
+            Timestamp(record.created_at),
+            (!first).then(|| revision.revision_id.clone()),
+            revision,
+        ))
     }
 
-    pub async fn describe_state_machine_for_execution(
+    pub(crate) async fn describe_state_machine_for_execution(
         &self,
         caller: &Caller,
         execution_arn: &str,
     ) -> Result<StateMachineDescription, ApiError> {
         let (machine, name) = execution_names(caller, execution_arn)?;
         let place = place(&caller.namespace, machine, name);
-        let execution = self.execution(place).await?.ok_or_else(|| execution_missing(execution_arn))?;
+        let execution = self
+            .execution(place)
+            .await?
+            .ok_or_else(|| execution_missing(execution_arn))?;
         let header = &execution.header;
-        let revision = self.shared.catalog.revision(&header.namespace, &header.machine_name, header.revision)?;
+        let revision = self.shared.catalog.revision(
+            &header.namespace,
+            &header.machine_name,
+            header.revision,
+        )?;
         let updated = Timestamp(revision.created_at);
         let id = (header.revision > 1).then(|| revision.revision_id.clone());
-        Ok(description(&header.machine_arn, machine, MachineStatus::Active, updated, id, revision))
+        Ok(description(
+            &header.machine_arn,
+            machine,
+            MachineStatus::Active,
+            updated,
+            id,
+            revision,
+        ))
     }
 
-    pub async fn list_state_machines(&self, caller: &Caller, request: PageRequest) -> Result<Page<StateMachineItem>, ApiError> {
+    pub(crate) async fn list_state_machines(
+        &self,
+        caller: &Caller,
+        request: PageRequest,
+    ) -> Result<Page<StateMachineItem>, ApiError> {
         let (limit, after) = page::open(&request, "machines", &caller.namespace)?;
-        let machines = self.shared.catalog.machines(&caller.namespace, after.as_deref(), limit + 1);
+        let machines = self
+            .shared
+            .catalog
+            .machines(&caller.namespace, after.as_deref(), limit + 1);
         let items = machines.iter().map(|machine| StateMachineItem {
             arn: machine.record.arn.to_string(),
             name: machine.record.name.to_string(),
             machine_type: MachineType::Standard,
             created_at: Timestamp(machine.record.created_at),
         });
-        Ok(page::close(items.collect(), limit, "machines", &caller.namespace, |item| item.name.clone()))
+        Ok(page::close(
+            items.collect(),
+            limit,
+            "machines",
+            &caller.namespace,
+            |item| item.name.clone(),
+        ))
     }
 
-    pub async fn validate_definition(
+    pub(crate) async fn validate_definition(
         &self,
         _caller: &Caller,
         definition: &str,
@@ -210,13 +350,24 @@ impl Service {
         include_warnings: bool,
         limit: u32,
     ) -> Result<Validation, ApiError> {
-        let mut diagnostics = catalog::validate(definition, machine_type, &self.shared.integrations);
-        let ok = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+        let mut diagnostics =
+            catalog::validate(definition, machine_type, &self.shared.integrations);
+        let ok = diagnostics
+            .iter()
+            .all(|diagnostic| diagnostic.severity != Severity::Error);
         diagnostics.retain(|diagnostic| include_warnings || diagnostic.severity == Severity::Error);
-        let limit = if limit == 0 { DIAGNOSTICS_MAX } else { limit.min(DIAGNOSTICS_MAX) } as usize;
+        let limit = if limit == 0 {
+            DIAGNOSTICS_MAX
+        } else {
+            limit.min(DIAGNOSTICS_MAX)
+        } as usize;
         let truncated = diagnostics.len() > limit;
         diagnostics.truncate(limit);
-        Ok(Validation { ok, diagnostics, truncated })
+        Ok(Validation {
+            ok,
+            diagnostics,
+            truncated,
+        })
     }
 
     /// A machine that takes new executions and revisions.
@@ -226,7 +377,11 @@ impl Service {
         name: &str,
         arn: &str,
     ) -> Result<Arc<Versioned<MachineRecord>>, ApiError> {
-        let machine = self.shared.catalog.machine(&caller.namespace, name).ok_or_else(|| machine_missing(arn))?;
+        let machine = self
+            .shared
+            .catalog
+            .machine(&caller.namespace, name)
+            .ok_or_else(|| machine_missing(arn))?;
         if machine.record.deleting {
             return Err(deleting(arn));
         }
@@ -234,29 +389,49 @@ impl Service {
     }
 
     /// Live executions (of one machine), and those in memory.
-    pub(crate) async fn count_running(&self, machine_arn: Option<Arc<str>>) -> Result<(u64, u64), ApiError> {
+    pub(crate) async fn count_running(
+        &self,
+        machine_arn: Option<Arc<str>>,
+    ) -> Result<(u64, u64), ApiError> {
         let mut total = (0, 0);
         for host in self.shared.partitions().hosts() {
             let (answer, receiver) = tokio::sync::oneshot::channel();
             let machine_arn = machine_arn.clone();
-            host.send(Message::Read(ReadRequest::Count { machine_arn, answer })).await?;
-            let (live, resident) = receiver.await.map_err(|_gone| crate::partition::going_down())?;
+            host.send(Message::Read(ReadRequest::Count {
+                machine_arn,
+                answer,
+            }))
+            .await?;
+            let (live, resident) = receiver
+                .await
+                .map_err(|_gone| crate::partition::going_down())?;
             total = (total.0 + live, total.1 + resident);
         }
         Ok(total)
     }
 }
 
-fn merged(current: RevisionRecord, request: UpdateStateMachine, number: u64, now: Timestamp) -> RevisionRecord {
+fn merged(
+    current: RevisionRecord,
+    request: UpdateStateMachine,
+    number: u64,
+    now: Timestamp,
+) -> RevisionRecord {
     let accepted = request.accepted;
     RevisionRecord {
         definition: request.definition.map_or(current.definition, Arc::from),
         role_arn: request.role_arn.unwrap_or(current.role_arn),
         created_at: now.0,
         revision_id: revision_id(number, now),
-        logging_configuration: accepted.logging_configuration.or(current.logging_configuration),
-        tracing_configuration: accepted.tracing_configuration.or(current.tracing_configuration),
-        encryption_configuration: accepted.encryption_configuration.or(current.encryption_configuration),
+        logging_configuration: accepted
+            .logging_configuration
+            .or(current.logging_configuration),
+        tracing_configuration: accepted
+            .tracing_configuration
+            .or(current.tracing_configuration),
+        encryption_configuration: accepted
+            .encryption_configuration
+            .or(current.encryption_configuration),
     }
 }
 
@@ -286,12 +461,18 @@ fn description(
 }
 
 fn deleting(arn: &str) -> ApiError {
-    ApiError::new(ErrorCode::StateMachineDeleting, format!("State Machine is being deleted: '{arn}'"))
+    ApiError::new(
+        ErrorCode::StateMachineDeleting,
+        format!("State Machine is being deleted: '{arn}'"),
+    )
 }
 
 pub(crate) fn check_tags(tags: &[(String, String)]) -> Result<(), ApiError> {
     if tags.len() > 50 {
-        return Err(ApiError::new(ErrorCode::TooManyTags, "The number of tags exceeds the limit of 50."));
+        return Err(ApiError::new(
+            ErrorCode::TooManyTags,
+            "The number of tags exceeds the limit of 50.",
+        ));
     }
     Ok(())
 }

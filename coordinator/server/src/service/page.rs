@@ -11,7 +11,11 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
 /// The limit in force and the cursor of a request.
-pub fn open(request: &PageRequest, list: &str, arguments: &str) -> Result<(usize, Option<String>), ApiError> {
+pub(crate) fn open(
+    request: &PageRequest,
+    list: &str,
+    arguments: &str,
+) -> Result<(usize, Option<String>), ApiError> {
     let limit = match request.limit as usize {
         0 => LIMIT_DEFAULT,
         limit => limit.min(LIMIT_MAX),
@@ -29,7 +33,7 @@ pub fn open(request: &PageRequest, list: &str, arguments: &str) -> Result<(usize
 }
 
 /// A page of at most `limit` of the items (one more was asked for to know whether there are more).
-pub fn close<T>(
+pub(crate) fn close<T>(
     mut items: Vec<T>,
     limit: usize,
     list: &str,
@@ -48,11 +52,14 @@ fn token(list: &str, arguments: &str, cursor: &str) -> String {
 }
 
 fn binding(list: &str, arguments: &str) -> String {
-    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(format!("{list}\0{arguments}").as_bytes()))
+    format!(
+        "{:016x}",
+        xxhash_rust::xxh3::xxh3_64(format!("{list}\0{arguments}").as_bytes())
+    )
 }
 
 /// The recorded refusal of a page token.
-pub fn invalid() -> ApiError {
+pub(crate) fn invalid() -> ApiError {
     ApiError::new(ErrorCode::InvalidToken, "Invalid Token: 'Invalid token'")
 }
 
@@ -69,14 +76,20 @@ mod tests {
         let page = close(vec![1, 2, 3], 2, "numbers", "x", ToString::to_string);
         assert_eq!(page.items, [1, 2]);
         let next = request(2, page.next_token);
-        assert_eq!(open(&next, "numbers", "x").unwrap(), (2, Some("2".to_owned())));
+        assert_eq!(
+            open(&next, "numbers", "x").unwrap(),
+            (2, Some("2".to_owned()))
+        );
         assert_eq!(open(&next, "numbers", "y").unwrap_err(), invalid());
         assert_eq!(open(&next, "letters", "x").unwrap_err(), invalid());
     }
 
     #[test]
     fn the_last_page_has_no_token() {
-        assert_eq!(close(vec![1, 2], 2, "numbers", "", ToString::to_string).next_token, None);
+        assert_eq!(
+            close(vec![1, 2], 2, "numbers", "", ToString::to_string).next_token,
+            None
+        );
     }
 
     #[test]
@@ -84,7 +97,10 @@ mod tests {
         assert_eq!(open(&request(0, None), "l", "").unwrap().0, 100);
         assert_eq!(open(&request(5000, None), "l", "").unwrap().0, 1000);
         for garbage in ["", "x", "####", "bm90aGluZw"] {
-            assert_eq!(open(&request(1, Some(garbage.into())), "l", "").unwrap_err(), invalid());
+            assert_eq!(
+                open(&request(1, Some(garbage.into())), "l", "").unwrap_err(),
+                invalid()
+            );
         }
     }
 }

@@ -22,14 +22,14 @@ const POLL_S: u64 = 60;
 /// Gives a polled task back unless its delivery is confirmed: what was handed out and could not be written to the
 /// poller must not wait for a timeout.
 #[derive(Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     task: Option<TaskRef>,
     partitions: Partitions,
 }
 
 impl Delivery {
     /// The answer is on its way.
-    pub fn confirm(mut self) {
+    pub(crate) fn confirm(mut self) {
         self.task = None;
     }
 }
@@ -37,43 +37,67 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
-            self.partitions.send_later(task.hash, Message::Task(TaskReport::undelivered(task)));
+            self.partitions
+                .send_later(task.hash, Message::Task(TaskReport::undelivered(task)));
         }
     }
 }
 
 impl Service {
     /// Waits up to 60 s for a task of this activity. Dropping the future (the caller went away) loses nothing.
-    pub async fn get_activity_task(
+    pub(crate) async fn get_activity_task(
         &self,
         caller: &Caller,
         arn: &str,
         worker_name: Option<&str>,
     ) -> Result<Option<ActivityTask>, ApiError> {
         check_activity_arn(caller, arn)?;
-        let activity = self.shared.catalog.activity(arn).ok_or_else(|| activity_missing(arn))?;
+        let activity = self
+            .shared
+            .catalog
+            .activity(arn)
+            .ok_or_else(|| activity_missing(arn))?;
         let (answer, receiver) = oneshot::channel();
-        let waiting = Waiting { receiver, partitions: self.shared.partitions().clone() };
-        let slot = Slot::Poller { activity: activity.record.arn.clone(), worker: worker_name.map(Arc::from), answer };
+        let waiting = Waiting {
+            receiver,
+            partitions: self.shared.partitions().clone(),
+        };
+        let slot = Slot::Poller {
+            activity: activity.record.arn.clone(),
+            worker: worker_name.map(Arc::from),
+            answer,
+        };
         let _counted = self.shared.metrics.poller();
         if let Some((offer, slot)) = self.shared.matching.queue(arn).poll(slot)? {
             let message = Message::Slot { offer, slot };
             self.shared.partitions().send_later(offer.hash, message);
         }
         let polled = waiting.wait(&self.shared.stop).await;
-        Ok(polled.map(|(polled, delivery)| ActivityTask { token: polled.token, input: polled.input, delivery: Some(delivery) }))
+        Ok(polled.map(|(polled, delivery)| ActivityTask {
+            token: polled.token,
+            input: polled.input,
+            delivery: Some(delivery),
+        }))
     }
 
-    pub async fn send_task_success(&self, caller: &Caller, token: &str, output: &str) -> Result<(), ApiError> {
+    pub(crate) async fn send_task_success(
+        &self,
+        caller: &Caller,
+        token: &str,
+        output: &str,
+    ) -> Result<(), ApiError> {
         let task = self.open_token(token)?;
         self.check_payload(output, "output")?;
         let output = Payload::parse(output).map_err(|error| {
-            ApiError::new(ErrorCode::InvalidOutput, format!("Invalid Output: '{error}'"))
+            ApiError::new(
+                ErrorCode::InvalidOutput,
+                format!("Invalid Output: '{error}'"),
+            )
         })?;
         self.report(caller, task, Outcome::Succeeded(output)).await
     }
 
-    pub async fn send_task_failure(
+    pub(crate) async fn send_task_failure(
         &self,
         caller: &Caller,
         token: &str,
@@ -81,10 +105,15 @@ impl Service {
         cause: Option<String>,
     ) -> Result<(), ApiError> {
         let task = self.open_token(token)?;
-        self.report(caller, task, Outcome::Failed(stop_failure(error, cause))).await
+        self.report(caller, task, Outcome::Failed(stop_failure(error, cause)))
+            .await
     }
 
-    pub async fn send_task_heartbeat(&self, caller: &Caller, token: &str) -> Result<(), ApiError> {
+    pub(crate) async fn send_task_heartbeat(
+        &self,
+        caller: &Caller,
+        token: &str,
+    ) -> Result<(), ApiError> {
         let task = self.open_token(token)?;
         self.report(caller, task, Outcome::Heartbeat).await
     }
@@ -97,14 +126,28 @@ impl Service {
             .ok_or_else(|| ApiError::new(ErrorCode::InvalidToken, "Invalid Token: 'Invalid token'"))
     }
 
-    async fn report(&self, caller: &Caller, task: TaskRef, outcome: Outcome) -> Result<(), ApiError> {
+    async fn report(
+        &self,
+        caller: &Caller,
+        task: TaskRef,
+        outcome: Outcome,
+    ) -> Result<(), ApiError> {
         if !matches!(outcome, Outcome::Heartbeat) {
             self.shared.pressure.check()?;
         }
         let (answer, receiver) = oneshot::channel();
         let (namespace, reply) = (caller.namespace.clone(), TaskReply::Unary(answer));
-        let report = TaskReport { task, namespace, outcome, reply };
-        self.shared.partitions().host(task.hash).send(Message::Task(report)).await?;
+        let report = TaskReport {
+            task,
+            namespace,
+            outcome,
+            reply,
+        };
+        self.shared
+            .partitions()
+            .host(task.hash)
+            .send(Message::Task(report))
+            .await?;
         receiver.await.map_err(|_gone| going_down())?
     }
 }
@@ -116,13 +159,19 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn wait(mut self, stop: &tokio_util::sync::CancellationToken) -> Option<(PolledTask, Delivery)> {
+    async fn wait(
+        mut self,
+        stop: &tokio_util::sync::CancellationToken,
+    ) -> Option<(PolledTask, Delivery)> {
         let polled = tokio::select! {
             polled = &mut self.receiver => polled.ok(),
             () = tokio::time::sleep(Duration::from_secs(POLL_S)) => None,
             () = stop.cancelled() => None,
         }?;
-        let delivery = Delivery { task: Some(polled.task), partitions: self.partitions.clone() };
+        let delivery = Delivery {
+            task: Some(polled.task),
+            partitions: self.partitions.clone(),
+        };
         Some((polled, delivery))
     }
 }
@@ -132,7 +181,8 @@ impl Drop for Waiting {
         self.receiver.close();
         if let Ok(polled) = self.receiver.try_recv() {
             let report = TaskReport::undelivered(polled.task);
-            self.partitions.send_later(polled.task.hash, Message::Task(report));
+            self.partitions
+                .send_later(polled.task.hash, Message::Task(report));
         }
     }
 }

@@ -17,7 +17,7 @@ const EVENTS_PER_BATCH: usize = 1000;
 
 impl Service {
     /// Streams the events after `after`, and ends after the closing one.
-    pub async fn watch_execution(
+    pub(crate) async fn watch_execution(
         &self,
         caller: &Caller,
         execution_arn: &str,
@@ -25,7 +25,9 @@ impl Service {
     ) -> Result<mpsc::Receiver<Result<HistoryBatch, ApiError>>, ApiError> {
         let (machine, name) = execution_names(caller, execution_arn)?;
         let place = place(&caller.namespace, machine, name);
-        self.execution(place).await?.ok_or_else(|| execution_missing(execution_arn))?;
+        self.execution(place)
+            .await?
+            .ok_or_else(|| execution_missing(execution_arn))?;
         let (sender, receiver) = mpsc::channel(BATCHES_MAX);
         let (service, stop) = (self.clone(), self.shared.stop.clone());
         crate::task::spawn("watch execution", async move {
@@ -38,11 +40,20 @@ impl Service {
     }
 
     async fn change(&self, place: Place) -> Result<Option<Arc<Notify>>, ApiError> {
-        self.read(place.hash, |answer| ReadRequest::Watch { execution: place.id, answer }).await
+        self.read(place.hash, |answer| ReadRequest::Watch {
+            execution: place.id,
+            answer,
+        })
+        .await
     }
 }
 
-async fn follow(service: Service, place: Place, after: EventId, sender: mpsc::Sender<Result<HistoryBatch, ApiError>>) {
+async fn follow(
+    service: Service,
+    place: Place,
+    after: EventId,
+    sender: mpsc::Sender<Result<HistoryBatch, ApiError>>,
+) {
     let mut last = after;
     loop {
         // Subscribed before reading, so that no change falls between.
@@ -59,10 +70,9 @@ async fn follow(service: Service, place: Place, after: EventId, sender: mpsc::Se
                 let more = batch.events.len() == EVENTS_PER_BATCH;
                 let closed = batch.status != Status::Running;
                 last = batch.events.last().map_or(last, |event| event.id);
-                if !batch.events.is_empty() || closed {
-                    if sender.send(Ok(batch)).await.is_err() {
-                        return;
-                    }
+                let tells = !batch.events.is_empty() || closed;
+                if tells && sender.send(Ok(batch)).await.is_err() {
+                    return;
                 }
                 if closed && !more {
                     return;
