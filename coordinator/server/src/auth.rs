@@ -20,9 +20,9 @@ use crate::net::Peer;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
-pub use certificate::principal_of;
-pub use layer::{caller, require};
-pub use sigv4::{Credential, parse_credential};
+pub(crate) use certificate::principal_of;
+pub(crate) use layer::{caller, require};
+pub(crate) use sigv4::{Credential, parse_credential};
 
 /// Principal of a caller who did not say who they are, where nobody has to.
 const ANONYMOUS: &str = "anonymous";
@@ -35,7 +35,7 @@ const BAD_SIGNATURE_HEADER: &str = "Authorization header requires 'Credential=<a
 
 /// Decides who calls. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     inner: Arc<Inner>,
 }
 
@@ -54,7 +54,7 @@ struct Key {
 
 impl Authenticator {
     /// The rules of a checked configuration.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let namespace: Arc<str> = config.arn.account.as_str().into();
         let keys = config
             .auth
@@ -88,7 +88,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `MissingAuthenticationToken`, `UnrecognizedClientException` or `IncompleteSignature`.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &self,
         headers: &HeaderMap,
         peer: Option<&Peer>,

@@ -62,7 +62,7 @@ struct Refusal {
 }
 
 /// `POST /`. Requests must have passed `auth::require`.
-pub fn router(face: Arc<Face>) -> Router {
+pub(crate) fn router(face: Arc<Face>) -> Router {
     Router::new()
         .route("/", post(handle))
         .layer(map_response(confirm_deliveries))

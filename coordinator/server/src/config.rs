@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use args::Args;
+pub(crate) use args::Args;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file that was named cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
     File {
@@ -34,7 +34,7 @@ pub enum ConfigError {
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// The one port for everything.
     pub listen: SocketAddr,
     /// The data folder.
@@ -66,7 +66,7 @@ pub struct Config {
 /// The constant parts of our own ARNs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Arn {
+pub(crate) struct Arn {
     pub partition: String,
     pub region: String,
     /// Twelve digits; also the namespace of every caller without one of its own.
@@ -77,7 +77,7 @@ pub struct Arn {
 /// TLS of the one port. PEM files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// The server's certificate chain, leaf first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<PathBuf>,
@@ -93,7 +93,7 @@ pub struct Tls {
 /// Whether clients show certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ClientAuth {
+pub(crate) enum ClientAuth {
     /// Nobody is asked for one.
     #[default]
     None,
@@ -106,7 +106,7 @@ pub enum ClientAuth {
 /// Who may call. Without keys and without client certificates everybody may.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Auth {
+pub(crate) struct Auth {
     #[serde(default)]
     pub keys: Vec<ApiKey>,
 }
@@ -114,7 +114,7 @@ pub struct Auth {
 /// One API key, known by its hash alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ApiKey {
+pub(crate) struct ApiKey {
     /// The principal that the key stands for.
     pub name: String,
     /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
@@ -131,7 +131,7 @@ pub struct ApiKey {
 /// Bounds of what clients may do. The defaults are AWS's quotas where AWS has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// An input, output or result. Bytes of UTF-8, at most 16 MiB.
     pub payload_bytes_max: usize,
     /// Events of one history; 0 is unlimited.
@@ -153,7 +153,7 @@ pub struct Limits {
 /// When the state store is made durable and the log trimmed, whichever comes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     pub interval_s: u64,
     /// Log written since the last one. Bytes.
     pub log_bytes: u64,
@@ -162,7 +162,7 @@ pub struct Checkpoint {
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub(crate) struct Log {
     pub format: LogFormat,
     /// A level (`info`) or directives (`warn,stepfleet=debug`).
     pub level: String,
@@ -171,7 +171,7 @@ pub struct Log {
 /// Form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     Pretty,
     Json,
 }
@@ -235,7 +235,7 @@ impl Config {
     ///
     /// # Errors
     /// A file that cannot be read, an unknown key, a value of the wrong type, or values that make no sense together.
-    pub fn load(args: &Args) -> Result<Self, ConfigError> {
+    pub(crate) fn load(args: &Args) -> Result<Self, ConfigError> {
         Self::load_over(Self::default(), args, std::env::vars_os())
     }
 
@@ -243,7 +243,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn load_over(
+    pub(crate) fn load_over(
         defaults: Self,
         args: &Args,
         environment: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
@@ -254,12 +254,12 @@ impl Config {
     }
 
     /// Whether callers must say who they are.
-    pub fn authentication(&self) -> bool {
+    pub(crate) fn authentication(&self) -> bool {
         !self.auth.keys.is_empty() || self.tls.client_auth != ClientAuth::None
     }
 
     /// The whole configuration as a TOML file that [`Config::load`] takes (`--print-config`).
-    pub fn to_toml(&self) -> String {
+    pub(crate) fn to_toml(&self) -> String {
         toml::to_string(self).expect("every value of the configuration has a TOML form")
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use delivery::{Pending, confirm_deliveries};
 
 /// Both faces hold one of these.
 #[derive(Clone, Debug)]
-pub struct Face {
+pub(crate) struct Face {
     pub(crate) service: Service,
     pub(crate) bounds: Bounds,
     pub(crate) metrics: Metrics,
@@ -30,7 +30,7 @@ pub struct Face {
 impl Face {
     /// When `drain` is cancelled, long polls answer that there was no task and watches end as unavailable, so that a
     /// shutdown does not wait for them.
-    pub fn new(
+    pub(crate) fn new(
         service: Service,
         limits: &config::Limits,
         metrics: Metrics,

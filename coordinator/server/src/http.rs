@@ -16,13 +16,13 @@ const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0;
 
 /// Whether requests are worth sending here. Cheap to clone; anyone may set it.
 #[derive(Clone, Debug)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     sender: Arc<watch::Sender<Ready>>,
 }
 
 /// What `/readyz` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ready {
+pub(crate) enum Ready {
     Yes,
     /// Recovery goes on, or a drain has begun: the text says which.
     No(&'static str),
@@ -36,19 +36,19 @@ impl Default for Readiness {
 
 impl Readiness {
     /// Not ready: starting.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             sender: Arc::new(watch::Sender::new(Ready::No("starting"))),
         }
     }
 
     /// From now on.
-    pub fn set(&self, ready: Ready) {
+    pub(crate) fn set(&self, ready: Ready) {
         self.sender.send_replace(ready);
     }
 
     /// Now.
-    pub fn get(&self) -> Ready {
+    pub(crate) fn get(&self) -> Ready {
         self.sender.borrow().clone()
     }
 }
@@ -60,7 +60,7 @@ struct Endpoints {
 }
 
 /// `GET /`, `/livez`, `/readyz` and `/metrics`.
-pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
+pub(crate) fn router(readiness: Readiness, metrics: Metrics) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/livez", get(live))

@@ -15,13 +15,13 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-pub use dispatch::{dispatch, is_grpc};
-pub use listener::serve;
-pub use tls::{Tls, TlsError};
+pub(crate) use dispatch::{dispatch, is_grpc};
+pub(crate) use listener::serve;
+pub(crate) use tls::{Tls, TlsError};
 
 /// Who is on the other end of a connection. In the extensions of each of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     pub address: SocketAddr,
     /// Name of the verified client certificate.
     pub principal: Option<Arc<str>>,
@@ -30,7 +30,7 @@ pub struct Peer {
 
 /// How connections are served.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     pub tls: Option<Tls>,
     /// Connections at once; more of them wait in the kernel's listen queue.
     pub connections_max: usize,
@@ -50,7 +50,7 @@ impl Options {
     ///
     /// # Errors
     /// The TLS files are missing, unreadable or do not fit together.
-    pub fn new(config: &Config, metrics: Metrics) -> Result<Self, TlsError> {
+    pub(crate) fn new(config: &Config, metrics: Metrics) -> Result<Self, TlsError> {
         Ok(Self {
             tls: Tls::load(&config.tls)?,
             connections_max: config.limits.connections_max,

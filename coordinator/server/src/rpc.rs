@@ -6,7 +6,7 @@ mod admin;
 mod call;
 mod convert;
 mod executions;
-pub mod fleet;
+pub(crate) mod fleet;
 mod state_machines;
 mod status;
 mod tasks;
@@ -30,14 +30,14 @@ use tonic_health::server::HealthReporter;
 
 use crate::face::{Face, confirm_deliveries};
 
-pub use status::status;
+pub(crate) use status::status;
 
 /// Messages of this size are always taken, whatever the bounds: fleets send results in batches. Bytes.
 const MESSAGE_BYTES_MIN: usize = 4 << 20;
 
 /// The serving status of every service. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     reporter: HealthReporter,
     services: [&'static str; 7],
 }
@@ -46,7 +46,7 @@ pub struct Health {
 ///
 /// # Errors
 /// The compiled descriptors cannot be read for reflection.
-pub async fn routes<F: FleetService>(
+pub(crate) async fn routes<F: FleetService>(
     face: Arc<Face>,
     fleet: F,
 ) -> Result<(Router, Health), tonic_reflection::server::Error> {
@@ -103,12 +103,12 @@ impl Health {
     }
 
     /// Recovery is over: every service serves.
-    pub async fn serving(&self) {
+    pub(crate) async fn serving(&self) {
         self.set(ServingStatus::Serving).await;
     }
 
     /// A drain begins: clients that watch go elsewhere.
-    pub async fn draining(&self) {
+    pub(crate) async fn draining(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 

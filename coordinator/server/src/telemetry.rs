@@ -10,11 +10,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{Log, LogFormat};
 
 /// The other end of a connection.
-pub const PEER_ADDRESS: &str = "peer.address";
+pub(crate) const PEER_ADDRESS: &str = "peer.address";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub(crate) enum TelemetryError {
     /// The level is not an `env_logger`-style filter.
     #[error("log.level `{level}` is not a level or filter: {reason}")]
     Filter { level: String, reason: String },
@@ -27,7 +27,7 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// The level is no filter, or a subscriber was installed before.
-pub fn init(log: &Log) -> Result<(), TelemetryError> {
+pub(crate) fn init(log: &Log) -> Result<(), TelemetryError> {
     let filter = filter(&log.level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -12,7 +12,7 @@ const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
 const STRING_TAGS: [u8; 3] = [0x0c, 0x13, 0x16];
 
 /// The name that a certificate stands for; `None` when it has none, and then it authenticates nobody.
-pub fn principal_of(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+pub(crate) fn principal_of(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
     let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
     let name = parsed
         .valid_uri_names()

@@ -21,7 +21,7 @@ const OPEN_PATHS: [&str; 4] = [
 ];
 
 /// Puts the [`Caller`] into the request, or answers with the refusal.
-pub async fn require(
+pub(crate) async fn require(
     State(authenticator): State<Authenticator>,
     mut request: Request,
     next: Next,
@@ -43,7 +43,7 @@ pub async fn require(
 ///
 /// # Errors
 /// `MissingAuthenticationToken` when it has not: a route that was built without the middleware stays shut.
-pub fn caller(extensions: &Extensions) -> Result<Caller, ApiError> {
+pub(crate) fn caller(extensions: &Extensions) -> Result<Caller, ApiError> {
     extensions.get::<Caller>().cloned().ok_or_else(|| {
         ApiError::new(
             ErrorCode::MissingAuthenticationToken,

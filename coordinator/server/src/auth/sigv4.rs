@@ -3,7 +3,7 @@
 
 /// `Credential=<access key id>/<date>/<region>/<service>/aws4_request`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Credential<'a> {
+pub(crate) struct Credential<'a> {
     pub access_key_id: &'a str,
     /// `YYYYMMDD`.
     pub date: &'a str,
@@ -13,7 +13,7 @@ pub struct Credential<'a> {
 
 /// The credential of what follows `AWS4-HMAC-SHA256` in the header; `None` when it is not there whole, or when the
 /// signature or its header list is missing.
-pub fn parse_credential(parameters: &str) -> Option<Credential<'_>> {
+pub(crate) fn parse_credential(parameters: &str) -> Option<Credential<'_>> {
     let find = |name: &str| {
         parameters
             .split(',')

@@ -8,7 +8,7 @@ use super::LogFormat;
 
 /// Flags; `None` and `false` leave the setting to the other sources.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub struct Args {
+pub(crate) struct Args {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "STEPFLEET_CONFIG")]
     pub config: Option<PathBuf>,

@@ -13,7 +13,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with one line for each fault.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let mut faults = Vec::new();
         check_exposure(self, &mut faults);
         check_tls(&self.tls, &mut faults);

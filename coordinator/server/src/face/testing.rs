@@ -17,6 +17,10 @@ use crate::service::Service;
     dead_code,
     reason = "these tests open data and never restore or close it"
 )]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "opening is private to starting a coordinator"
+)]
 #[path = "../serve/open.rs"]
 mod open;
 

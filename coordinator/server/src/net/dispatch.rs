@@ -8,7 +8,7 @@ use http::{HeaderMap, header};
 use tower::ServiceExt as _;
 
 /// One router over both.
-pub fn dispatch(grpc: Router, web: Router) -> Router {
+pub(crate) fn dispatch(grpc: Router, web: Router) -> Router {
     Router::new().fallback(move |request: Request| {
         let router = if is_grpc(request.headers()) {
             grpc.clone()
@@ -20,7 +20,7 @@ pub fn dispatch(grpc: Router, web: Router) -> Router {
 }
 
 /// Whether a request speaks gRPC, by its content type.
-pub fn is_grpc(headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))

@@ -19,13 +19,13 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Connections that were cut because the grace period was over.
     pub cut: usize,
 }
 
 /// Serves `router` on `listener` until `shutdown`, then until the connections are done or `options.grace` is over.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     options: Options,

@@ -16,7 +16,7 @@ use crate::config::{self, ClientAuth};
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     /// A file is missing, unreadable or not PEM.
     #[error("{setting}: cannot read {}: {reason}", path.display())]
     File {
@@ -45,7 +45,7 @@ pub enum TlsError {
 
 /// What the listener needs for a handshake. Cheap to clone.
 #[derive(Clone)]
-pub struct Tls {
+pub(crate) struct Tls {
     acceptor: TlsAcceptor,
 }
 
@@ -60,7 +60,7 @@ impl Tls {
     ///
     /// # Errors
     /// A file is missing, unreadable or empty, or certificate and key do not match.
-    pub fn load(settings: &config::Tls) -> Result<Option<Self>, TlsError> {
+    pub(crate) fn load(settings: &config::Tls) -> Result<Option<Self>, TlsError> {
         let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else {
             return Ok(None);
         };

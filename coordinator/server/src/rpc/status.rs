@@ -16,7 +16,7 @@ const DOMAIN: &str = "stepfleet";
 const MESSAGE_BYTES_MAX: usize = 2048;
 
 /// The status of a refused request, with `ErrorInfo` and, where trying again makes sense, `RetryInfo`.
-pub fn status(error: &ApiError) -> Status {
+pub(crate) fn status(error: &ApiError) -> Status {
     let mut details = ErrorDetails::with_error_info(error.code.as_str(), DOMAIN, HashMap::new());
     if let Some(ms) = error.retry_after_ms {
         details.set_retry_info(Some(Duration::from_millis(ms)));
