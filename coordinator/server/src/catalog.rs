@@ -256,6 +256,16 @@ impl Catalog {
             .cloned()
     }
 
+    /// State machines whose deletion has begun.
+    pub(crate) fn deleting(&self) -> Vec<Arc<Versioned<MachineRecord>>> {
+        let machines = self.machines.read().unwrap_or_else(PoisonError::into_inner);
+        machines
+            .values()
+            .filter(|machine| machine.record.deleting)
+            .cloned()
+            .collect()
+    }
+
     pub(crate) fn machine_count(&self) -> usize {
         self.machines
             .read()

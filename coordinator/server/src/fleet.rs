@@ -78,6 +78,7 @@ impl Fleet {
         {
             sessions.remove(&session.id);
         }
+        session.end();
         true
     }
 

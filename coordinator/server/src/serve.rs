@@ -51,6 +51,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let shared = running.shared.clone();
     let readiness = Readiness::new();
     let service = Service::new(shared.clone(), &config);
+    service.resume_deletions();
     let (router, health) = routes(&config, service, readiness.clone(), metrics.clone()).await?;
     let background = background(&config, &shared, metrics);
     crate::task::spawn("signals", signals(shared.stop.clone()));

@@ -31,6 +31,8 @@ pub(crate) struct Session {
     connection: AtomicU64,
     open: AtomicBool,
     draining: AtomicBool,
+    /// Nobody will come back for it.
+    gone: AtomicBool,
     inner: Mutex<Inner>,
     wake: Notify,
 }
@@ -75,6 +77,7 @@ impl Session {
             connection: AtomicU64::new(0),
             open: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             inner: Mutex::default(),
             wake: Notify::new(),
         }
@@ -118,6 +121,16 @@ impl Session {
     /// Whether a slot given by this connection may still be used.
     pub(crate) fn takes_tasks(&self, connection: u64) -> bool {
         self.is_open() && self.is_current(connection) && !self.draining.load(Ordering::Acquire)
+    }
+
+    /// Ends the session for good.
+    pub(crate) fn end(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// Whether a task that is handed over now would reach nobody, ever.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     pub(crate) fn drain(&self) {

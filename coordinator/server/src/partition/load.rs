@@ -87,7 +87,8 @@ impl Host {
         resident.has_rows = true;
         resident.touched_at = self.desk.now();
         if let Some(stub) = stub {
-            resident.armed = stub.armed;
+            // Its timer may have fired already: it is set anew.
+            self.desk.arm(id, stub.armed, None);
             resident.callback_since = stub.callback_since;
         }
         self.desk.reindex(&mut resident, Status::Running);

@@ -1,6 +1,7 @@
 //! State machines: create, update, delete, describe, list, validate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepfleet_asl::definition;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
@@ -23,6 +24,8 @@ use crate::partition::message::ReadRequest;
 
 /// State machines of one installation, as on AWS.
 const STATE_MACHINES_MAX: usize = 100_000;
+/// How often a deletion looks whether its executions have ended.
+const DELETION_LOOK: Duration = Duration::from_millis(250);
 /// Findings of one `ValidateStateMachineDefinition` answer.
 const DIAGNOSTICS_MAX: u32 = 100;
 
@@ -238,22 +241,59 @@ impl Service {
                 .put_machine(record, Some(machine.version), None)
                 .await?
         };
+        if !self.try_finish_deletion(&machine).await? {
+            crate::task::spawn(
+                "delete state machine",
+                self.clone().finish_deletion(machine),
+            );
+        }
+        Ok(())
+    }
+
+    /// Stops what runs; removes the machine when nothing of it runs any more.
+    async fn try_finish_deletion(
+        &self,
+        machine: &Versioned<MachineRecord>,
+    ) -> Result<bool, ApiError> {
         for host in self.shared.partitions().hosts() {
-            host.send(Message::StopMachine {
-                machine_arn: machine.record.arn.clone(),
-            })
-            .await?;
+            let machine_arn = machine.record.arn.clone();
+            host.send(Message::StopMachine { machine_arn }).await?;
         }
         // Starts that were admitted before the mark stand before this message in every mailbox.
         if self
             .count_running(Some(machine.record.arn.clone()))
             .await?
             .0
-            == 0
+            > 0
         {
-            self.shared.catalog.remove_machine(&machine).await?;
+            return Ok(false);
         }
-        Ok(())
+        self.shared.catalog.remove_machine(machine).await?;
+        Ok(true)
+    }
+
+    async fn finish_deletion(self, machine: Arc<Versioned<MachineRecord>>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(DELETION_LOOK) => {}
+                () = self.shared.stop.cancelled() => return,
+            }
+            match self.try_finish_deletion(&machine).await {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(error) => tracing::warn!(%error, "a state machine is not deleted yet"),
+            }
+        }
+    }
+
+    /// Goes on with deletions that a restart cut short.
+    pub(crate) fn resume_deletions(&self) {
+        for machine in self.shared.catalog.deleting() {
+            crate::task::spawn(
+                "delete state machine",
+                self.clone().finish_deletion(machine),
+            );
+        }
     }
 
     pub(crate) async fn describe_state_machine(
