@@ -44,7 +44,11 @@ pub enum FolderError {
         "data folder {} was written by a newer release (format {found}, this binary reads up to {supported})",
         path.display()
     )]
-    Newer { path: PathBuf, found: u32, supported: u32 },
+    Newer {
+        path: PathBuf,
+        found: u32,
+        supported: u32,
+    },
     #[error("data folder {}: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("data folder {}: a restore was cut short; empty the folder and restore again", path.display())]
@@ -54,7 +58,11 @@ pub enum FolderError {
     #[error("the number of partitions must be a power of two up to 4096, not {0}")]
     Partitions(u16),
     #[error("data folder {}: cannot {what}: {source}", path.display())]
-    Io { path: PathBuf, what: &'static str, source: io::Error },
+    Io {
+        path: PathBuf,
+        what: &'static str,
+        source: io::Error,
+    },
 }
 
 /// Changes a folder of format N-1 to N in place; it may be cut short and called again.
@@ -79,13 +87,19 @@ impl DataFolder {
         std::fs::create_dir_all(path).map_err(|source| failed(path, "create it", source))?;
         let lock = lock(path)?;
         if exists(path, RESTORING)? {
-            return Err(FolderError::Restoring { path: path.to_owned() });
+            return Err(FolderError::Restoring {
+                path: path.to_owned(),
+            });
         }
         if !exists(path, FORMAT)? {
             write_format(path, 1 + version(upgrades.len()), format)?;
         }
         let format = upgrade(path, upgrades)?;
-        Ok(Self { path: path.to_owned(), format, _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            format,
+            _lock: lock,
+        })
     }
 
     /// What was fixed when it was created.
@@ -114,13 +128,21 @@ impl DataFolder {
         let lock = lock(path)?;
         let entries = std::fs::read_dir(path).map_err(|source| failed(path, "list it", source))?;
         for entry in entries {
-            let name = entry.map_err(|source| failed(path, "list it", source))?.file_name();
+            let name = entry
+                .map_err(|source| failed(path, "list it", source))?
+                .file_name();
             if name != LOCK {
-                return Err(FolderError::NotEmpty { path: path.to_owned() });
+                return Err(FolderError::NotEmpty {
+                    path: path.to_owned(),
+                });
             }
         }
         write_durably(path, RESTORING, "")?;
-        Ok(Self { path: path.to_owned(), format, _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            format,
+            _lock: lock,
+        })
     }
 
     /// Makes a restored folder usable.
@@ -137,11 +159,17 @@ fn version(upgrades: usize) -> u32 {
 }
 
 fn failed(path: &Path, what: &'static str, source: io::Error) -> FolderError {
-    FolderError::Io { path: path.to_owned(), what, source }
+    FolderError::Io {
+        path: path.to_owned(),
+        what,
+        source,
+    }
 }
 
 fn exists(path: &Path, name: &str) -> Result<bool, FolderError> {
-    path.join(name).try_exists().map_err(|source| failed(path, "look into it", source))
+    path.join(name)
+        .try_exists()
+        .map_err(|source| failed(path, "look into it", source))
 }
 
 /// Takes the lock and leaves our pid in it, for whoever comes next.
@@ -158,8 +186,15 @@ fn lock(path: &Path) -> Result<File, FolderError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let pid = std::fs::read_to_string(&name).unwrap_or_default();
-            let pid = if pid.trim().is_empty() { "unknown" } else { pid.trim() };
-            return Err(FolderError::InUse { path: path.to_owned(), pid: pid.to_owned() });
+            let pid = if pid.trim().is_empty() {
+                "unknown"
+            } else {
+                pid.trim()
+            };
+            return Err(FolderError::InUse {
+                path: path.to_owned(),
+                pid: pid.to_owned(),
+            });
         }
         Err(TryLockError::Error(source)) => return Err(failed(path, "lock it", source)),
     }
@@ -173,7 +208,11 @@ fn upgrade(path: &Path, upgrades: &[Upgrade]) -> Result<Format, FolderError> {
     let supported = 1 + version(upgrades.len());
     let (mut found, format) = read_format(path, supported)?;
     if found > supported {
-        return Err(FolderError::Newer { path: path.to_owned(), found, supported });
+        return Err(FolderError::Newer {
+            path: path.to_owned(),
+            found,
+            supported,
+        });
     }
     for step in upgrades.iter().skip(found as usize - 1) {
         step(path)?;
@@ -185,7 +224,10 @@ fn upgrade(path: &Path, upgrades: &[Upgrade]) -> Result<Format, FolderError> {
 }
 
 fn write_format(path: &Path, version: u32, format: Format) -> Result<(), FolderError> {
-    let Format { partitions, cluster } = format;
+    let Format {
+        partitions,
+        cluster,
+    } = format;
     let text = format!(
         "# A Stepfleet data folder. Do not edit.\nformat = {version}\npartitions = {partitions}\ncluster = \"{cluster:032x}\"\n"
     );
@@ -206,24 +248,44 @@ fn write_durably(path: &Path, name: &str, text: &str) -> Result<(), FolderError>
 }
 
 fn read_format(path: &Path, supported: u32) -> Result<(u32, Format), FolderError> {
-    let text = std::fs::read_to_string(path.join(FORMAT)).map_err(|source| failed(path, "read its format", source))?;
+    let text = std::fs::read_to_string(path.join(FORMAT))
+        .map_err(|source| failed(path, "read its format", source))?;
     let field = |name: &str| {
         let values = text.lines().filter_map(|line| line.split_once('='));
-        values.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().trim_matches('"')).next()
+        values
+            .filter(|(key, _)| key.trim() == name)
+            .map(|(_, value)| value.trim().trim_matches('"'))
+            .next()
     };
     let damaged = |name: &str| FolderError::Damaged {
         path: path.to_owned(),
         reason: format!("{FORMAT} has no valid line \"{name} = …\"; restore a backup"),
     };
-    let version = field("format").and_then(|text| text.parse().ok()).filter(|version| *version > 0);
+    let version = field("format")
+        .and_then(|text| text.parse().ok())
+        .filter(|version| *version > 0);
     let version = version.ok_or_else(|| damaged("format"))?;
     if version > supported {
         // Whatever else a newer release wrote is not ours to judge.
-        return Ok((version, Format { partitions: 0, cluster: 0 }));
+        return Ok((
+            version,
+            Format {
+                partitions: 0,
+                cluster: 0,
+            },
+        ));
     }
-    let partitions = field("partitions").and_then(|text| text.parse().ok()).filter(|count: &u16| count.is_power_of_two());
+    let partitions = field("partitions")
+        .and_then(|text| text.parse().ok())
+        .filter(|count: &u16| count.is_power_of_two());
     let cluster = field("cluster").and_then(|text| u128::from_str_radix(text, 16).ok());
     let partitions = partitions.ok_or_else(|| damaged("partitions"))?;
     let cluster = cluster.ok_or_else(|| damaged("cluster"))?;
-    Ok((version, Format { partitions, cluster }))
+    Ok((
+        version,
+        Format {
+            partitions,
+            cluster,
+        },
+    ))
 }

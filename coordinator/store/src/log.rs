@@ -70,9 +70,18 @@ pub trait PartitionLog: Debug + Send + Sync {
     fn append(&self, chunks: Vec<Append>) -> BoxFuture<'static, Vec<Result<(), StoreError>>>;
     /// Chunks of a partition from `seq` on, ascending, at most about `bytes_max` bytes (at least one chunk); empty at
     /// the end.
-    fn read_from(&self, partition: PartitionId, seq: Seq, bytes_max: usize) -> BoxFuture<'static, Result<Vec<Chunk>, StoreError>>;
+    fn read_from(
+        &self,
+        partition: PartitionId,
+        seq: Seq,
+        bytes_max: usize,
+    ) -> BoxFuture<'static, Result<Vec<Chunk>, StoreError>>;
     /// Chunks up to and including `seq` are no longer needed.
     fn trim(&self, partition: PartitionId, seq: Seq) -> BoxFuture<'static, Result<(), StoreError>>;
     /// Gives the partition up: appends under `epoch` are fenced from now on.
-    fn hand_over(&self, partition: PartitionId, epoch: Epoch) -> BoxFuture<'static, Result<(), StoreError>>;
+    fn hand_over(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'static, Result<(), StoreError>>;
 }

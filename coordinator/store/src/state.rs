@@ -1,7 +1,7 @@
 //! The state store: ordered tables of rows, written lazily, flushed at checkpoints. Calls block; the shell makes them
 //! from its own threads, never from a partition task.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 pub mod fjall;
 pub mod memory;
 
@@ -71,7 +71,14 @@ pub trait StateStore: Debug + Send + Sync {
     fn write(&self, rows: Vec<Row>) -> Result<(), StoreError>;
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     /// Rows with `from <= key < to`, in the given order, at most `limit`.
-    fn scan(&self, table: Table, from: &[u8], to: &[u8], order: Order, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
     /// Makes everything written so far durable and records that it covers these sequences.
     fn checkpoint(&self, covered: &[(PartitionId, Seq)]) -> Result<(), StoreError>;
     /// What the last completed checkpoint covered.

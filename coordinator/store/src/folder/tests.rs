@@ -4,7 +4,10 @@ use tempfile::TempDir;
 
 use super::*;
 
-const FORMAT_64: Format = Format { partitions: 64, cluster: 0xabc };
+const FORMAT_64: Format = Format {
+    partitions: 64,
+    cluster: 0xabc,
+};
 
 fn open(path: &Path) -> Result<DataFolder, FolderError> {
     DataFolder::open_or_create(path, FORMAT_64)
@@ -15,7 +18,14 @@ fn a_folder_keeps_what_it_was_created_with() {
     let parent = TempDir::new().unwrap();
     let path = parent.path().join("deep/data");
     assert_eq!(open(&path).unwrap().format(), FORMAT_64);
-    let again = DataFolder::open_or_create(&path, Format { partitions: 8, cluster: 1 }).unwrap();
+    let again = DataFolder::open_or_create(
+        &path,
+        Format {
+            partitions: 8,
+            cluster: 1,
+        },
+    )
+    .unwrap();
     assert_eq!(again.format(), FORMAT_64);
     assert_eq!(again.log_path(), path.join("log"));
 }
@@ -40,15 +50,26 @@ fn a_newer_format_is_refused() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join(FORMAT), "format = 7\nshape = \"new\"\n").unwrap();
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("was written by a newer release (format 7, this binary reads up to 1)"), "{error}");
+    assert!(
+        error.ends_with("was written by a newer release (format 7, this binary reads up to 1)"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_damaged_format_is_refused() {
     let folder = TempDir::new().unwrap();
-    for text in ["", "format = 0\n", "format = 1\npartitions = 63\n", "format = 1\npartitions = 64\ncluster = \"x\"\n"] {
+    for text in [
+        "",
+        "format = 0\n",
+        "format = 1\npartitions = 63\n",
+        "format = 1\npartitions = 64\ncluster = \"x\"\n",
+    ] {
         std::fs::write(folder.path().join(FORMAT), text).unwrap();
-        assert!(matches!(open(folder.path()), Err(FolderError::Damaged { .. })), "{text:?}");
+        assert!(
+            matches!(open(folder.path()), Err(FolderError::Damaged { .. })),
+            "{text:?}"
+        );
     }
 }
 
@@ -64,15 +85,27 @@ fn a_creation_cut_short_is_done_again() {
 fn a_restore_cut_short_is_refused() {
     let folder = TempDir::new().unwrap();
     drop(DataFolder::begin_restore(folder.path(), FORMAT_64).unwrap());
-    assert!(matches!(open(folder.path()), Err(FolderError::Restoring { .. })));
-    assert!(matches!(DataFolder::begin_restore(folder.path(), FORMAT_64), Err(FolderError::NotEmpty { .. })));
+    assert!(matches!(
+        open(folder.path()),
+        Err(FolderError::Restoring { .. })
+    ));
+    assert!(matches!(
+        DataFolder::begin_restore(folder.path(), FORMAT_64),
+        Err(FolderError::NotEmpty { .. })
+    ));
 }
 
 #[test]
 fn partitions_are_a_power_of_two() {
     let folder = TempDir::new().unwrap();
     for partitions in [0, 3, 8192] {
-        let refused = DataFolder::open_or_create(folder.path(), Format { partitions, cluster: 1 });
+        let refused = DataFolder::open_or_create(
+            folder.path(),
+            Format {
+                partitions,
+                cluster: 1,
+            },
+        );
         assert!(matches!(refused, Err(FolderError::Partitions(_))));
     }
 }
@@ -94,7 +127,10 @@ fn an_older_format_is_upgraded_step_by_step() {
     assert!(exists(folder.path(), "three").unwrap());
     drop(upgraded);
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("(format 3, this binary reads up to 1)"), "{error}");
+    assert!(
+        error.contains("(format 3, this binary reads up to 1)"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(crate) fn admit(
         )));
     }
     if state.epoch == 0 {
-        return Admission::Refuse(StoreError::Fenced(format!("partition {partition} was never acquired")));
+        return Admission::Refuse(StoreError::Fenced(format!(
+            "partition {partition} was never acquired"
+        )));
     }
     if append.epoch.0 != state.epoch {
         return Admission::Refuse(StoreError::Fenced(format!(
@@ -55,7 +57,10 @@ pub(crate) fn admit(
         return Admission::Stored;
     }
     Admission::Refuse(StoreError::Fenced(if seq > state.last {
-        format!("partition {partition} ends at {}, the append is for {seq}", state.last)
+        format!(
+            "partition {partition} ends at {}, the append is for {seq}",
+            state.last
+        )
     } else {
         format!("partition {partition} holds another chunk at {seq}")
     }))

@@ -41,7 +41,10 @@ pub struct FaultLog {
 impl FaultLog {
     /// Wraps a log.
     pub fn new(inner: Arc<dyn PartitionLog>, plan: Plan) -> Self {
-        Self { inner, plan: Mutex::new(plan) }
+        Self {
+            inner,
+            plan: Mutex::new(plan),
+        }
     }
 
     fn wrap<T: Send + 'static>(
@@ -55,7 +58,9 @@ impl FaultLog {
         match when {
             None => ask(&*self.inner),
             Some(When::Before) => Box::pin(async move { failure(error("before")) }),
-            Some(When::After) => ask(&*self.inner).map(move |_| failure(error("after"))).boxed(),
+            Some(When::After) => ask(&*self.inner)
+                .map(move |_| failure(error("after")))
+                .boxed(),
         }
     }
 }
@@ -67,7 +72,11 @@ impl PartitionLog for FaultLog {
 
     fn append(&self, chunks: Vec<Append>) -> BoxFuture<'static, Vec<Result<(), StoreError>>> {
         let count = chunks.len();
-        self.wrap(Call::Append, |log| log.append(chunks), move |error| vec![Err(error); count])
+        self.wrap(
+            Call::Append,
+            |log| log.append(chunks),
+            move |error| vec![Err(error); count],
+        )
     }
 
     fn read_from(
@@ -76,20 +85,30 @@ impl PartitionLog for FaultLog {
         seq: Seq,
         bytes_max: usize,
     ) -> BoxFuture<'static, Result<Vec<Chunk>, StoreError>> {
-        self.wrap(Call::ReadFrom, |log| log.read_from(partition, seq, bytes_max), Err)
+        self.wrap(
+            Call::ReadFrom,
+            |log| log.read_from(partition, seq, bytes_max),
+            Err,
+        )
     }
 
     fn trim(&self, partition: PartitionId, seq: Seq) -> BoxFuture<'static, Result<(), StoreError>> {
         self.wrap(Call::Trim, |log| log.trim(partition, seq), Err)
     }
 
-    fn hand_over(&self, partition: PartitionId, epoch: Epoch) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn hand_over(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         self.wrap(Call::HandOver, |log| log.hand_over(partition, epoch), Err)
     }
 }
 
 impl fmt::Debug for FaultLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultLog").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("FaultLog")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,11 @@ pub const SEGMENT_BYTES_MIN: u32 = 5 * 1024 * 1024;
 pub const PARTITIONS_MAX: usize = 4096;
 
 const _: () = assert!(
-    segment::HEADER_BYTES + ledger::BYTES_MAX + frame::HEADER_BYTES + CHUNK_BYTES_MAX + writer::CONTROL_RESERVE_BYTES
+    segment::HEADER_BYTES
+        + ledger::BYTES_MAX
+        + frame::HEADER_BYTES
+        + CHUNK_BYTES_MAX
+        + writer::CONTROL_RESERVE_BYTES
         < SEGMENT_BYTES_MIN as usize
 );
 
@@ -118,7 +122,9 @@ struct Shared {
 
 impl Shared {
     fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().expect("no code panics while it holds the index")
+        self.index
+            .lock()
+            .expect("no code panics while it holds the index")
     }
 }
 
@@ -134,16 +140,39 @@ impl LocalLog {
                 options.segment_bytes
             )));
         }
-        std::fs::create_dir_all(folder).map_err(|error| segment::failed("create", folder, &error))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|error| segment::failed("create", folder, &error))?;
         let scanned = scan::scan(folder, &options)?;
-        let shared = Arc::new(Shared { index: Mutex::new(scanned.index), ..Shared::default() });
-        let pool = Arc::new(Pool::new(folder, &options, scanned.spares, scanned.slot_next));
+        let shared = Arc::new(Shared {
+            index: Mutex::new(scanned.index),
+            ..Shared::default()
+        });
+        let pool = Arc::new(Pool::new(
+            folder,
+            &options,
+            scanned.spares,
+            scanned.slot_next,
+        ));
         let preparer = Some(pool::spawn(Arc::clone(&pool))?);
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(options, folder, Arc::clone(&shared), Arc::clone(&pool), scanned.tail);
+        let writer = Writer::new(
+            options,
+            folder,
+            Arc::clone(&shared),
+            Arc::clone(&pool),
+            scanned.tail,
+        );
         let writer = Some(writer::spawn(writer, Arc::clone(&queue))?);
         let reader = Some(Reader::spawn(Arc::clone(&shared))?);
-        Ok(Self { folder: folder.to_owned(), queue, reader, pool, shared, writer, preparer })
+        Ok(Self {
+            folder: folder.to_owned(),
+            queue,
+            reader,
+            pool,
+            shared,
+            writer,
+            preparer,
+        })
     }
 
     /// Counters since the log was opened.
@@ -159,7 +188,11 @@ impl LocalLog {
 
     /// Partitions of which the log knows, with their last sequences.
     pub fn partitions(&self) -> Vec<(PartitionId, Seq)> {
-        self.shared.index().states().map(|(partition, state)| (PartitionId(partition), Seq(state.last))).collect()
+        self.shared
+            .index()
+            .states()
+            .map(|(partition, state)| (PartitionId(partition), Seq(state.last)))
+            .collect()
     }
 
     /// Makes an unused partition begin after `base`, under `epoch`: a restored backup continues where it was taken.
@@ -170,7 +203,12 @@ impl LocalLog {
         epoch: Epoch,
         base: Seq,
     ) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.send(|reply| Command::Restore { partition, epoch, base, reply })
+        self.send(|reply| Command::Restore {
+            partition,
+            epoch,
+            base,
+            reply,
+        })
     }
 
     /// Queues a command at once; the future only waits for its answer.
@@ -214,7 +252,10 @@ impl PartitionLog for LocalLog {
         seq: Seq,
         bytes_max: usize,
     ) -> BoxFuture<'static, Result<Vec<Chunk>, StoreError>> {
-        let answer = self.reader.as_ref().map(|reader| reader.read(partition, seq, bytes_max));
+        let answer = self
+            .reader
+            .as_ref()
+            .map(|reader| reader.read(partition, seq, bytes_max));
         Box::pin(async move {
             match answer {
                 Some(answer) => answer?.await.unwrap_or_else(|_| Err(closed())),
@@ -224,17 +265,32 @@ impl PartitionLog for LocalLog {
     }
 
     fn trim(&self, partition: PartitionId, seq: Seq) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.send(|reply| Command::Trim { partition, seq, reply })
+        self.send(|reply| Command::Trim {
+            partition,
+            seq,
+            reply,
+        })
     }
 
-    fn hand_over(&self, partition: PartitionId, epoch: Epoch) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.send(|reply| Command::HandOver { partition, epoch, reply })
+    fn hand_over(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.send(|reply| Command::HandOver {
+            partition,
+            epoch,
+            reply,
+        })
     }
 }
 
 impl fmt::Debug for LocalLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalLog").field("folder", &self.folder).field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("LocalLog")
+            .field("folder", &self.folder)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

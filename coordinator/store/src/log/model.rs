@@ -58,7 +58,12 @@ impl Default for ModelLog {
 impl ModelLog {
     /// An empty log.
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared { state: Mutex::default(), held: watch::Sender::new(false) }) }
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                held: watch::Sender::new(false),
+            }),
+        }
     }
 
     /// Lets the next `append` call that has no fault yet fail.
@@ -82,7 +87,10 @@ impl ModelLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().expect("no code panics while it holds the model")
+        self.shared
+            .state
+            .lock()
+            .expect("no code panics while it holds the model")
     }
 
     fn store(&self, chunks: &[Append]) -> Vec<Result<(), StoreError>> {
@@ -90,7 +98,9 @@ impl ModelLog {
         state.appends += 1;
         let fault = state.faults.pop_front();
         let refusal = match fault {
-            Some(Fault::Refuse) => Some(StoreError::Unavailable("injected before the append".to_owned())),
+            Some(Fault::Refuse) => Some(StoreError::Unavailable(
+                "injected before the append".to_owned(),
+            )),
             Some(Fault::Full) => Some(StoreError::Full("injected".to_owned())),
             Some(Fault::LoseAnswer) | None => None,
         };
@@ -99,7 +109,12 @@ impl ModelLog {
         }
         let results = chunks.iter().map(|append| state.append(append)).collect();
         if fault == Some(Fault::LoseAnswer) {
-            return vec![Err(StoreError::Unavailable("injected after the append".to_owned())); chunks.len()];
+            return vec![
+                Err(StoreError::Unavailable(
+                    "injected after the append".to_owned()
+                ));
+                chunks.len()
+            ];
         }
         results
     }
@@ -111,8 +126,22 @@ impl State {
         let stored = |seq| partition.chunks.get(&seq).map(|chunk| chunk.batch);
         match admit(append, partition.state, stored) {
             Admission::Append => {
-                let Append { epoch, seq, batch, ref chunk, .. } = *append;
-                partition.chunks.insert(seq.0, Chunk { epoch, seq, batch, bytes: chunk.clone() });
+                let Append {
+                    epoch,
+                    seq,
+                    batch,
+                    ref chunk,
+                    ..
+                } = *append;
+                partition.chunks.insert(
+                    seq.0,
+                    Chunk {
+                        epoch,
+                        seq,
+                        batch,
+                        bytes: chunk.clone(),
+                    },
+                );
                 partition.state.last = seq.0;
                 Ok(())
             }
@@ -122,7 +151,9 @@ impl State {
     }
 
     fn read(&self, id: PartitionId, seq: Seq, bytes_max: usize) -> Result<Vec<Chunk>, StoreError> {
-        let Some(partition) = self.partitions.get(&id.0) else { return Ok(Vec::new()) };
+        let Some(partition) = self.partitions.get(&id.0) else {
+            return Ok(Vec::new());
+        };
         let seqs = readable(id, seq.0, partition.state)?;
         let mut bytes = 0;
         let mut chunks = Vec::new();
@@ -142,7 +173,10 @@ impl PartitionLog for ModelLog {
         let mut state = self.lock();
         let state = &mut state.partitions.entry(partition.0).or_default().state;
         state.epoch += 1;
-        let acquired = Acquired { epoch: Epoch(state.epoch), last: Seq(state.last) };
+        let acquired = Acquired {
+            epoch: Epoch(state.epoch),
+            last: Seq(state.last),
+        };
         Box::pin(async move { Ok(acquired) })
     }
 
@@ -178,11 +212,18 @@ impl PartitionLog for ModelLog {
         Box::pin(async move { result })
     }
 
-    fn hand_over(&self, partition: PartitionId, epoch: Epoch) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn hand_over(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
         let mut state = self.lock();
         let state = &mut state.partitions.entry(partition.0).or_default().state;
         let result = if epoch.0 > state.epoch {
-            Err(StoreError::Fenced(format!("partition {} is at epoch {}", partition.0, state.epoch)))
+            Err(StoreError::Fenced(format!(
+                "partition {} is at epoch {}",
+                partition.0, state.epoch
+            )))
         } else {
             state.epoch += u64::from(epoch.0 == state.epoch && state.epoch > 0);
             Ok(())

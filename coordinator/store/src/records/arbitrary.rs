@@ -9,11 +9,12 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, Header, MapWork, ParallelWork, Phase, StateKind, Status, Stay, TaskStage, TaskWork, Work,
+    ActivityWork, Frame, Header, MapWork, ParallelWork, Phase, StateKind, Status, Stay, TaskStage,
+    TaskWork, Work,
 };
 use stepfleet_engine::{
-    Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash, PayloadId, SessionId,
-    Timestamp, Worker,
+    Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,
+    PayloadId, SessionId, Timestamp, Worker,
 };
 
 use super::listing::Summary;
@@ -41,8 +42,14 @@ pub(crate) struct Parts {
 }
 
 pub(crate) fn data(id: u32) -> Data {
-    let text = format!("{{\"number\":{id},\"text\":\"{}\"}}", "é".repeat(usize::try_from(id % 90).unwrap()));
-    Data { id: PayloadId(id), payload: Payload::trusted(text) }
+    let text = format!(
+        "{{\"number\":{id},\"text\":\"{}\"}}",
+        "é".repeat(usize::try_from(id % 90).unwrap())
+    );
+    Data {
+        id: PayloadId(id),
+        payload: Payload::trusted(text),
+    }
 }
 
 fn text() -> impl Strategy<Value = Arc<str>> {
@@ -67,37 +74,60 @@ fn kinds() -> impl Strategy<Value = StateKind> {
 }
 
 fn statuses() -> impl Strategy<Value = Status> {
-    let all = vec![Status::Running, Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted];
+    let all = vec![
+        Status::Running,
+        Status::Succeeded,
+        Status::Failed,
+        Status::TimedOut,
+        Status::Aborted,
+    ];
     proptest::sample::select(all)
 }
 
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
     let numbers = (any::<u32>(), 0..300_u32, 1..400_u32, at());
-    let texts = (text(), option::of(text()), option::of(any::<u32>()), option::of(any::<u128>()), kinds());
-    (numbers, texts).prop_map(|((a, b, payload, at), (name, text, seconds, session, kind))| Parts {
-        a,
-        b,
-        payload,
-        at,
-        name,
-        text,
-        seconds,
-        session,
-        kind,
-    })
+    let texts = (
+        text(),
+        option::of(text()),
+        option::of(any::<u32>()),
+        option::of(any::<u128>()),
+        kinds(),
+    );
+    (numbers, texts).prop_map(
+        |((a, b, payload, at), (name, text, seconds, session, kind))| Parts {
+            a,
+            b,
+            payload,
+            at,
+            name,
+            text,
+            seconds,
+            session,
+            kind,
+        },
+    )
 }
 
 impl Parts {
     fn failure(&self) -> Failure {
-        Failure { error: self.text.clone(), cause: self.seconds.map(|_| Arc::clone(&self.name)) }
+        Failure {
+            error: self.text.clone(),
+            cause: self.seconds.map(|_| Arc::clone(&self.name)),
+        }
     }
 
     fn resource(&self) -> TaskResource {
-        TaskResource { service: Arc::clone(&self.name), action: "send.waitForTaskToken".into() }
+        TaskResource {
+            service: Arc::clone(&self.name),
+            action: "send.waitForTaskToken".into(),
+        }
     }
 
     fn worker(&self) -> Worker {
-        Worker { name: self.text.clone(), session: self.session.map(SessionId) }
+        Worker {
+            name: self.text.clone(),
+            session: self.session.map(SessionId),
+        }
     }
 
     pub(crate) fn header(&self) -> Arc<Header> {
@@ -126,8 +156,14 @@ impl Parts {
         let (frame, child) = (FrameId(self.a), FrameId(self.b));
         let (name, index) = (Arc::clone(&self.name), self.b);
         let (failure, resource, data) = (self.failure(), self.resource(), data(self.payload));
-        let (timeout_seconds, heartbeat_seconds) = (self.seconds, self.seconds.map(|seconds| seconds / 2));
-        let (state, scope, kind, until) = (StateId(self.b), ScopeId(self.b), self.kind, Timestamp(self.at));
+        let (timeout_seconds, heartbeat_seconds) =
+            (self.seconds, self.seconds.map(|seconds| seconds / 2));
+        let (state, scope, kind, until) = (
+            StateId(self.b),
+            ScopeId(self.b),
+            self.kind,
+            Timestamp(self.at),
+        );
         match number {
             0 => E::ExecutionStarted {
                 header: self.header(),
@@ -138,41 +174,127 @@ impl Parts {
             2 => E::ExecutionFailed(failure),
             3 => E::ExecutionAborted(failure),
             4 => E::ExecutionTimedOut(failure),
-            5 => E::StateEntered { frame, state, kind, name, input: data },
-            6 => E::StateExited { frame, kind, name, output: data, next: self.seconds.map(StateId) },
+            5 => E::StateEntered {
+                frame,
+                state,
+                kind,
+                name,
+                input: data,
+            },
+            6 => E::StateExited {
+                frame,
+                kind,
+                name,
+                output: data,
+                next: self.seconds.map(StateId),
+            },
             7 => E::StateAborted { frame, kind },
-            8 => E::ActivityScheduled { frame, activity: name, input: data, timeout_seconds, heartbeat_seconds },
+            8 => E::ActivityScheduled {
+                frame,
+                activity: name,
+                input: data,
+                timeout_seconds,
+                heartbeat_seconds,
+            },
             9 => E::ActivityScheduleFailed { frame, failure },
-            10 => E::ActivityStarted { frame, worker: self.worker() },
-            11 => E::ActivitySucceeded { frame, output: data },
+            10 => E::ActivityStarted {
+                frame,
+                worker: self.worker(),
+            },
+            11 => E::ActivitySucceeded {
+                frame,
+                output: data,
+            },
             12 => E::ActivityFailed { frame, failure },
             13 => E::ActivityTimedOut { frame, failure },
-            14 => {
-                E::TaskScheduled { frame, resource, region: name, parameters: data, timeout_seconds, heartbeat_seconds }
-            }
+            14 => E::TaskScheduled {
+                frame,
+                resource,
+                region: name,
+                parameters: data,
+                timeout_seconds,
+                heartbeat_seconds,
+            },
             15 => E::TaskStarted { frame, resource },
-            16 => E::TaskStartFailed { frame, resource, failure },
-            17 => E::TaskSubmitted { frame, resource, output: data },
-            18 => E::TaskSubmitFailed { frame, resource, failure },
-            19 => E::TaskSucceeded { frame, resource, output: data },
-            20 => E::TaskFailed { frame, resource, failure },
-            21 => E::TaskTimedOut { frame, resource, failure },
-            22 => E::ParallelStateStarted { frame, branches: index },
+            16 => E::TaskStartFailed {
+                frame,
+                resource,
+                failure,
+            },
+            17 => E::TaskSubmitted {
+                frame,
+                resource,
+                output: data,
+            },
+            18 => E::TaskSubmitFailed {
+                frame,
+                resource,
+                failure,
+            },
+            19 => E::TaskSucceeded {
+                frame,
+                resource,
+                output: data,
+            },
+            20 => E::TaskFailed {
+                frame,
+                resource,
+                failure,
+            },
+            21 => E::TaskTimedOut {
+                frame,
+                resource,
+                failure,
+            },
+            22 => E::ParallelStateStarted {
+                frame,
+                branches: index,
+            },
             23 => E::ParallelStateSucceeded { frame },
             24 => E::ParallelStateFailed { frame },
-            25 => E::MapStateStarted { frame, items: data, length: index, max_concurrency: self.a },
+            25 => E::MapStateStarted {
+                frame,
+                items: data,
+                length: index,
+                max_concurrency: self.a,
+            },
             26 => E::MapStateSucceeded { frame },
             27 => E::MapStateFailed { frame },
-            28 => E::MapIterationStarted { frame, child, scope, name, index, input: data },
+            28 => E::MapIterationStarted {
+                frame,
+                child,
+                scope,
+                name,
+                index,
+                input: data,
+            },
             29 => E::MapIterationSucceeded { frame, name, index },
             30 => E::MapIterationFailed { frame, name, index },
             31 => E::MapIterationAborted { frame, name, index },
-            32 => E::BranchStarted { frame, child, scope, index, input: data },
-            33 => E::BranchSucceeded { frame, child, index, output: data },
+            32 => E::BranchStarted {
+                frame,
+                child,
+                scope,
+                index,
+                input: data,
+            },
+            33 => E::BranchSucceeded {
+                frame,
+                child,
+                index,
+                output: data,
+            },
             34 => E::WaitScheduled { frame, until },
-            35 => E::RetryScheduled { frame, retrier: index, until },
+            35 => E::RetryScheduled {
+                frame,
+                retrier: index,
+                until,
+            },
             36 => E::ActivityReoffered { frame },
-            37 => E::ActivityRestarted { frame, worker: self.worker() },
+            37 => E::ActivityRestarted {
+                frame,
+                worker: self.worker(),
+            },
             _ => E::BranchFailed { frame, child },
         }
     }
@@ -181,7 +303,11 @@ impl Parts {
         let until = Timestamp(self.at);
         let (deadline, heartbeat_seconds) = (self.seconds.map(|_| until), self.seconds);
         let heartbeat_deadline = self.session.map(|_| until);
-        let results = || (0..self.b % 5).map(|index| (index % 2 == 0).then(|| data(self.payload + index))).collect();
+        let results = || {
+            (0..self.b % 5)
+                .map(|index| (index % 2 == 0).then(|| data(self.payload + index)))
+                .collect()
+        };
         match number {
             0 => Work::Entered,
             1 => Work::Activity(ActivityWork {
@@ -198,15 +324,21 @@ impl Parts {
             2 => Work::Task(TaskWork {
                 resource: self.resource(),
                 parameters: data(self.payload),
-                stage: [TaskStage::Scheduled, TaskStage::Started, TaskStage::Submitted]
-                    [usize::try_from(self.b % 3).unwrap()],
+                stage: [
+                    TaskStage::Scheduled,
+                    TaskStage::Started,
+                    TaskStage::Submitted,
+                ][usize::try_from(self.b % 3).unwrap()],
                 deadline,
                 heartbeat_seconds,
                 heartbeat_deadline,
             }),
             3 => Work::Waiting { until },
             4 => Work::Backoff { until },
-            5 => Work::Parallel(ParallelWork { results: results(), started: self.b }),
+            5 => Work::Parallel(ParallelWork {
+                results: results(),
+                started: self.b,
+            }),
             6 => Work::Map(MapWork {
                 items: data(self.payload),
                 max_concurrency: self.b,
@@ -237,9 +369,13 @@ impl Parts {
             input: data(self.payload + 1),
             phase: match phase {
                 0 => Phase::Starting,
-                1 => Phase::Ready { state: StateId(self.b) },
+                1 => Phase::Ready {
+                    state: StateId(self.b),
+                },
                 2 => Phase::Inside(Box::new(stay())),
-                _ => Phase::Finished { output: data(self.payload) },
+                _ => Phase::Finished {
+                    output: data(self.payload),
+                },
             },
         }
     }
@@ -249,7 +385,7 @@ impl Parts {
             header: self.header(),
             status,
             started_at: Timestamp(self.at),
-            closed_at: (status != Status::Running).then(|| Timestamp(self.at / 2)),
+            closed_at: (status != Status::Running).then_some(Timestamp(self.at / 2)),
             input: data(self.payload),
             output: (status == Status::Succeeded).then(|| data(self.b + 1)),
             failure: (status == Status::Failed).then(|| self.failure()),
@@ -264,43 +400,62 @@ impl Parts {
 }
 
 pub(crate) fn event() -> impl Strategy<Value = Event> {
-    (parts(), 0..BODIES).prop_map(|(parts, body)| Event { previous: EventId(u64::from(parts.a)), body: parts.body(body) })
+    (parts(), 0..BODIES).prop_map(|(parts, body)| Event {
+        previous: EventId(u64::from(parts.a)),
+        body: parts.body(body),
+    })
 }
 
 pub(crate) fn execution() -> impl Strategy<Value = Execution> {
-    let frame = (parts(), 0..PHASES, 0..WORKS).prop_map(|(parts, phase, work)| parts.frame(phase, work));
-    (parts(), statuses(), vec(frame, 0..4)).prop_map(|(parts, status, frames)| parts.execution(status, frames))
+    let frame =
+        (parts(), 0..PHASES, 0..WORKS).prop_map(|(parts, phase, work)| parts.frame(phase, work));
+    (parts(), statuses(), vec(frame, 0..4))
+        .prop_map(|(parts, status, frames)| parts.execution(status, frames))
 }
 
 pub(crate) fn summary() -> impl Strategy<Value = Summary> {
     (parts(), statuses(), any::<u128>()).prop_map(|(parts, status, id)| {
         let summary = Summary::of(&parts.execution(status, Vec::new()));
-        Summary { id: ExecutionId(id), namespace: "1".into(), machine_name: "m".into(), ..summary }
+        Summary {
+            id: ExecutionId(id),
+            namespace: "1".into(),
+            machine_name: "m".into(),
+            ..summary
+        }
     })
 }
 
 pub(crate) fn live() -> impl Strategy<Value = Live> {
     let offer = parts().prop_map(|parts| Offer {
         activity: Arc::clone(&parts.name),
-        attempt: Attempt { entry: EventId(u64::from(parts.a)), attempt: parts.b, generation: parts.payload },
+        attempt: Attempt {
+            entry: EventId(u64::from(parts.a)),
+            attempt: parts.b,
+            generation: parts.payload,
+        },
         scheduled_at: Timestamp(parts.at),
     });
     let times = (option::of(at()), at(), option::of(at()));
     (any::<u16>(), times, vec(offer, 0..4), text(), any::<bool>()).prop_map(
-        |(hash, (deadline, started_at, callback_since), offers, machine_arn, held_by_session)| Live {
-            hash: KeyHash(hash),
-            deadline: deadline.map(Timestamp),
-            offers,
-            machine_arn,
-            started_at: Timestamp(started_at),
-            callback_since: callback_since.map(Timestamp),
-            held_by_session,
+        |(hash, (deadline, started_at, callback_since), offers, machine_arn, held_by_session)| {
+            Live {
+                hash: KeyHash(hash),
+                deadline: deadline.map(Timestamp),
+                offers,
+                machine_arn,
+                started_at: Timestamp(started_at),
+                callback_since: callback_since.map(Timestamp),
+                held_by_session,
+            }
         },
     )
 }
 
 pub(crate) fn control_change() -> impl Strategy<Value = ControlChange> {
     let value = option::of(vec(any::<u8>(), 0..300));
-    (vec(any::<u8>(), 0..20), any::<u64>(), value)
-        .prop_map(|(key, version, value)| ControlChange { key, version, value })
+    (vec(any::<u8>(), 0..20), any::<u64>(), value).prop_map(|(key, version, value)| ControlChange {
+        key,
+        version,
+        value,
+    })
 }

@@ -12,7 +12,8 @@ use crate::state::{Row, Table};
 
 /// The chunk of one change.
 pub fn chunk(change: &ControlChange) -> Bytes {
-    let mut out = Vec::with_capacity(change.key.len() + change.value.as_ref().map_or(0, Vec::len) + 32);
+    let mut out =
+        Vec::with_capacity(change.key.len() + change.value.as_ref().map_or(0, Vec::len) + 32);
     encode_control(&mut out, change);
     out.into()
 }
@@ -25,7 +26,9 @@ pub fn changes(chunk: &Bytes) -> Result<Vec<ControlChange>, StoreError> {
             ChunkRecord::Control(change) => Ok(change),
             ChunkRecord::Execution(record) => {
                 let execution = record.header.execution;
-                Err(corrupt(format_args!("record of execution {execution} among control changes")))
+                Err(corrupt(format_args!(
+                    "record of execution {execution} among control changes"
+                )))
             }
         })
         .collect()
@@ -33,8 +36,15 @@ pub fn changes(chunk: &Bytes) -> Result<Vec<ControlChange>, StoreError> {
 
 /// The row after a change.
 pub fn row(change: &ControlChange) -> Row {
-    let value = change.value.as_ref().map(|value| encode(change.version, value));
-    Row { table: Table::Control, key: change.key.clone(), value }
+    let value = change
+        .value
+        .as_ref()
+        .map(|value| encode(change.version, value));
+    Row {
+        table: Table::Control,
+        key: change.key.clone(),
+        value,
+    }
 }
 
 /// Encodes a value.
@@ -48,7 +58,8 @@ pub fn encode(version: u64, value: &[u8]) -> Vec<u8> {
 
 /// Decodes a value: version and bytes.
 pub fn decode(value: &[u8]) -> Result<(u64, Vec<u8>), StoreError> {
-    let control = v1::Control::decode(value).map_err(|error| corrupt(format_args!("control row: {error}")))?;
+    let control = v1::Control::decode(value)
+        .map_err(|error| corrupt(format_args!("control row: {error}")))?;
     Ok((control.version, control.value))
 }
 

@@ -25,7 +25,9 @@ pub(crate) fn wide(high: u64, low: u64) -> u128 {
 }
 
 pub(crate) fn hash(value: u32) -> Result<KeyHash, StoreError> {
-    u16::try_from(value).map(KeyHash).map_err(|_| corrupt(format_args!("hash {value} has more than 16 bits")))
+    u16::try_from(value)
+        .map(KeyHash)
+        .map_err(|_| corrupt(format_args!("hash {value} has more than 16 bits")))
 }
 
 pub(crate) fn kind_number(kind: StateKind) -> u32 {
@@ -52,7 +54,9 @@ pub(crate) fn kind(number: i32) -> Result<StateKind, StoreError> {
         Ok(v1::StateKind::Fail) => Ok(StateKind::Fail),
         Ok(v1::StateKind::Parallel) => Ok(StateKind::Parallel),
         Ok(v1::StateKind::Map) => Ok(StateKind::Map),
-        Ok(v1::StateKind::Unspecified) | Err(_) => Err(corrupt(format_args!("unknown kind of state {number}"))),
+        Ok(v1::StateKind::Unspecified) | Err(_) => {
+            Err(corrupt(format_args!("unknown kind of state {number}")))
+        }
     }
 }
 
@@ -74,7 +78,9 @@ pub(crate) fn status(number: i32) -> Result<Status, StoreError> {
         Ok(v1::Status::Failed) => Ok(Status::Failed),
         Ok(v1::Status::TimedOut) => Ok(Status::TimedOut),
         Ok(v1::Status::Aborted) => Ok(Status::Aborted),
-        Ok(v1::Status::Unspecified) | Err(_) => Err(corrupt(format_args!("unknown status {number}"))),
+        Ok(v1::Status::Unspecified) | Err(_) => {
+            Err(corrupt(format_args!("unknown status {number}")))
+        }
     }
 }
 
@@ -84,7 +90,10 @@ pub(crate) fn put_failure<O: Out>(wire: &mut Wire<'_, O>, failure: &Failure) {
 }
 
 pub(crate) fn failure(failure: v1::Failure) -> Failure {
-    Failure { error: failure.error.map(Arc::from), cause: failure.cause.map(Arc::from) }
+    Failure {
+        error: failure.error.map(Arc::from),
+        cause: failure.cause.map(Arc::from),
+    }
 }
 
 pub(crate) fn put_resource<O: Out>(wire: &mut Wire<'_, O>, resource: &TaskResource) {
@@ -93,7 +102,10 @@ pub(crate) fn put_resource<O: Out>(wire: &mut Wire<'_, O>, resource: &TaskResour
 }
 
 pub(crate) fn resource(resource: v1::TaskResource) -> TaskResource {
-    TaskResource { service: resource.service.into(), action: resource.action.into() }
+    TaskResource {
+        service: resource.service.into(),
+        action: resource.action.into(),
+    }
 }
 
 pub(crate) fn put_worker<O: Out>(wire: &mut Wire<'_, O>, worker: &Worker) {
@@ -106,8 +118,14 @@ pub(crate) fn put_worker<O: Out>(wire: &mut Wire<'_, O>, worker: &Worker) {
 /// A worker that is not there is nobody.
 pub(crate) fn worker(worker: Option<v1::Worker>) -> Worker {
     let worker = worker.unwrap_or_default();
-    let session = worker.session_high.zip(worker.session_low).map(|(high, low)| SessionId(wide(high, low)));
-    Worker { name: worker.name.map(Arc::from), session }
+    let session = worker
+        .session_high
+        .zip(worker.session_low)
+        .map(|(high, low)| SessionId(wide(high, low)));
+    Worker {
+        name: worker.name.map(Arc::from),
+        session,
+    }
 }
 
 pub(crate) fn put_header<O: Out>(wire: &mut Wire<'_, O>, header: &Header) {

@@ -26,5 +26,9 @@ pub fn execution_of(key: &[u8]) -> Result<ExecutionId, StoreError> {
 
 /// The row of an execution's snapshot.
 pub fn row(execution: &Execution) -> Row {
-    Row { table: Table::Execution, key: key(execution.header.id), value: Some(encode(execution)) }
+    Row {
+        table: Table::Execution,
+        key: key(execution.header.id),
+        value: Some(encode(execution)),
+    }
 }

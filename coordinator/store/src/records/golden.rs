@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stepfleet_engine::execution::{StateKind, Status};
-use stepfleet_engine::{Attempt, Event, EventId, EventSeq, ExecutionId, KeyHash, PayloadId, Timestamp};
+use stepfleet_engine::{
+    Attempt, Event, EventId, EventSeq, ExecutionId, KeyHash, PayloadId, Timestamp,
+};
 
 use super::arbitrary::{BODIES, Parts};
 use super::history::BlockHeader;
@@ -30,18 +32,34 @@ fn sample() -> Parts {
 
 /// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
 fn check(name: &str, bytes: &[u8]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/golden/v1").join(format!("{name}.hex"));
-    let hex = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata/golden/v1")
+        .join(format!("{name}.hex"));
+    let hex = |line: &[u8]| {
+        line.iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+            + "\n"
+    };
     let today: String = bytes.chunks(32).map(hex).collect();
     if std::env::var_os("STEPFLEET_WRITE_GOLDEN").is_some() && !path.exists() {
         std::fs::write(&path, &today).unwrap();
     }
-    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert_eq!(golden, today, "the format of {name} changed; released formats are for ever");
+    let golden = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(
+        golden, today,
+        "the format of {name} changed; released formats are for ever"
+    );
 }
 
 fn events() -> Vec<Event> {
-    (0..BODIES).map(|body| Event { previous: EventId(body as u64), body: sample().body(body) }).collect()
+    (0..BODIES)
+        .map(|body| Event {
+            previous: EventId(body as u64),
+            body: sample().body(body),
+        })
+        .collect()
 }
 
 fn records() -> Vec<u8> {
@@ -61,14 +79,24 @@ fn records() -> Vec<u8> {
 fn records_keep_their_bytes() {
     let bytes = records();
     check("record", &bytes);
-    let Some(Ok(ChunkRecord::Execution(record))) = RecordReader::new(bytes.into()).next() else { panic!("no record") };
+    let Some(Ok(ChunkRecord::Execution(record))) = RecordReader::new(bytes.into()).next() else {
+        panic!("no record")
+    };
     assert_eq!(record.events(&mut |_| None).unwrap(), events());
 }
 
 #[test]
 fn control_changes_keep_their_bytes() {
-    let put = ControlChange { key: b"machine/m".to_vec(), version: 9, value: Some(b"{}".to_vec()) };
-    let delete = ControlChange { value: None, version: 10, ..put.clone() };
+    let put = ControlChange {
+        key: b"machine/m".to_vec(),
+        version: 9,
+        value: Some(b"{}".to_vec()),
+    };
+    let delete = ControlChange {
+        value: None,
+        version: 10,
+        ..put.clone()
+    };
     let bytes = [control::chunk(&put), control::chunk(&delete)].concat();
     check("control_change", &bytes);
     assert_eq!(control::changes(&bytes.into()).unwrap(), [put, delete]);
@@ -76,7 +104,9 @@ fn control_changes_keep_their_bytes() {
 
 #[test]
 fn snapshots_keep_their_bytes() {
-    let frames = (0..8).map(|work| sample().frame(2, work)).chain((0..4).map(|phase| sample().frame(phase, 0)));
+    let frames = (0..8)
+        .map(|work| sample().frame(2, work))
+        .chain((0..4).map(|phase| sample().frame(phase, 0)));
     let sample = sample().execution(Status::Running, frames.collect());
     let bytes = execution::encode(&sample);
     check("execution", &bytes);
@@ -95,23 +125,43 @@ fn history_blocks_keep_their_bytes() {
 
 #[test]
 fn names_keep_their_bytes() {
-    let bytes = [name::key("0123", "machine", "name"), name::encode(ExecutionId(1 << 90), KeyHash(700))].concat();
+    let bytes = [
+        name::key("0123", "machine", "name"),
+        name::encode(ExecutionId(1 << 90), KeyHash(700)),
+    ]
+    .concat();
     check("name", &bytes);
-    assert_eq!(name::decode(&bytes[bytes.len() - 21..]).unwrap(), (ExecutionId(1 << 90), KeyHash(700)));
+    assert_eq!(
+        name::decode(&bytes[bytes.len() - 21..]).unwrap(),
+        (ExecutionId(1 << 90), KeyHash(700))
+    );
 }
 
 #[test]
 fn summaries_keep_their_bytes() {
     let sample = Summary::of(&sample().execution(Status::Succeeded, Vec::new()));
-    let bytes: Vec<u8> = sample.close().into_iter().flat_map(|row| [row.key, row.value.unwrap_or_default()]).flatten().collect();
+    let bytes: Vec<u8> = sample
+        .close()
+        .into_iter()
+        .flat_map(|row| [row.key, row.value.unwrap_or_default()])
+        .flatten()
+        .collect();
     check("listing", &bytes);
     assert_eq!(listing::decode(&listing::encode(&sample)).unwrap(), sample);
 }
 
 #[test]
 fn live_rows_keep_their_bytes() {
-    let attempt = Attempt { entry: EventId(30), attempt: 2, generation: 1 };
-    let offer = Offer { activity: Arc::clone(&sample().name), attempt, scheduled_at: Timestamp(sample().at) };
+    let attempt = Attempt {
+        entry: EventId(30),
+        attempt: 2,
+        generation: 1,
+    };
+    let offer = Offer {
+        activity: Arc::clone(&sample().name),
+        attempt,
+        scheduled_at: Timestamp(sample().at),
+    };
     let sample = Live {
         hash: KeyHash(9),
         deadline: Some(Timestamp(sample().at)),

@@ -62,7 +62,9 @@ pub fn key(execution: ExecutionId, first_event: EventId) -> Vec<u8> {
 /// Execution and first event of a key.
 pub fn parse_key(key: &[u8]) -> Result<(ExecutionId, EventId), StoreError> {
     let execution = keys::execution_of(key)?;
-    let event = key[16..].try_into().map_err(|_| corrupt(format_args!("history key of {} bytes", key.len())))?;
+    let event = key[16..]
+        .try_into()
+        .map_err(|_| corrupt(format_args!("history key of {} bytes", key.len())))?;
     Ok((execution, EventId(u64::from_be_bytes(event))))
 }
 
@@ -75,7 +77,10 @@ pub fn range(execution: ExecutionId) -> (Vec<u8>, Vec<u8>) {
 
 /// Range whose last block is the one that holds this event: scan it in descending order, limit 1.
 pub fn range_to(execution: ExecutionId, event: EventId) -> (Vec<u8>, Vec<u8>) {
-    (keys::execution(execution), key(execution, EventId(event.0.saturating_add(1))))
+    (
+        keys::execution(execution),
+        key(execution, EventId(event.0.saturating_add(1))),
+    )
 }
 
 /// Encodes a block of records that stand as in the log.
@@ -95,7 +100,11 @@ pub fn encode(header: &BlockHeader, records: &[u8]) -> Vec<u8> {
 
 /// The row of a block.
 pub fn row(execution: ExecutionId, header: &BlockHeader, records: &[u8]) -> Row {
-    Row { table: Table::History, key: key(execution, header.first_event), value: Some(encode(header, records)) }
+    Row {
+        table: Table::History,
+        key: key(execution, header.first_event),
+        value: Some(encode(header, records)),
+    }
 }
 
 /// Reads the header without unpacking.
@@ -114,24 +123,42 @@ pub fn decode(value: &[u8]) -> Result<Block, StoreError> {
     let records = lz4_flex::block::decompress(&block.records, bytes)
         .map_err(|error| corrupt(format_args!("history block: {error}")))?;
     if records.len() != bytes {
-        return Err(corrupt(format_args!("history block of {bytes} bytes unpacks to {}", records.len())));
+        return Err(corrupt(format_args!(
+            "history block of {bytes} bytes unpacks to {}",
+            records.len()
+        )));
     }
-    Ok(Block { header, records: records.into() })
+    Ok(Block {
+        header,
+        records: records.into(),
+    })
 }
 
 /// What records of one execution hold, when `first_event` is the id that its next public event has.
 pub fn tally(first_event: EventId, records: &Bytes) -> Result<BlockHeader, StoreError> {
-    let mut header = BlockHeader { first_event, ..BlockHeader::default() };
+    let mut header = BlockHeader {
+        first_event,
+        ..BlockHeader::default()
+    };
     let mut next = first_event.0;
     for record in raw_records(records) {
         let record = record?;
         for payload in record.payloads()? {
             let first = header.first_payload.0;
-            header.first_payload = PayloadId(if first == 0 { payload.id.0 } else { first.min(payload.id.0) });
+            header.first_payload = PayloadId(if first == 0 {
+                payload.id.0
+            } else {
+                first.min(payload.id.0)
+            });
             header.last_payload = header.last_payload.max(payload.id);
         }
         // Only whether events are public counts here, so any payload will do.
-        let events = record.events(&mut |id| Some(Data { id, payload: stepfleet_asl::Payload::empty_object() }))?;
+        let events = record.events(&mut |id| {
+            Some(Data {
+                id,
+                payload: stepfleet_asl::Payload::empty_object(),
+            })
+        })?;
         next += events.iter().filter(|event| event.body.is_public()).count() as u64;
         header.count += 1;
     }
@@ -145,7 +172,8 @@ impl Block {
         &self,
         resolve: &mut dyn FnMut(PayloadId) -> Option<Data>,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let mut own: std::collections::BTreeMap<PayloadId, Data> = std::collections::BTreeMap::new();
+        let mut own: std::collections::BTreeMap<PayloadId, Data> =
+            std::collections::BTreeMap::new();
         let mut next = self.header.first_event.0;
         let mut stored = Vec::new();
         for record in raw_records(&self.records) {
@@ -155,7 +183,12 @@ impl Block {
             for (event, seq) in events.into_iter().zip(record.header.first_seq.0..) {
                 let id = event.body.is_public().then_some(EventId(next));
                 next += u64::from(id.is_some());
-                stored.push(StoredEvent { id, seq: EventSeq(seq), at: record.header.at, event });
+                stored.push(StoredEvent {
+                    id,
+                    seq: EventSeq(seq),
+                    at: record.header.at,
+                    event,
+                });
             }
         }
         Ok(stored)

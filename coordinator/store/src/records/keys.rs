@@ -10,7 +10,10 @@ pub(crate) const END: u8 = 0;
 /// Texts, each with its end, so that keys order by the first text, then the second…
 pub(crate) fn put_texts(key: &mut Vec<u8>, texts: &[&str]) {
     for text in texts {
-        debug_assert!(!text.as_bytes().contains(&END), "names hold no control characters");
+        debug_assert!(
+            !text.as_bytes().contains(&END),
+            "names hold no control characters"
+        );
         key.extend_from_slice(text.as_bytes());
         key.push(END);
     }
@@ -24,7 +27,12 @@ pub(crate) fn execution_of(key: &[u8]) -> Result<ExecutionId, StoreError> {
     let bytes = key.get(..16).and_then(|id| id.try_into().ok());
     bytes
         .map(|id| ExecutionId(u128::from_be_bytes(id)))
-        .ok_or_else(|| StoreError::Corrupt(format!("a key of {} bytes holds no execution id", key.len())))
+        .ok_or_else(|| {
+            StoreError::Corrupt(format!(
+                "a key of {} bytes holds no execution id",
+                key.len()
+            ))
+        })
 }
 
 /// A time whose bytes order as time does: the sign bit is flipped.

@@ -67,7 +67,10 @@ impl Summary {
 
     /// Its place in lists.
     pub fn cursor(&self) -> Cursor {
-        Cursor { sort: self.closed_at.unwrap_or(self.started_at), id: self.id }
+        Cursor {
+            sort: self.closed_at.unwrap_or(self.started_at),
+            id: self.id,
+        }
     }
 
     /// Its key in the list of all executions, or in that of its status.
@@ -78,7 +81,11 @@ impl Summary {
     }
 
     fn rows(&self, value: Option<Vec<u8>>) -> Vec<Row> {
-        let row = |list| Row { table: Table::Listing, key: self.key(list), value: value.clone() };
+        let row = |list| Row {
+            table: Table::Listing,
+            key: self.key(list),
+            value: value.clone(),
+        };
         vec![row(None), row(Some(self.status))]
     }
 
@@ -94,7 +101,11 @@ impl Summary {
 
     /// Rows that move a closed execution out of the lists of running ones and into its own.
     pub fn close(&self) -> Vec<Row> {
-        let running = Self { status: Status::Running, closed_at: None, ..self.clone() };
+        let running = Self {
+            status: Status::Running,
+            closed_at: None,
+            ..self.clone()
+        };
         let mut rows = running.delete();
         rows.extend(self.put());
         rows
@@ -115,12 +126,20 @@ impl Cursor {
         let (sort, id) = bytes.split_at_checked(8)?;
         let sort = u64::from_be_bytes(sort.try_into().ok()?);
         let id = u128::from_be_bytes(id.try_into().ok()?);
-        Some(Self { sort: keys::time_of(!sort), id: ExecutionId(!id) })
+        Some(Self {
+            sort: keys::time_of(!sort),
+            id: ExecutionId(!id),
+        })
     }
 }
 
 /// Range of a list, newest first, behind `after`: from, to.
-pub fn range(namespace: &str, machine: &str, status: Option<Status>, after: Option<Cursor>) -> (Vec<u8>, Vec<u8>) {
+pub fn range(
+    namespace: &str,
+    machine: &str,
+    status: Option<Status>,
+    after: Option<Cursor>,
+) -> (Vec<u8>, Vec<u8>) {
     let mut from = prefix(namespace, machine, status);
     let to = keys::after_prefix(&from);
     if let Some(after) = after {
@@ -131,8 +150,16 @@ pub fn range(namespace: &str, machine: &str, status: Option<Status>, after: Opti
 }
 
 /// Range of a list's executions that sort before `time`: for retention, over the lists of closed executions.
-pub fn range_before(namespace: &str, machine: &str, status: Status, time: Timestamp) -> (Vec<u8>, Vec<u8>) {
-    let newest = Cursor { sort: time, id: ExecutionId(0) };
+pub fn range_before(
+    namespace: &str,
+    machine: &str,
+    status: Status,
+    time: Timestamp,
+) -> (Vec<u8>, Vec<u8>) {
+    let newest = Cursor {
+        sort: time,
+        id: ExecutionId(0),
+    };
     range(namespace, machine, Some(status), Some(newest))
 }
 
@@ -158,7 +185,8 @@ pub fn encode(summary: &Summary) -> Vec<u8> {
 
 /// Decodes a value.
 pub fn decode(value: &[u8]) -> Result<Summary, StoreError> {
-    let summary = v1::Summary::decode(value).map_err(|error| corrupt(format_args!("summary: {error}")))?;
+    let summary =
+        v1::Summary::decode(value).map_err(|error| corrupt(format_args!("summary: {error}")))?;
     Ok(Summary {
         id: ExecutionId(wide(summary.execution_high, summary.execution_low)),
         hash: hash(summary.hash)?,

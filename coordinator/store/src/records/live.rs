@@ -49,7 +49,11 @@ pub fn execution_of(key: &[u8]) -> Result<ExecutionId, StoreError> {
 
 /// The row of an execution, or its deletion.
 pub fn row(execution: ExecutionId, live: Option<&Live>) -> Row {
-    Row { table: Table::Live, key: key(execution), value: live.map(encode) }
+    Row {
+        table: Table::Live,
+        key: key(execution),
+        value: live.map(encode),
+    }
 }
 
 /// Encodes a value.
@@ -76,10 +80,15 @@ pub fn encode(live: &Live) -> Vec<u8> {
 
 /// Decodes a value.
 pub fn decode(value: &[u8]) -> Result<Live, StoreError> {
-    let live = v1::Live::decode(value).map_err(|error| corrupt(format_args!("live row: {error}")))?;
+    let live =
+        v1::Live::decode(value).map_err(|error| corrupt(format_args!("live row: {error}")))?;
     let offers = live.offers.into_iter().map(|offer| Offer {
         activity: offer.activity.into(),
-        attempt: Attempt { entry: EventId(offer.entry), attempt: offer.attempt, generation: offer.generation },
+        attempt: Attempt {
+            entry: EventId(offer.entry),
+            attempt: offer.attempt,
+            generation: offer.generation,
+        },
         scheduled_at: Timestamp(offer.scheduled_at),
     });
     Ok(Live {

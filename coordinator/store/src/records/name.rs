@@ -37,12 +37,19 @@ pub fn encode(execution: ExecutionId, hash: KeyHash) -> Vec<u8> {
 /// Decodes a value.
 pub fn decode(value: &[u8]) -> Result<(ExecutionId, KeyHash), StoreError> {
     let name = v1::Name::decode(value).map_err(|error| corrupt(format_args!("name: {error}")))?;
-    Ok((ExecutionId(wide(name.execution_high, name.execution_low)), hash(name.hash)?))
+    Ok((
+        ExecutionId(wide(name.execution_high, name.execution_low)),
+        hash(name.hash)?,
+    ))
 }
 
 /// The row of a name.
 pub fn row(key: Vec<u8>, execution: ExecutionId, hash: KeyHash) -> Row {
-    Row { table: Table::Name, key, value: Some(encode(execution, hash)) }
+    Row {
+        table: Table::Name,
+        key,
+        value: Some(encode(execution, hash)),
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use bytes::{Buf as _, BufMut, Bytes};
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use stepfleet_asl::Payload;
-use stepfleet_engine::{Data, Event, ExecutionId, KeyHash, PayloadId, Timestamp};
 use stepfleet_engine::EventSeq;
+use stepfleet_engine::{Data, Event, ExecutionId, KeyHash, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
 
 use super::convert::{corrupt, hash, wide};
@@ -78,10 +78,18 @@ pub fn encode_record<O: BufMut + std::ops::DerefMut<Target = [u8]>>(
     events: &[Event],
     payload_floor: PayloadId,
 ) {
-    debug_assert_eq!(usize::try_from(header.count), Ok(events.len()), "a record counts its events");
+    debug_assert_eq!(
+        usize::try_from(header.count),
+        Ok(events.len()),
+        "a record counts its events"
+    );
     Wire(out).record(EXECUTION, |wire| {
         put_record_header(wire, header);
-        let mut written = Written { floor: payload_floor.0, near: [0; 4], far: BTreeSet::new() };
+        let mut written = Written {
+            floor: payload_floor.0,
+            near: [0; 4],
+            far: BTreeSet::new(),
+        };
         for event in events {
             if let Some(data) = event.body.data()
                 && written.is_new(data.id.0)
@@ -94,7 +102,10 @@ pub fn encode_record<O: BufMut + std::ops::DerefMut<Target = [u8]>>(
 }
 
 /// Writes a control change behind what `out` holds.
-pub fn encode_control<O: BufMut + std::ops::DerefMut<Target = [u8]>>(out: &mut O, change: &ControlChange) {
+pub fn encode_control<O: BufMut + std::ops::DerefMut<Target = [u8]>>(
+    out: &mut O,
+    change: &ControlChange,
+) {
     Wire(out).record(CONTROL, |wire| {
         wire.bytes(1, &change.key);
         wire.uint(2, change.version);
@@ -130,9 +141,15 @@ struct Written {
 impl Written {
     /// Whether a payload must be written now; it counts as written afterwards.
     fn is_new(&mut self, id: u32) -> bool {
-        let Some(distance) = id.checked_sub(self.floor + 1) else { return false };
-        let word = usize::try_from(distance / 64).ok().and_then(|word| self.near.get_mut(word));
-        let Some(word) = word else { return self.far.insert(id) };
+        let Some(distance) = id.checked_sub(self.floor + 1) else {
+            return false;
+        };
+        let word = usize::try_from(distance / 64)
+            .ok()
+            .and_then(|word| self.near.get_mut(word));
+        let Some(word) = word else {
+            return self.far.insert(id);
+        };
         let bit = 1 << (distance % 64);
         let new = *word & bit == 0;
         *word |= bit;
@@ -156,9 +173,18 @@ impl RecordReader {
                 Ok(ChunkRecord::Execution(RawRecord { header, raw, body }))
             }
             CONTROL => {
-                let change = v1::ControlChange::decode(body).map_err(|error| corrupt(format_args!("control change: {error}")))?;
-                let v1::ControlChange { key, version, value } = change;
-                Ok(ChunkRecord::Control(ControlChange { key, version, value }))
+                let change = v1::ControlChange::decode(body)
+                    .map_err(|error| corrupt(format_args!("control change: {error}")))?;
+                let v1::ControlChange {
+                    key,
+                    version,
+                    value,
+                } = change;
+                Ok(ChunkRecord::Control(ControlChange {
+                    key,
+                    version,
+                    value,
+                }))
             }
             kind => Err(corrupt(format_args!("record of unknown kind {kind}"))),
         }
@@ -182,10 +208,20 @@ impl Iterator for RecordReader {
 
 impl RawRecord {
     /// Reads the events. `resolve` finds payloads that earlier records hold; those of this record are found here.
-    pub fn events(&self, resolve: &mut dyn FnMut(PayloadId) -> Option<Data>) -> Result<Vec<Event>, StoreError> {
+    pub fn events(
+        &self,
+        resolve: &mut dyn FnMut(PayloadId) -> Option<Data>,
+    ) -> Result<Vec<Event>, StoreError> {
         let mut own = BTreeMap::new();
-        let mut events = Vec::with_capacity(usize::try_from(self.header.count).map_or(0, |count| count.min(4096)));
-        let located = |error: StoreError| corrupt(format_args!("record of execution {}: {error}", self.header.execution));
+        let mut events = Vec::with_capacity(
+            usize::try_from(self.header.count).map_or(0, |count| count.min(4096)),
+        );
+        let located = |error: StoreError| {
+            corrupt(format_args!(
+                "record of execution {}: {error}",
+                self.header.execution
+            ))
+        };
         let mut body = self.body.clone();
         while !body.is_empty() {
             match take_field(&mut body)? {
@@ -202,7 +238,10 @@ impl RawRecord {
         }
         if u32::try_from(events.len()) != Ok(self.header.count) {
             let count = self.header.count;
-            return Err(corrupt(format_args!("record of {count} events holds {}", events.len())));
+            return Err(corrupt(format_args!(
+                "record of {count} events holds {}",
+                events.len()
+            )));
         }
         Ok(events)
     }
@@ -230,7 +269,10 @@ fn take_field(bytes: &mut Bytes) -> Result<(u32, Bytes), StoreError> {
     let length = decode_varint(bytes).map_err(|error| broken(&error))?;
     match usize::try_from(length) {
         Ok(length) if length <= bytes.remaining() => Ok((tag, bytes.split_to(length))),
-        Ok(_) | Err(_) => Err(broken(&format_args!("{length} bytes announced, {} there", bytes.remaining()))),
+        Ok(_) | Err(_) => Err(broken(&format_args!(
+            "{length} bytes announced, {} there",
+            bytes.remaining()
+        ))),
     }
 }
 
@@ -262,6 +304,10 @@ fn record_header(body: &mut Bytes) -> Result<RecordHeader, StoreError> {
 }
 
 fn payload(field: Bytes) -> Result<Data, StoreError> {
-    let payload = v1::Payload::decode(field).map_err(|error| corrupt(format_args!("payload: {error}")))?;
-    Ok(Data { id: PayloadId(payload.id), payload: Payload::trusted(payload.text) })
+    let payload =
+        v1::Payload::decode(field).map_err(|error| corrupt(format_args!("payload: {error}")))?;
+    Ok(Data {
+        id: PayloadId(payload.id),
+        payload: Payload::trusted(payload.text),
+    })
 }

@@ -85,7 +85,9 @@ impl<O: Out> Wire<'_, O> {
     /// A repeated number, packed.
     pub(crate) fn packed(&mut self, tag: u32, values: impl ExactSizeIterator<Item = u32>) {
         if values.len() > 0 {
-            self.message(tag, |wire| values.for_each(|value| wire.varint(u64::from(value))));
+            self.message(tag, |wire| {
+                values.for_each(|value| wire.varint(u64::from(value)))
+            });
         }
     }
 
@@ -124,7 +126,10 @@ impl<O: Out> Wire<'_, O> {
         self.0.put_bytes(0, RECORD_LENGTH_BYTES);
         body(self);
         let length = self.0.len() - at - RECORD_LENGTH_BYTES;
-        assert!(length < 1 << (7 * RECORD_LENGTH_BYTES), "a record is far smaller than 256 MiB");
+        assert!(
+            length < 1 << (7 * RECORD_LENGTH_BYTES),
+            "a record is far smaller than 256 MiB"
+        );
         write_length(&mut self.0[at..at + RECORD_LENGTH_BYTES], length);
     }
 }

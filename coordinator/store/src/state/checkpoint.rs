@@ -11,13 +11,19 @@ use crate::log::Seq;
 pub(crate) const KEY: &[u8] = b"checkpoint";
 
 pub(crate) fn encode(covered: &[(PartitionId, Seq)]) -> Vec<u8> {
-    let covered =
-        covered.iter().map(|(partition, seq)| v1::Covered { partition: u32::from(partition.0), seq: seq.0 }).collect();
+    let covered = covered
+        .iter()
+        .map(|(partition, seq)| v1::Covered {
+            partition: u32::from(partition.0),
+            seq: seq.0,
+        })
+        .collect();
     v1::Checkpoint { covered }.encode_to_vec()
 }
 
 pub(crate) fn decode(value: &[u8]) -> Result<Vec<(PartitionId, Seq)>, StoreError> {
-    let corrupt = |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("checkpoint row: {error}"));
+    let corrupt =
+        |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("checkpoint row: {error}"));
     let checkpoint = v1::Checkpoint::decode(value).map_err(|error| corrupt(&error))?;
     let covered = checkpoint.covered.into_iter();
     covered

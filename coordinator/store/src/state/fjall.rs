@@ -71,12 +71,20 @@ impl FjallStore {
                 .max_journaling_size(JOURNAL_BYTES)
                 .worker_threads(options.threads.max(1))
                 .open()?;
-            let create = || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
-            let keyspaces =
-                TABLES.iter().map(|table| database.keyspace(name(*table), create)).collect::<Result<_, _>>()?;
+            let create =
+                || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+            let keyspaces = TABLES
+                .iter()
+                .map(|table| database.keyspace(name(*table), create))
+                .collect::<Result<_, _>>()?;
             Ok((database, keyspaces))
         })
-        .map(|(database, keyspaces)| Self { folder: folder.to_owned(), options, database, keyspaces })
+        .map(|(database, keyspaces)| Self {
+            folder: folder.to_owned(),
+            options,
+            database,
+            keyspaces,
+        })
     }
 
     /// Bytes on disk.
@@ -85,7 +93,10 @@ impl FjallStore {
     }
 
     fn keyspace(&self, table: Table) -> &Keyspace {
-        let at = TABLES.iter().position(|other| *other == table).expect("every table is in TABLES");
+        let at = TABLES
+            .iter()
+            .position(|other| *other == table)
+            .expect("every table is in TABLES");
         &self.keyspaces[at]
     }
 
@@ -94,7 +105,9 @@ impl FjallStore {
             .options
             .disk
             .free_bytes(&self.folder)
-            .map_err(|error| StoreError::Unavailable(format!("cannot ask for free space: {error}")))?;
+            .map_err(|error| {
+                StoreError::Unavailable(format!("cannot ask for free space: {error}"))
+            })?;
         if free < self.options.reserve_bytes {
             return Err(StoreError::Full(format!(
                 "{free} bytes are free in {}, {} are kept in reserve",
@@ -142,7 +155,11 @@ impl StateStore for FjallStore {
         }
         guarded(|| {
             let range = self.keyspace(table).range(from..to);
-            let owned = |guard: fjall::Guard| guard.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()));
+            let owned = |guard: fjall::Guard| {
+                guard
+                    .into_inner()
+                    .map(|(key, value)| (key.to_vec(), value.to_vec()))
+            };
             match order {
                 Order::Ascending => range.take(limit).map(owned).collect(),
                 Order::Descending => range.rev().take(limit).map(owned).collect(),
@@ -154,19 +171,23 @@ impl StateStore for FjallStore {
         self.check_space()?;
         guarded(|| {
             self.database.persist(PersistMode::SyncAll)?;
-            self.keyspace(Table::Meta).insert(checkpoint::KEY, checkpoint::encode(covered))?;
+            self.keyspace(Table::Meta)
+                .insert(checkpoint::KEY, checkpoint::encode(covered))?;
             self.database.persist(PersistMode::SyncAll)
         })
     }
 
     fn last_checkpoint(&self) -> Result<Vec<(PartitionId, Seq)>, StoreError> {
-        self.get(Table::Meta, checkpoint::KEY)?.map_or(Ok(Vec::new()), |value| checkpoint::decode(&value))
+        self.get(Table::Meta, checkpoint::KEY)?
+            .map_or(Ok(Vec::new()), |value| checkpoint::decode(&value))
     }
 }
 
 impl fmt::Debug for FjallStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FjallStore").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("FjallStore")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,7 +208,9 @@ fn name(table: Table) -> &'static str {
 fn guarded<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|error| translate(&error)),
-        Err(_) => Err(StoreError::Unavailable("the state store panicked; restart the process".to_owned())),
+        Err(_) => Err(StoreError::Unavailable(
+            "the state store panicked; restart the process".to_owned(),
+        )),
     }
 }
 
@@ -195,7 +218,11 @@ fn translate(error: &Error) -> StoreError {
     let text = format!("state store: {error}");
     if let Error::Io(io) | Error::Storage(fjall::LsmError::Io(io)) = error {
         let full = matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        return if full { StoreError::Full(text) } else { StoreError::Unavailable(text) };
+        return if full {
+            StoreError::Full(text)
+        } else {
+            StoreError::Unavailable(text)
+        };
     }
     if matches!(error, Error::Poisoned) {
         return StoreError::Unavailable(format!("{text}; restart the process"));

@@ -9,10 +9,12 @@ use super::{Entry, Order, Row, StateStore, Table, check_rows, checkpoint};
 use crate::error::StoreError;
 use crate::log::Seq;
 
+type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
+
 /// Rows in ordered maps.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    tables: Mutex<BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>>,
+    tables: Mutex<Tables>,
 }
 
 impl MemoryStore {
@@ -21,8 +23,10 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>> {
-        self.tables.lock().expect("no code panics while it holds the tables")
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables
+            .lock()
+            .expect("no code panics while it holds the tables")
     }
 }
 
@@ -41,7 +45,10 @@ impl StateStore for MemoryStore {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.lock().get(&table).and_then(|rows| rows.get(key).cloned()))
+        Ok(self
+            .lock()
+            .get(&table)
+            .and_then(|rows| rows.get(key).cloned()))
     }
 
     fn scan(
@@ -53,8 +60,13 @@ impl StateStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let tables = self.lock();
-        let Some(rows) = tables.get(&table).filter(|_| from < to) else { return Ok(Vec::new()) };
-        let range = rows.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to)));
+        let Some(rows) = tables.get(&table).filter(|_| from < to) else {
+            return Ok(Vec::new());
+        };
+        let range = rows.range::<[u8], _>((
+            std::ops::Bound::Included(from),
+            std::ops::Bound::Excluded(to),
+        ));
         let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
         Ok(match order {
             Order::Ascending => range.take(limit).map(owned).collect(),
@@ -64,11 +76,16 @@ impl StateStore for MemoryStore {
 
     fn checkpoint(&self, covered: &[(PartitionId, Seq)]) -> Result<(), StoreError> {
         let value = Some(checkpoint::encode(covered));
-        self.write(vec![Row { table: Table::Meta, key: checkpoint::KEY.to_vec(), value }])
+        self.write(vec![Row {
+            table: Table::Meta,
+            key: checkpoint::KEY.to_vec(),
+            value,
+        }])
     }
 
     fn last_checkpoint(&self) -> Result<Vec<(PartitionId, Seq)>, StoreError> {
-        self.get(Table::Meta, checkpoint::KEY)?.map_or(Ok(Vec::new()), |value| checkpoint::decode(&value))
+        self.get(Table::Meta, checkpoint::KEY)?
+            .map_or(Ok(Vec::new()), |value| checkpoint::decode(&value))
     }
 }
 

@@ -28,9 +28,15 @@ pub(super) enum Kind {
 
 impl Kind {
     fn of(number: u8) -> Option<Self> {
-        [Self::Chunk, Self::Owner, Self::Trim, Self::Ledger, Self::Base]
-            .into_iter()
-            .find(|kind| *kind as u8 == number)
+        [
+            Self::Chunk,
+            Self::Owner,
+            Self::Trim,
+            Self::Ledger,
+            Self::Base,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == number)
     }
 }
 
@@ -61,7 +67,10 @@ pub(super) enum Found<'a> {
     /// The header is whole, the payload is not.
     Torn(Frame),
     /// A whole header with a kind or version of a newer release.
-    Unknown { kind: u8, version: u8 },
+    Unknown {
+        kind: u8,
+        version: u8,
+    },
     Nothing,
 }
 
@@ -93,7 +102,9 @@ pub(super) fn write(out: &mut Vec<u8>, frame: &Frame, payload: &[u8], place: Pla
 
 /// Looks at the frame that begins `bytes`, which may run on behind it.
 pub(super) fn find(bytes: &[u8], place: Place) -> Found<'_> {
-    let Some((header, rest)) = bytes.split_at_checked(HEADER_BYTES) else { return Found::Nothing };
+    let Some((header, rest)) = bytes.split_at_checked(HEADER_BYTES) else {
+        return Found::Nothing;
+    };
     if header[..4] != MAGIC || u32_at(header, 4) != header_checksum(&header[8..], place) {
         return Found::Nothing;
     }
@@ -112,7 +123,9 @@ pub(super) fn find(bytes: &[u8], place: Place) -> Found<'_> {
     };
     let length = usize::try_from(u32_at(header, 12)).expect("a usize holds 32 bits");
     match rest.get(..length) {
-        Some(payload) if crc32fast::hash(payload) == u32_at(header, 8) => Found::Valid(frame, payload),
+        Some(payload) if crc32fast::hash(payload) == u32_at(header, 8) => {
+            Found::Valid(frame, payload)
+        }
         Some(_) | None => Found::Torn(frame),
     }
 }

@@ -55,7 +55,13 @@ impl Draft {
     }
 
     pub(super) fn control(kind: Kind, partition: u16, epoch: u64, seq: u64) -> Self {
-        Self { kind, partition, epoch, seq, batch: BatchId::default() }
+        Self {
+            kind,
+            partition,
+            epoch,
+            seq,
+            batch: BatchId::default(),
+        }
     }
 }
 
@@ -73,7 +79,15 @@ impl Group {
             seq: draft.seq,
             batch: draft.batch.0,
         };
-        frame::write(&mut self.bytes, &frame, payload, Place { segment: self.segment, offset });
+        frame::write(
+            &mut self.bytes,
+            &frame,
+            payload,
+            Place {
+                segment: self.segment,
+                offset,
+            },
+        );
         offset
     }
 
@@ -81,22 +95,40 @@ impl Group {
         let offset = self.push(Draft::chunk(append), &append.chunk);
         let length = u32::try_from(append.chunk.len()).expect("chunks are bounded");
         let (seq, batch) = (append.seq.0, append.batch);
-        let entry = Entry { segment: self.segment, offset, length, seq, batch };
+        let entry = Entry {
+            segment: self.segment,
+            offset,
+            length,
+            seq,
+            batch,
+        };
         self.chunks.push((append.partition.0, entry));
     }
 
     /// The batch of a chunk in this group.
     pub(super) fn batch(&self, partition: u16, seq: u64) -> Option<BatchId> {
-        self.chunks.iter().find(|(of, entry)| *of == partition && entry.seq == seq).map(|(_, entry)| entry.batch)
+        self.chunks
+            .iter()
+            .find(|(of, entry)| *of == partition && entry.seq == seq)
+            .map(|(_, entry)| entry.batch)
     }
 }
 
 /// An answer in the making: `Ok` unless something says otherwise before it is sent.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Append { results: Vec<Result<(), StoreError>>, reply: oneshot::Sender<Vec<Result<(), StoreError>>> },
-    Acquire { result: Result<Acquired, StoreError>, reply: Reply<Acquired> },
-    Done { result: Result<(), StoreError>, reply: Reply<()> },
+    Append {
+        results: Vec<Result<(), StoreError>>,
+        reply: oneshot::Sender<Vec<Result<(), StoreError>>>,
+    },
+    Acquire {
+        result: Result<Acquired, StoreError>,
+        reply: Reply<Acquired>,
+    },
+    Done {
+        result: Result<(), StoreError>,
+        reply: Reply<()>,
+    },
 }
 
 impl Answer {

@@ -43,11 +43,16 @@ struct Live {
 
 impl Index {
     pub(super) fn state(&self, partition: u16) -> PartitionState {
-        self.partitions.get(&partition).map(|partition| partition.state).unwrap_or_default()
+        self.partitions
+            .get(&partition)
+            .map(|partition| partition.state)
+            .unwrap_or_default()
     }
 
     pub(super) fn states(&self) -> impl Iterator<Item = (u16, PartitionState)> + '_ {
-        self.partitions.iter().map(|(number, partition)| (*number, partition.state))
+        self.partitions
+            .iter()
+            .map(|(number, partition)| (*number, partition.state))
     }
 
     pub(super) fn partition_count(&self) -> usize {
@@ -78,21 +83,30 @@ impl Index {
             if bytes > bytes_max && !found.is_empty() {
                 break;
             }
-            let Some(live) = self.segments.get(&entry.segment) else { break };
+            let Some(live) = self.segments.get(&entry.segment) else {
+                break;
+            };
             found.push((entry, live.segment.clone()));
         }
         found
     }
 
     pub(super) fn add_segment(&mut self, segment: &Segment) {
-        let live = Live { segment: segment.clone(), last: BTreeMap::new() };
+        let live = Live {
+            segment: segment.clone(),
+            last: BTreeMap::new(),
+        };
         self.segments.entry(segment.number).or_insert(live);
     }
 
     /// Sets everything but the chunks.
     pub(super) fn set_state(&mut self, partition: u16, state: PartitionState) {
         let entry = self.partitions.entry(partition).or_default();
-        while entry.chunks.front().is_some_and(|chunk| chunk.seq <= state.trimmed) {
+        while entry
+            .chunks
+            .front()
+            .is_some_and(|chunk| chunk.seq <= state.trimmed)
+        {
             entry.chunks.pop_front();
         }
         entry.state = state;
@@ -100,7 +114,11 @@ impl Index {
 
     /// Adds the next chunk of a partition. `set_state` follows.
     pub(super) fn add_chunk(&mut self, partition: u16, entry: Entry) {
-        self.partitions.entry(partition).or_default().chunks.push_back(entry);
+        self.partitions
+            .entry(partition)
+            .or_default()
+            .chunks
+            .push_back(entry);
         if let Some(live) = self.segments.get_mut(&entry.segment) {
             live.last.insert(partition, entry.seq);
         }
@@ -111,11 +129,12 @@ impl Index {
     pub(super) fn take_unneeded(&mut self, current: u64) -> Vec<Segment> {
         let mut unneeded = Vec::new();
         while let Some(first) = self.segments.first_entry() {
-            let needed = first
-                .get()
-                .last
-                .iter()
-                .any(|(partition, seq)| *seq > self.partitions.get(partition).map_or(0, |p| p.state.trimmed));
+            let needed = first.get().last.iter().any(|(partition, seq)| {
+                *seq > self
+                    .partitions
+                    .get(partition)
+                    .map_or(0, |p| p.state.trimmed)
+            });
             if *first.key() >= current || needed {
                 break;
             }
@@ -127,8 +146,12 @@ impl Index {
     /// A partition whose chunks are not all there, with the sequences of the first gap.
     pub(super) fn first_gap(&self) -> Option<(u16, RangeInclusive<u64>)> {
         self.partitions.iter().find_map(|(number, partition)| {
-            let first = partition.chunks.front().map_or(partition.state.last + 1, |chunk| chunk.seq);
-            (first > partition.state.trimmed + 1).then_some((*number, partition.state.trimmed + 1..=first - 1))
+            let first = partition
+                .chunks
+                .front()
+                .map_or(partition.state.last + 1, |chunk| chunk.seq);
+            (first > partition.state.trimmed + 1)
+                .then_some((*number, partition.state.trimmed + 1..=first - 1))
         })
     }
 }

@@ -54,6 +54,9 @@ impl Ledger {
                 (u16::from_le_bytes([entry[0], entry[1]]), state)
             })
             .collect();
-        Some(Self { previous_end: u32_at(head, 0), states })
+        Some(Self {
+            previous_end: u32_at(head, 0),
+            states,
+        })
     }
 }

@@ -90,14 +90,19 @@ impl Pool {
             if state.closed {
                 return Err(closed());
             }
-            state = self.done.wait(state).expect("no code panics while it holds the pool");
+            state = self
+                .done
+                .wait(state)
+                .expect("no code panics while it holds the pool");
         }
     }
 
     /// Gives back segments that nothing needs any more, in ascending order.
     pub(super) fn release(&self, segments: Vec<Segment>) {
         let mut state = self.lock();
-        state.spares.extend(segments.into_iter().map(|segment| segment.file));
+        state
+            .spares
+            .extend(segments.into_iter().map(|segment| segment.file));
         self.work.notify_one();
     }
 
@@ -108,7 +113,9 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no code panics while it holds the pool")
+        self.state
+            .lock()
+            .expect("no code panics while it holds the pool")
     }
 
     fn run(&self) {
@@ -131,12 +138,20 @@ impl Pool {
                 spare.inspect(|spare| self.remove(spare));
                 state = self.lock();
             } else {
-                state = self.work.wait(state).expect("no code panics while it holds the pool");
+                state = self
+                    .work
+                    .wait(state)
+                    .expect("no code panics while it holds the pool");
             }
         }
     }
 
-    fn prepare(&self, number: u64, spare: Option<SegmentFile>, slot: u32) -> Result<Segment, StoreError> {
+    fn prepare(
+        &self,
+        number: u64,
+        spare: Option<SegmentFile>,
+        slot: u32,
+    ) -> Result<Segment, StoreError> {
         let file = match spare {
             Some(spare) => spare,
             None => {
@@ -152,7 +167,10 @@ impl Pool {
     }
 
     fn check_space(&self) -> Result<(), StoreError> {
-        let needed = self.options.reserve_bytes.saturating_add(u64::from(self.options.segment_bytes));
+        let needed = self
+            .options
+            .reserve_bytes
+            .saturating_add(u64::from(self.options.segment_bytes));
         let free = self
             .options
             .disk
@@ -170,7 +188,8 @@ impl Pool {
     /// The removal is durable before the next file is reused: otherwise this one could come back after a power loss
     /// while younger ones are gone.
     fn remove(&self, file: &SegmentFile) {
-        let removed = std::fs::remove_file(&file.path).and_then(|()| sync_folder(&self.folder, self.options.sync));
+        let removed = std::fs::remove_file(&file.path)
+            .and_then(|()| sync_folder(&self.folder, self.options.sync));
         if let Err(error) = removed {
             tracing::warn!(path = %file.path.display(), %error, "cannot remove a spare segment");
         }

@@ -22,11 +22,30 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    Append { chunks: Vec<Append>, reply: oneshot::Sender<Vec<Result<(), StoreError>>> },
-    Acquire { partition: PartitionId, reply: Reply<Acquired> },
-    HandOver { partition: PartitionId, epoch: Epoch, reply: Reply<()> },
-    Trim { partition: PartitionId, seq: Seq, reply: Reply<()> },
-    Restore { partition: PartitionId, epoch: Epoch, base: Seq, reply: Reply<()> },
+    Append {
+        chunks: Vec<Append>,
+        reply: oneshot::Sender<Vec<Result<(), StoreError>>>,
+    },
+    Acquire {
+        partition: PartitionId,
+        reply: Reply<Acquired>,
+    },
+    HandOver {
+        partition: PartitionId,
+        epoch: Epoch,
+        reply: Reply<()>,
+    },
+    Trim {
+        partition: PartitionId,
+        seq: Seq,
+        reply: Reply<()>,
+    },
+    Restore {
+        partition: PartitionId,
+        epoch: Epoch,
+        base: Seq,
+        reply: Reply<()>,
+    },
 }
 
 /// Commands in order of arrival.
@@ -47,7 +66,10 @@ impl Command {
     fn bytes(&self) -> usize {
         match self {
             Self::Append { chunks, .. } => chunks.iter().map(|append| append.chunk.len()).sum(),
-            Self::Acquire { .. } | Self::HandOver { .. } | Self::Trim { .. } | Self::Restore { .. } => 0,
+            Self::Acquire { .. }
+            | Self::HandOver { .. }
+            | Self::Trim { .. }
+            | Self::Restore { .. } => 0,
         }
     }
 }
@@ -79,7 +101,10 @@ impl Queue {
     pub(super) fn take(&self) -> Vec<Command> {
         let mut waiting = self.lock();
         while waiting.commands.is_empty() && !waiting.closed {
-            waiting = self.arrived.wait(waiting).expect("no code panics while it holds the queue");
+            waiting = self
+                .arrived
+                .wait(waiting)
+                .expect("no code panics while it holds the queue");
         }
         let mut taken = Vec::with_capacity(waiting.commands.len());
         let mut bytes = 0;
@@ -99,6 +124,8 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("no code panics while it holds the queue")
+        self.waiting
+            .lock()
+            .expect("no code panics while it holds the queue")
     }
 }

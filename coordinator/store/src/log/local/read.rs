@@ -43,7 +43,10 @@ impl Reader {
             .name("log-reader".to_owned())
             .spawn(move || run(&shared, &waiting))
             .map_err(|error| StoreError::Unavailable(format!("cannot start a thread: {error}")))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread) })
+        Ok(Self {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
     }
 
     pub(super) fn read(
@@ -53,12 +56,21 @@ impl Reader {
         bytes_max: usize,
     ) -> Result<oneshot::Receiver<Result<Vec<Chunk>, StoreError>>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { partition, seq, bytes_max, reply };
-        match self.requests.as_ref().map(|requests| requests.try_send(request)) {
+        let request = Request {
+            partition,
+            seq,
+            bytes_max,
+            reply,
+        };
+        match self
+            .requests
+            .as_ref()
+            .map(|requests| requests.try_send(request))
+        {
             Some(Ok(())) => Ok(answer),
-            Some(Err(TrySendError::Full(_))) => {
-                Err(StoreError::Unavailable(format!("{QUEUED_MAX} reads wait for the log already")))
-            }
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::Unavailable(format!(
+                "{QUEUED_MAX} reads wait for the log already"
+            ))),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(closed()),
         }
     }
@@ -81,7 +93,12 @@ fn run(shared: &Shared, requests: &Receiver<Request>) {
     }
 }
 
-fn read(shared: &Shared, partition: PartitionId, seq: u64, bytes_max: usize) -> Result<Vec<Chunk>, StoreError> {
+fn read(
+    shared: &Shared,
+    partition: PartitionId,
+    seq: u64,
+    bytes_max: usize,
+) -> Result<Vec<Chunk>, StoreError> {
     let entries = {
         let index = shared.index();
         let seqs = readable(partition, seq, index.state(partition.0))?;
@@ -106,8 +123,12 @@ fn read_one(partition: PartitionId, entry: &Entry, segment: &Segment) -> Result<
     let mut bytes = vec![0; frame::HEADER_BYTES + length];
     let path = &segment.file.path;
     let file = &segment.file.file;
-    file.read_exact_at(&mut bytes, u64::from(entry.offset)).map_err(|error| failed("read", path, &error))?;
-    let place = Place { segment: segment.number, offset: entry.offset };
+    file.read_exact_at(&mut bytes, u64::from(entry.offset))
+        .map_err(|error| failed("read", path, &error))?;
+    let place = Place {
+        segment: segment.number,
+        offset: entry.offset,
+    };
     let frame = match frame::find(&bytes, place) {
         Found::Valid(frame, _) if frame.partition == partition.0 && frame.seq == entry.seq => frame,
         Found::Valid(..) | Found::Torn(_) | Found::Unknown { .. } | Found::Nothing => {

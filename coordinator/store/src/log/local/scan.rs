@@ -39,7 +39,10 @@ struct Files {
 pub(super) fn scan(folder: &Path, options: &Options) -> Result<Scanned, StoreError> {
     let mut files = list(folder)?;
     let (prepared, ledger) = take_prepared(&mut files)?;
-    let newest = files.numbered.last_key_value().map_or(0, |(number, _)| *number);
+    let newest = files
+        .numbered
+        .last_key_value()
+        .map_or(0, |(number, _)| *number);
     check_blank(&files, newest)?;
     let mut scanner = Scanner::default();
     let live = take_consecutive(&mut files.numbered);
@@ -50,29 +53,52 @@ pub(super) fn scan(folder: &Path, options: &Options) -> Result<Scanned, StoreErr
     check_gaps(&scanner.index, live.first())?;
     make_durable(&tail, scanner.group_start, options)?;
     tail.group = scanner.group + 1;
-    let mut spares = Spares { prepared, ..Spares::default() };
+    let mut spares = Spares {
+        prepared,
+        ..Spares::default()
+    };
     let lower = files.numbered.into_values().map(|segment| segment.file);
-    let unneeded = scanner.index.take_unneeded(newest).into_iter().map(|segment| segment.file);
+    let unneeded = scanner
+        .index
+        .take_unneeded(newest)
+        .into_iter()
+        .map(|segment| segment.file);
     for file in files.blank.into_iter().chain(lower).chain(unneeded) {
         keep_or_remove(file, &mut spares, options)?;
     }
     sync_folder(folder, options.sync).map_err(|error| failed("sync", folder, &error))?;
-    Ok(Scanned { index: scanner.index, tail, spares, slot_next: files.slot_next })
+    Ok(Scanned {
+        index: scanner.index,
+        tail,
+        spares,
+        slot_next: files.slot_next,
+    })
 }
 
 fn list(folder: &Path) -> Result<Files, StoreError> {
     let mut files = Files::default();
     let entries = std::fs::read_dir(folder).map_err(|error| failed("list", folder, &error))?;
     for entry in entries {
-        let path = entry.map_err(|error| failed("list", folder, &error))?.path();
-        let Some(slot) = SegmentFile::slot_of(&path) else { continue };
+        let path = entry
+            .map_err(|error| failed("list", folder, &error))?
+            .path();
+        let Some(slot) = SegmentFile::slot_of(&path) else {
+            continue;
+        };
         files.slot_next = files.slot_next.max(slot + 1);
         let file = SegmentFile::open(&path, slot)?;
         let Some((number, capacity)) = file.header()? else {
             files.blank.push(file);
             continue;
         };
-        if let Some(other) = files.numbered.insert(number, Segment { number, capacity, file }) {
+        if let Some(other) = files.numbered.insert(
+            number,
+            Segment {
+                number,
+                capacity,
+                file,
+            },
+        ) {
             return Err(StoreError::Corrupt(format!(
                 "{} and {} are both segment {number}; one is a copy, move it away",
                 path.display(),
@@ -86,16 +112,21 @@ fn list(folder: &Path) -> Result<Files, StoreError> {
 
 /// Takes the youngest segment out when it was never written to, and reads the newest ledger.
 fn take_prepared(files: &mut Files) -> Result<(Option<Segment>, Option<Ledger>), StoreError> {
-    let Some(youngest) = files.numbered.last_entry() else { return Ok((None, None)) };
+    let Some(youngest) = files.numbered.last_entry() else {
+        return Ok((None, None));
+    };
     let segment = youngest.get();
     if let Some(ledger) = ledger_of(segment)? {
         return Ok((None, Some(ledger)));
     }
-    if let Some(offset) = later_group(&segment.file.read()?, segment.number, FIRST_OFFSET, 0).damage {
+    if let Some(offset) = later_group(&segment.file.read()?, segment.number, FIRST_OFFSET, 0).damage
+    {
         return Err(damaged(segment, FIRST_OFFSET, offset));
     }
     let prepared = youngest.remove();
-    let Some((_, newest)) = files.numbered.last_key_value() else { return Ok((Some(prepared), None)) };
+    let Some((_, newest)) = files.numbered.last_key_value() else {
+        return Ok((Some(prepared), None));
+    };
     let ledger = ledger_of(newest)?;
     if ledger.is_none() {
         return Err(damaged(newest, FIRST_OFFSET, FIRST_OFFSET));
@@ -107,7 +138,9 @@ fn take_prepared(files: &mut Files) -> Result<(Option<Segment>, Option<Ledger>),
 fn check_blank(files: &Files, newest: u64) -> Result<(), StoreError> {
     for file in &files.blank {
         let bytes = file.read()?;
-        let claimed = bytes.get(offset_of(FIRST_OFFSET)..).map_or(0, claimed_number);
+        let claimed = bytes
+            .get(offset_of(FIRST_OFFSET)..)
+            .map_or(0, claimed_number);
         let claimed = ledger_at(&bytes, claimed).map_or(0, |_| claimed);
         let next = later_group(&bytes, newest + 1, FIRST_OFFSET - 1, 0).damage;
         if claimed > newest || next.is_some() {
@@ -124,7 +157,10 @@ fn check_blank(files: &Files, newest: u64) -> Result<(), StoreError> {
 fn take_consecutive(numbered: &mut BTreeMap<u64, Segment>) -> Vec<Segment> {
     let mut live: Vec<Segment> = Vec::new();
     while let Some(entry) = numbered.last_entry() {
-        if live.last().is_some_and(|younger| younger.number != *entry.key() + 1) {
+        if live
+            .last()
+            .is_some_and(|younger| younger.number != *entry.key() + 1)
+        {
             break;
         }
         live.push(entry.remove());
@@ -134,7 +170,9 @@ fn take_consecutive(numbered: &mut BTreeMap<u64, Segment>) -> Vec<Segment> {
 }
 
 fn check_gaps(index: &Index, first: Option<&Segment>) -> Result<(), StoreError> {
-    let Some((partition, seqs)) = index.first_gap() else { return Ok(()) };
+    let Some((partition, seqs)) = index.first_gap() else {
+        return Ok(());
+    };
     let before = first.map_or(0, |segment| segment.number);
     Err(StoreError::Corrupt(format!(
         "chunks {} to {} of partition {partition} are missing: the segments before {before} are not there; \
@@ -147,7 +185,13 @@ fn check_gaps(index: &Index, first: Option<&Segment>) -> Result<(), StoreError> 
 /// Writes the last group once more and syncs. After a crash of the process its bytes may be in the page cache only; and
 /// after a failed sync the cache may claim to be clean while the disk never got them.
 fn make_durable(tail: &Tail, group_start: u32, options: &Options) -> Result<(), StoreError> {
-    let Some(segment) = tail.segment.as_ref().filter(|_| options.sync == Sync::Fdatasync) else { return Ok(()) };
+    let Some(segment) = tail
+        .segment
+        .as_ref()
+        .filter(|_| options.sync == Sync::Fdatasync)
+    else {
+        return Ok(());
+    };
     let bytes = segment.file.read()?;
     let group = &bytes[offset_of(group_start)..offset_of(tail.offset)];
     options
@@ -157,8 +201,16 @@ fn make_durable(tail: &Tail, group_start: u32, options: &Options) -> Result<(), 
         .map_err(|error| failed("sync", &segment.file.path, &error))
 }
 
-fn keep_or_remove(file: SegmentFile, spares: &mut Spares, options: &Options) -> Result<(), StoreError> {
-    let bytes = file.file.metadata().map_err(|error| failed("read", &file.path, &error))?.len();
+fn keep_or_remove(
+    file: SegmentFile,
+    spares: &mut Spares,
+    options: &Options,
+) -> Result<(), StoreError> {
+    let bytes = file
+        .file
+        .metadata()
+        .map_err(|error| failed("read", &file.path, &error))?
+        .len();
     if bytes == u64::from(options.segment_bytes) {
         spares.files.push_back(file);
         return Ok(());
@@ -181,7 +233,11 @@ impl Scanner {
         let mut ends = Vec::with_capacity(live.len());
         let mut ledgers = Vec::with_capacity(live.len());
         for segment in live.iter().rev() {
-            let ledger = if end.is_none() { Some(newest.clone()) } else { ledger_of(segment)? };
+            let ledger = if end.is_none() {
+                Some(newest.clone())
+            } else {
+                ledger_of(segment)?
+            };
             let ledger = ledger.ok_or_else(|| damaged(segment, FIRST_OFFSET, FIRST_OFFSET))?;
             ends.push(end);
             end = Some(ledger.previous_end);
@@ -194,7 +250,12 @@ impl Scanner {
             let bytes = segment.file.read()?;
             offset = self.scan_segment(segment, &bytes, end)?;
         }
-        Ok(Tail { segment: live.last().cloned(), offset, previous_end: 0, group: 0 })
+        Ok(Tail {
+            segment: live.last().cloned(),
+            offset,
+            previous_end: 0,
+            group: 0,
+        })
     }
 
     /// Takes over or checks the state at the beginning of a segment.
@@ -204,7 +265,11 @@ impl Scanner {
             for (partition, state) in &ledger.states {
                 self.index.set_state(*partition, *state);
             }
-        } else if !self.index.states().eq(ledger.states.iter().map(|(partition, state)| (*partition, *state))) {
+        } else if !self.index.states().eq(ledger
+            .states
+            .iter()
+            .map(|(partition, state)| (*partition, *state)))
+        {
             return Err(StoreError::Corrupt(format!(
                 "{} (segment {}) does not continue the segment before it; restore a backup",
                 segment.file.path.display(),
@@ -215,17 +280,28 @@ impl Scanner {
     }
 
     /// Reads the frames of one segment and returns their end.
-    fn scan_segment(&mut self, segment: &Segment, bytes: &[u8], end: Option<u32>) -> Result<u32, StoreError> {
+    fn scan_segment(
+        &mut self,
+        segment: &Segment,
+        bytes: &[u8],
+        end: Option<u32>,
+    ) -> Result<u32, StoreError> {
         let mut offset = FIRST_OFFSET;
         while end.is_none_or(|end| offset < end) {
-            let place = Place { segment: segment.number, offset };
+            let place = Place {
+                segment: segment.number,
+                offset,
+            };
             let rest = bytes.get(offset_of(offset)..).unwrap_or_default();
             match frame::find(rest, place) {
                 Found::Valid(frame, payload) if self.follows(&frame, offset) => {
                     self.apply(segment, &frame, payload, offset)?;
-                    offset += u32::try_from(frame::framed_bytes(payload.len())).expect("a frame is in its segment");
+                    offset += u32::try_from(frame::framed_bytes(payload.len()))
+                        .expect("a frame is in its segment");
                 }
-                Found::Unknown { kind, version } => return Err(unknown(segment, offset, kind, version)),
+                Found::Unknown { kind, version } => {
+                    return Err(unknown(segment, offset, kind, version));
+                }
                 Found::Valid(..) | Found::Torn(_) | Found::Nothing if end.is_some() => {
                     return Err(damaged(segment, offset, offset));
                 }
@@ -250,7 +326,13 @@ impl Scanner {
         }
     }
 
-    fn apply(&mut self, segment: &Segment, frame: &Frame, payload: &[u8], offset: u32) -> Result<(), StoreError> {
+    fn apply(
+        &mut self,
+        segment: &Segment,
+        frame: &Frame,
+        payload: &[u8],
+        offset: u32,
+    ) -> Result<(), StoreError> {
         self.group = frame.group;
         self.group_start = frame.group_start;
         let state = self.index.state(frame.partition);
@@ -275,13 +357,32 @@ impl Scanner {
             Kind::Chunk => {
                 let length = u32::try_from(payload.len()).expect("a frame is in its segment");
                 let batch = BatchId(frame.batch);
-                let entry = Entry { segment: segment.number, offset, length, seq: frame.seq, batch };
+                let entry = Entry {
+                    segment: segment.number,
+                    offset,
+                    length,
+                    seq: frame.seq,
+                    batch,
+                };
                 self.index.add_chunk(frame.partition, entry);
-                PartitionState { last: frame.seq, ..state }
+                PartitionState {
+                    last: frame.seq,
+                    ..state
+                }
             }
-            Kind::Owner => PartitionState { epoch: frame.epoch, ..state },
-            Kind::Trim => PartitionState { trimmed: frame.seq, ..state },
-            Kind::Base => PartitionState { epoch: frame.epoch, last: frame.seq, trimmed: frame.seq },
+            Kind::Owner => PartitionState {
+                epoch: frame.epoch,
+                ..state
+            },
+            Kind::Trim => PartitionState {
+                trimmed: frame.seq,
+                ..state
+            },
+            Kind::Base => PartitionState {
+                epoch: frame.epoch,
+                last: frame.seq,
+                trimmed: frame.seq,
+            },
         };
         self.index.set_state(frame.partition, state);
         Ok(())
@@ -332,7 +433,10 @@ fn later_group(bytes: &[u8], segment: u64, bad: u32, group: u64) -> Later {
 
 fn ledger_of(segment: &Segment) -> Result<Option<Ledger>, StoreError> {
     let bytes = segment.file.read_start(HEADER_BYTES + ledger::BYTES_MAX)?;
-    let place = Place { segment: segment.number, offset: FIRST_OFFSET };
+    let place = Place {
+        segment: segment.number,
+        offset: FIRST_OFFSET,
+    };
     let frames = bytes.get(offset_of(FIRST_OFFSET)..).unwrap_or_default();
     if let Found::Unknown { kind, version } = frame::find(frames, place) {
         return Err(unknown(segment, FIRST_OFFSET, kind, version));
@@ -341,7 +445,10 @@ fn ledger_of(segment: &Segment) -> Result<Option<Ledger>, StoreError> {
 }
 
 fn ledger_at(bytes: &[u8], number: u64) -> Option<Ledger> {
-    let place = Place { segment: number, offset: FIRST_OFFSET };
+    let place = Place {
+        segment: number,
+        offset: FIRST_OFFSET,
+    };
     match frame::find(bytes.get(offset_of(FIRST_OFFSET)..)?, place) {
         Found::Valid(frame, payload) if frame.kind == Kind::Ledger => Ledger::decode(payload),
         Found::Valid(..) | Found::Torn(_) | Found::Unknown { .. } | Found::Nothing => None,

@@ -53,7 +53,11 @@ impl SegmentFile {
             .write(true)
             .open(path)
             .map_err(|error| failed("open", path, &error))?;
-        Ok(Self { slot, path: path.to_owned(), file: Arc::new(file) })
+        Ok(Self {
+            slot,
+            path: path.to_owned(),
+            file: Arc::new(file),
+        })
     }
 
     /// A new file, written with zeros and durable, so that later writes change no metadata. Removed when that fails.
@@ -67,7 +71,11 @@ impl SegmentFile {
             .and_then(|file| zero(&file, options).map(|()| file))
             .and_then(|file| sync_folder(folder, options.sync).map(|()| file));
         match created {
-            Ok(file) => Ok(Self { slot, path, file: Arc::new(file) }),
+            Ok(file) => Ok(Self {
+                slot,
+                path,
+                file: Arc::new(file),
+            }),
             Err(error) => {
                 // A leftover is no segment without its header; the next open removes it.
                 std::fs::remove_file(&path).ok();
@@ -85,7 +93,11 @@ impl SegmentFile {
             .write_at(&self.file, &header, 0)
             .and_then(|()| sync(&*options.disk, &self.file, options.sync))
             .map_err(|error| failed("write the header of", &self.path, &error))?;
-        Ok(Segment { number, capacity, file: self })
+        Ok(Segment {
+            number,
+            capacity,
+            file: self,
+        })
     }
 
     /// Number and capacity by the header; none when it is not whole.
@@ -133,7 +145,10 @@ pub(super) fn sync_folder(folder: &Path, sync: Sync) -> io::Result<()> {
 /// An I/O error as the contract names it.
 pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> StoreError {
     let text = format!("cannot {what} {}: {error}", path.display());
-    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    ) {
         StoreError::Full(text)
     } else {
         StoreError::Unavailable(text)
@@ -172,7 +187,10 @@ fn encode_header(number: u64, capacity: u32) -> Vec<u8> {
     header
 }
 
-fn decode_header(header: &[u8; HEADER_USED], path: &Path) -> Result<Option<(u64, u32)>, StoreError> {
+fn decode_header(
+    header: &[u8; HEADER_USED],
+    path: &Path,
+) -> Result<Option<(u64, u32)>, StoreError> {
     let (fields, checksum) = header.split_at(HEADER_USED - 4);
     if fields[..8] != MAGIC || u32_at(checksum, 0) != crc32fast::hash(fields) {
         return Ok(None);

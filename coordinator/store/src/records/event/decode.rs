@@ -16,9 +16,18 @@ pub(crate) type Resolve<'a> = dyn FnMut(PayloadId) -> Option<Data> + 'a;
 
 /// Reads an event. `Corrupt` names a kind that this release does not know, or a payload that nobody has.
 pub(crate) fn decode(bytes: &[u8], resolve: &mut Resolve<'_>) -> Result<Event, StoreError> {
-    let event = v1::Event::decode(bytes).map_err(|error| corrupt(format_args!("event: {error}")))?;
-    let body = event.body.ok_or_else(|| corrupt(format_args!("event of unknown kind {}", unknown_kind(bytes))))?;
-    Ok(Event { previous: EventId(event.previous), body: decode_body(body, resolve)? })
+    let event =
+        v1::Event::decode(bytes).map_err(|error| corrupt(format_args!("event: {error}")))?;
+    let body = event.body.ok_or_else(|| {
+        corrupt(format_args!(
+            "event of unknown kind {}",
+            unknown_kind(bytes)
+        ))
+    })?;
+    Ok(Event {
+        previous: EventId(event.previous),
+        body: decode_body(body, resolve)?,
+    })
 }
 
 /// The field number that is not `previous`; 0 when there is none.
@@ -35,7 +44,8 @@ fn unknown_kind(mut bytes: &[u8]) -> u32 {
 }
 
 fn data(id: u32, resolve: &mut Resolve<'_>) -> Result<Data, StoreError> {
-    resolve(PayloadId(id)).ok_or_else(|| corrupt(format_args!("event names payload {id}, which is nowhere")))
+    resolve(PayloadId(id))
+        .ok_or_else(|| corrupt(format_args!("event names payload {id}, which is nowhere")))
 }
 
 fn failure(failure: Option<v1::Failure>) -> Failure {
@@ -56,7 +66,9 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             input: data(started.input, resolve)?,
             deadline: started.deadline.map(Timestamp),
         },
-        Body::ExecutionSucceeded(end) => E::ExecutionSucceeded { output: data(end.output, resolve)? },
+        Body::ExecutionSucceeded(end) => E::ExecutionSucceeded {
+            output: data(end.output, resolve)?,
+        },
         Body::ExecutionFailed(end) => E::ExecutionFailed(convert::failure(end)),
         Body::ExecutionAborted(end) => E::ExecutionAborted(convert::failure(end)),
         Body::ExecutionTimedOut(end) => E::ExecutionTimedOut(convert::failure(end)),
@@ -74,9 +86,10 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             output: data(exited.output, resolve)?,
             next: exited.next.map(StateId),
         },
-        Body::StateAborted(aborted) => {
-            E::StateAborted { frame: frame(aborted.frame), kind: kind(aborted.kind)? }
-        }
+        Body::StateAborted(aborted) => E::StateAborted {
+            frame: frame(aborted.frame),
+            kind: kind(aborted.kind)?,
+        },
         Body::ActivityScheduled(scheduled) => E::ActivityScheduled {
             frame: frame(scheduled.frame),
             activity: scheduled.activity.into(),
@@ -84,15 +97,26 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             timeout_seconds: scheduled.timeout_seconds,
             heartbeat_seconds: scheduled.heartbeat_seconds,
         },
-        Body::ActivityScheduleFailed(it) => {
-            E::ActivityScheduleFailed { frame: frame(it.frame), failure: failure(it.failure) }
-        }
-        Body::ActivityStarted(it) => E::ActivityStarted { frame: frame(it.frame), worker: worker(it.worker) },
-        Body::ActivitySucceeded(it) => {
-            E::ActivitySucceeded { frame: frame(it.frame), output: data(it.output, resolve)? }
-        }
-        Body::ActivityFailed(it) => E::ActivityFailed { frame: frame(it.frame), failure: failure(it.failure) },
-        Body::ActivityTimedOut(it) => E::ActivityTimedOut { frame: frame(it.frame), failure: failure(it.failure) },
+        Body::ActivityScheduleFailed(it) => E::ActivityScheduleFailed {
+            frame: frame(it.frame),
+            failure: failure(it.failure),
+        },
+        Body::ActivityStarted(it) => E::ActivityStarted {
+            frame: frame(it.frame),
+            worker: worker(it.worker),
+        },
+        Body::ActivitySucceeded(it) => E::ActivitySucceeded {
+            frame: frame(it.frame),
+            output: data(it.output, resolve)?,
+        },
+        Body::ActivityFailed(it) => E::ActivityFailed {
+            frame: frame(it.frame),
+            failure: failure(it.failure),
+        },
+        Body::ActivityTimedOut(it) => E::ActivityTimedOut {
+            frame: frame(it.frame),
+            failure: failure(it.failure),
+        },
         Body::TaskScheduled(scheduled) => E::TaskScheduled {
             frame: frame(scheduled.frame),
             resource: resource(scheduled.resource)?,
@@ -101,44 +125,80 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             timeout_seconds: scheduled.timeout_seconds,
             heartbeat_seconds: scheduled.heartbeat_seconds,
         },
-        Body::TaskStarted(it) => E::TaskStarted { frame: frame(it.frame), resource: resource(it.resource)? },
+        Body::TaskStarted(it) => E::TaskStarted {
+            frame: frame(it.frame),
+            resource: resource(it.resource)?,
+        },
         Body::TaskStartFailed(it) => {
             let (frame, resource, failure) = task_failure(it)?;
-            E::TaskStartFailed { frame, resource, failure }
+            E::TaskStartFailed {
+                frame,
+                resource,
+                failure,
+            }
         }
         Body::TaskSubmitted(it) => {
             let (frame, resource, output) = task_output(it, resolve)?;
-            E::TaskSubmitted { frame, resource, output }
+            E::TaskSubmitted {
+                frame,
+                resource,
+                output,
+            }
         }
         Body::TaskSubmitFailed(it) => {
             let (frame, resource, failure) = task_failure(it)?;
-            E::TaskSubmitFailed { frame, resource, failure }
+            E::TaskSubmitFailed {
+                frame,
+                resource,
+                failure,
+            }
         }
         Body::TaskSucceeded(it) => {
             let (frame, resource, output) = task_output(it, resolve)?;
-            E::TaskSucceeded { frame, resource, output }
+            E::TaskSucceeded {
+                frame,
+                resource,
+                output,
+            }
         }
         Body::TaskFailed(it) => {
             let (frame, resource, failure) = task_failure(it)?;
-            E::TaskFailed { frame, resource, failure }
+            E::TaskFailed {
+                frame,
+                resource,
+                failure,
+            }
         }
         Body::TaskTimedOut(it) => {
             let (frame, resource, failure) = task_failure(it)?;
-            E::TaskTimedOut { frame, resource, failure }
+            E::TaskTimedOut {
+                frame,
+                resource,
+                failure,
+            }
         }
-        Body::ParallelStateStarted(it) => {
-            E::ParallelStateStarted { frame: frame(it.frame), branches: it.branches }
-        }
-        Body::ParallelStateSucceeded(it) => E::ParallelStateSucceeded { frame: frame(it.frame) },
-        Body::ParallelStateFailed(it) => E::ParallelStateFailed { frame: frame(it.frame) },
+        Body::ParallelStateStarted(it) => E::ParallelStateStarted {
+            frame: frame(it.frame),
+            branches: it.branches,
+        },
+        Body::ParallelStateSucceeded(it) => E::ParallelStateSucceeded {
+            frame: frame(it.frame),
+        },
+        Body::ParallelStateFailed(it) => E::ParallelStateFailed {
+            frame: frame(it.frame),
+        },
         Body::MapStateStarted(it) => E::MapStateStarted {
             frame: frame(it.frame),
             items: data(it.items, resolve)?,
             length: it.length,
             max_concurrency: it.max_concurrency,
         },
-        Body::MapStateSucceeded(it) => E::MapStateSucceeded { frame: frame(it.frame) },
-        Body::MapStateFailed(it) => E::MapStateFailed { frame: frame(it.frame) },
+        Body::MapStateSucceeded(it) => E::MapStateSucceeded {
+            frame: frame(it.frame),
+        },
+        Body::MapStateFailed(it) => E::MapStateFailed {
+            frame: frame(it.frame),
+        },
         Body::MapIterationStarted(it) => E::MapIterationStarted {
             frame: frame(it.frame),
             child: frame(it.child),
@@ -147,15 +207,21 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             index: it.index,
             input: data(it.input, resolve)?,
         },
-        Body::MapIterationSucceeded(it) => {
-            E::MapIterationSucceeded { frame: frame(it.frame), name: it.name.into(), index: it.index }
-        }
-        Body::MapIterationFailed(it) => {
-            E::MapIterationFailed { frame: frame(it.frame), name: it.name.into(), index: it.index }
-        }
-        Body::MapIterationAborted(it) => {
-            E::MapIterationAborted { frame: frame(it.frame), name: it.name.into(), index: it.index }
-        }
+        Body::MapIterationSucceeded(it) => E::MapIterationSucceeded {
+            frame: frame(it.frame),
+            name: it.name.into(),
+            index: it.index,
+        },
+        Body::MapIterationFailed(it) => E::MapIterationFailed {
+            frame: frame(it.frame),
+            name: it.name.into(),
+            index: it.index,
+        },
+        Body::MapIterationAborted(it) => E::MapIterationAborted {
+            frame: frame(it.frame),
+            name: it.name.into(),
+            index: it.index,
+        },
         Body::BranchStarted(it) => E::BranchStarted {
             frame: frame(it.frame),
             child: frame(it.child),
@@ -169,20 +235,44 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             index: it.index,
             output: data(it.output, resolve)?,
         },
-        Body::WaitScheduled(it) => E::WaitScheduled { frame: frame(it.frame), until: Timestamp(it.until) },
-        Body::RetryScheduled(it) => {
-            E::RetryScheduled { frame: frame(it.frame), retrier: it.retrier, until: Timestamp(it.until) }
-        }
-        Body::ActivityReoffered(it) => E::ActivityReoffered { frame: frame(it.frame) },
-        Body::ActivityRestarted(it) => E::ActivityRestarted { frame: frame(it.frame), worker: worker(it.worker) },
-        Body::BranchFailed(it) => E::BranchFailed { frame: frame(it.frame), child: frame(it.child) },
+        Body::WaitScheduled(it) => E::WaitScheduled {
+            frame: frame(it.frame),
+            until: Timestamp(it.until),
+        },
+        Body::RetryScheduled(it) => E::RetryScheduled {
+            frame: frame(it.frame),
+            retrier: it.retrier,
+            until: Timestamp(it.until),
+        },
+        Body::ActivityReoffered(it) => E::ActivityReoffered {
+            frame: frame(it.frame),
+        },
+        Body::ActivityRestarted(it) => E::ActivityRestarted {
+            frame: frame(it.frame),
+            worker: worker(it.worker),
+        },
+        Body::BranchFailed(it) => E::BranchFailed {
+            frame: frame(it.frame),
+            child: frame(it.child),
+        },
     })
 }
 
 fn task_failure(it: v1::TaskFailure) -> Result<(FrameId, TaskResource, Failure), StoreError> {
-    Ok((FrameId(it.frame), resource(it.resource)?, failure(it.failure)))
+    Ok((
+        FrameId(it.frame),
+        resource(it.resource)?,
+        failure(it.failure),
+    ))
 }
 
-fn task_output(it: v1::TaskOutput, resolve: &mut Resolve<'_>) -> Result<(FrameId, TaskResource, Data), StoreError> {
-    Ok((FrameId(it.frame), resource(it.resource)?, data(it.output, resolve)?))
+fn task_output(
+    it: v1::TaskOutput,
+    resolve: &mut Resolve<'_>,
+) -> Result<(FrameId, TaskResource, Data), StoreError> {
+    Ok((
+        FrameId(it.frame),
+        resource(it.resource)?,
+        data(it.output, resolve)?,
+    ))
 }

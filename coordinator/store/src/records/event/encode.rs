@@ -16,7 +16,11 @@ pub(crate) fn put_event<O: Out>(wire: &mut Wire<'_, O>, event: &Event) {
 fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
     use EventBody as E;
     match body {
-        E::ExecutionStarted { header, input, deadline } => wire.message(2, |wire| {
+        E::ExecutionStarted {
+            header,
+            input,
+            deadline,
+        } => wire.message(2, |wire| {
             wire.message(1, |wire| put_header(wire, header));
             wire.uint(2, input.id.0);
             wire.optional_int(3, deadline.map(|at| at.0));
@@ -25,14 +29,26 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
         E::ExecutionFailed(failure) => wire.message(4, |wire| put_failure(wire, failure)),
         E::ExecutionAborted(failure) => wire.message(5, |wire| put_failure(wire, failure)),
         E::ExecutionTimedOut(failure) => wire.message(6, |wire| put_failure(wire, failure)),
-        E::StateEntered { frame, state, kind, name, input } => wire.message(7, |wire| {
+        E::StateEntered {
+            frame,
+            state,
+            kind,
+            name,
+            input,
+        } => wire.message(7, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, state.0);
             wire.uint(3, kind_number(*kind));
             wire.string(4, name);
             wire.uint(5, input.id.0);
         }),
-        E::StateExited { frame, kind, name, output, next } => wire.message(8, |wire| {
+        E::StateExited {
+            frame,
+            kind,
+            name,
+            output,
+            next,
+        } => wire.message(8, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, kind_number(*kind));
             wire.string(3, name);
@@ -43,7 +59,13 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.uint(1, frame.0);
             wire.uint(2, kind_number(*kind));
         }),
-        E::ActivityScheduled { frame, activity, input, timeout_seconds, heartbeat_seconds } => {
+        E::ActivityScheduled {
+            frame,
+            activity,
+            input,
+            timeout_seconds,
+            heartbeat_seconds,
+        } => {
             wire.message(10, |wire| {
                 wire.uint(1, frame.0);
                 wire.string(2, activity);
@@ -60,7 +82,14 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
         }),
         E::ActivityFailed { frame, failure } => frame_failure(wire, 14, *frame, failure),
         E::ActivityTimedOut { frame, failure } => frame_failure(wire, 15, *frame, failure),
-        E::TaskScheduled { frame, resource, region, parameters, timeout_seconds, heartbeat_seconds } => {
+        E::TaskScheduled {
+            frame,
+            resource,
+            region,
+            parameters,
+            timeout_seconds,
+            heartbeat_seconds,
+        } => {
             wire.message(16, |wire| {
                 wire.uint(1, frame.0);
                 wire.message(2, |wire| put_resource(wire, resource));
@@ -74,19 +103,48 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.uint(1, frame.0);
             wire.message(2, |wire| put_resource(wire, resource));
         }),
-        E::TaskStartFailed { frame, resource, failure } => task_failure(wire, 18, *frame, resource, failure),
-        E::TaskSubmitted { frame, resource, output } => task_output(wire, 19, *frame, resource, output),
-        E::TaskSubmitFailed { frame, resource, failure } => task_failure(wire, 20, *frame, resource, failure),
-        E::TaskSucceeded { frame, resource, output } => task_output(wire, 21, *frame, resource, output),
-        E::TaskFailed { frame, resource, failure } => task_failure(wire, 22, *frame, resource, failure),
-        E::TaskTimedOut { frame, resource, failure } => task_failure(wire, 23, *frame, resource, failure),
+        E::TaskStartFailed {
+            frame,
+            resource,
+            failure,
+        } => task_failure(wire, 18, *frame, resource, failure),
+        E::TaskSubmitted {
+            frame,
+            resource,
+            output,
+        } => task_output(wire, 19, *frame, resource, output),
+        E::TaskSubmitFailed {
+            frame,
+            resource,
+            failure,
+        } => task_failure(wire, 20, *frame, resource, failure),
+        E::TaskSucceeded {
+            frame,
+            resource,
+            output,
+        } => task_output(wire, 21, *frame, resource, output),
+        E::TaskFailed {
+            frame,
+            resource,
+            failure,
+        } => task_failure(wire, 22, *frame, resource, failure),
+        E::TaskTimedOut {
+            frame,
+            resource,
+            failure,
+        } => task_failure(wire, 23, *frame, resource, failure),
         E::ParallelStateStarted { frame, branches } => wire.message(24, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, *branches);
         }),
         E::ParallelStateSucceeded { frame } => frame_only(wire, 25, *frame),
         E::ParallelStateFailed { frame } => frame_only(wire, 26, *frame),
-        E::MapStateStarted { frame, items, length, max_concurrency } => wire.message(27, |wire| {
+        E::MapStateStarted {
+            frame,
+            items,
+            length,
+            max_concurrency,
+        } => wire.message(27, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, items.id.0);
             wire.uint(3, *length);
@@ -94,7 +152,14 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
         }),
         E::MapStateSucceeded { frame } => frame_only(wire, 28, *frame),
         E::MapStateFailed { frame } => frame_only(wire, 29, *frame),
-        E::MapIterationStarted { frame, child, scope, name, index, input } => wire.message(30, |wire| {
+        E::MapIterationStarted {
+            frame,
+            child,
+            scope,
+            name,
+            index,
+            input,
+        } => wire.message(30, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);
             wire.uint(3, scope.0);
@@ -102,17 +167,30 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.uint(5, *index);
             wire.uint(6, input.id.0);
         }),
-        E::MapIterationSucceeded { frame, name, index } => iteration(wire, 31, *frame, name, *index),
+        E::MapIterationSucceeded { frame, name, index } => {
+            iteration(wire, 31, *frame, name, *index)
+        }
         E::MapIterationFailed { frame, name, index } => iteration(wire, 32, *frame, name, *index),
         E::MapIterationAborted { frame, name, index } => iteration(wire, 33, *frame, name, *index),
-        E::BranchStarted { frame, child, scope, index, input } => wire.message(34, |wire| {
+        E::BranchStarted {
+            frame,
+            child,
+            scope,
+            index,
+            input,
+        } => wire.message(34, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);
             wire.uint(3, scope.0);
             wire.uint(4, *index);
             wire.uint(5, input.id.0);
         }),
-        E::BranchSucceeded { frame, child, index, output } => wire.message(35, |wire| {
+        E::BranchSucceeded {
+            frame,
+            child,
+            index,
+            output,
+        } => wire.message(35, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);
             wire.uint(3, *index);
@@ -122,7 +200,11 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.uint(1, frame.0);
             wire.int(2, until.0);
         }),
-        E::RetryScheduled { frame, retrier, until } => wire.message(37, |wire| {
+        E::RetryScheduled {
+            frame,
+            retrier,
+            until,
+        } => wire.message(37, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, *retrier);
             wire.int(3, until.0);
@@ -168,7 +250,13 @@ fn task_failure<O: Out>(
     });
 }
 
-fn task_output<O: Out>(wire: &mut Wire<'_, O>, tag: u32, frame: FrameId, resource: &TaskResource, output: &Data) {
+fn task_output<O: Out>(
+    wire: &mut Wire<'_, O>,
+    tag: u32,
+    frame: FrameId,
+    resource: &TaskResource,
+    output: &Data,
+) {
     wire.message(tag, |wire| {
         wire.uint(1, frame.0);
         wire.message(2, |wire| put_resource(wire, resource));

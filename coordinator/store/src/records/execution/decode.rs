@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
-use stepfleet_engine::execution::{ActivityWork, Frame, MapWork, ParallelWork, Phase, Stay, TaskStage, TaskWork, Work};
+use stepfleet_engine::execution::{
+    ActivityWork, Frame, MapWork, ParallelWork, Phase, Stay, TaskStage, TaskWork, Work,
+};
 use stepfleet_engine::{Data, EventId, EventSeq, Execution, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
 
@@ -17,18 +19,29 @@ struct Payloads(BTreeMap<u32, Payload>);
 
 /// Decodes an execution; `Corrupt` when it is not exactly what [`super::encode`] writes, or from a newer release.
 pub fn decode(bytes: &[u8]) -> Result<Execution, StoreError> {
-    let snapshot =
-        v1::ExecutionSnapshot::decode(bytes).map_err(|error| corrupt(format_args!("execution snapshot: {error}")))?;
+    let snapshot = v1::ExecutionSnapshot::decode(bytes)
+        .map_err(|error| corrupt(format_args!("execution snapshot: {error}")))?;
     let texts = snapshot.payloads.into_iter();
-    let payloads = Payloads(texts.map(|payload| (payload.id, Payload::trusted(payload.text))).collect());
-    let frames = snapshot.frames.into_iter().map(|it| frame(it, &payloads)).collect::<Result<_, _>>()?;
+    let payloads = Payloads(
+        texts
+            .map(|payload| (payload.id, Payload::trusted(payload.text)))
+            .collect(),
+    );
+    let frames = snapshot
+        .frames
+        .into_iter()
+        .map(|it| frame(it, &payloads))
+        .collect::<Result<_, _>>()?;
     Ok(Execution {
         header: convert::header(required(snapshot.header, "header")?)?,
         status: status(snapshot.status)?,
         started_at: Timestamp(snapshot.started_at),
         closed_at: snapshot.closed_at.map(Timestamp),
         input: payloads.data(snapshot.input)?,
-        output: snapshot.output.map(|output| payloads.data(output)).transpose()?,
+        output: snapshot
+            .output
+            .map(|output| payloads.data(output))
+            .transpose()?,
         failure: snapshot.failure.map(convert::failure),
         deadline: snapshot.deadline.map(Timestamp),
         last_event: EventId(snapshot.last_event),
@@ -42,25 +55,44 @@ pub fn decode(bytes: &[u8]) -> Result<Execution, StoreError> {
 impl Payloads {
     fn data(&self, id: u32) -> Result<Data, StoreError> {
         let payload = self.0.get(&id).cloned();
-        let payload = payload.ok_or_else(|| corrupt(format_args!("execution snapshot without payload {id}")))?;
-        Ok(Data { id: PayloadId(id), payload })
+        let payload = payload
+            .ok_or_else(|| corrupt(format_args!("execution snapshot without payload {id}")))?;
+        Ok(Data {
+            id: PayloadId(id),
+            payload,
+        })
     }
 
     fn results(&self, ids: Vec<u32>) -> Result<Vec<Option<Data>>, StoreError> {
-        ids.into_iter().map(|id| if id == 0 { Ok(None) } else { self.data(id).map(Some) }).collect()
+        ids.into_iter()
+            .map(|id| {
+                if id == 0 {
+                    Ok(None)
+                } else {
+                    self.data(id).map(Some)
+                }
+            })
+            .collect()
     }
 }
 
 fn frame(frame: v1::Frame, payloads: &Payloads) -> Result<Frame, StoreError> {
-    let phase = match required(frame.phase, "phase of a frame")? {
-        v1::frame::Phase::Starting(_) => Phase::Starting,
-        v1::frame::Phase::Ready(ready) => Phase::Ready { state: StateId(ready.state) },
-        v1::frame::Phase::Inside(it) => Phase::Inside(Box::new(stay(it, payloads)?)),
-        v1::frame::Phase::Finished(end) => Phase::Finished { output: payloads.data(end.output)? },
+    let phase = match (frame.ready, frame.inside, frame.finished, frame.starting) {
+        (Some(ready), None, None, None) => Phase::Ready {
+            state: StateId(ready.state),
+        },
+        (None, Some(inside), None, None) => Phase::Inside(Box::new(stay(inside, payloads)?)),
+        (None, None, Some(end), None) => Phase::Finished {
+            output: payloads.data(end.output)?,
+        },
+        (None, None, None, Some(_)) => Phase::Starting,
+        _ => return Err(corrupt("execution snapshot with a frame in no phase")),
     };
     Ok(Frame {
         id: FrameId(frame.id),
-        parent: frame.parent.map(|parent| (FrameId(parent.frame), parent.index)),
+        parent: frame
+            .parent
+            .map(|parent| (FrameId(parent.frame), parent.index)),
         scope: ScopeId(frame.scope),
         last_event: EventId(frame.last_event),
         input: payloads.data(frame.input)?,
@@ -87,9 +119,16 @@ fn work(work: v1::stay::Work, payloads: &Payloads) -> Result<Work, StoreError> {
         W::Entered(_) => Work::Entered,
         W::Activity(it) => Work::Activity(activity(it, payloads)?),
         W::Task(it) => Work::Task(task(it, payloads)?),
-        W::Waiting(wait) => Work::Waiting { until: Timestamp(wait.until) },
-        W::Backoff(wait) => Work::Backoff { until: Timestamp(wait.until) },
-        W::Parallel(it) => Work::Parallel(ParallelWork { results: payloads.results(it.results)?, started: it.started }),
+        W::Waiting(wait) => Work::Waiting {
+            until: Timestamp(wait.until),
+        },
+        W::Backoff(wait) => Work::Backoff {
+            until: Timestamp(wait.until),
+        },
+        W::Parallel(it) => Work::Parallel(ParallelWork {
+            results: payloads.results(it.results)?,
+            started: it.started,
+        }),
         W::Map(it) => Work::Map(MapWork {
             items: payloads.data(it.items)?,
             max_concurrency: it.max_concurrency,
@@ -121,7 +160,10 @@ fn task(work: v1::TaskWork, payloads: &Payloads) -> Result<TaskWork, StoreError>
         Ok(v1::TaskStage::Started) => TaskStage::Started,
         Ok(v1::TaskStage::Submitted) => TaskStage::Submitted,
         Ok(v1::TaskStage::Unspecified) | Err(_) => {
-            return Err(corrupt(format_args!("unknown stage of a task {}", work.stage)));
+            return Err(corrupt(format_args!(
+                "unknown stage of a task {}",
+                work.stage
+            )));
         }
     };
     Ok(TaskWork {

@@ -7,7 +7,9 @@ use stepfleet_engine::execution::{ActivityWork, Frame, Phase, Stay, TaskStage, T
 use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
 
-use crate::records::convert::{kind_number, put_failure, put_header, put_resource, put_worker, status_number};
+use crate::records::convert::{
+    kind_number, put_failure, put_header, put_resource, put_worker, status_number,
+};
 use crate::records::wire::{Out, Wire};
 
 /// Payloads met so far, by id.
@@ -34,13 +36,23 @@ fn met<'a>(data: &'a Data, payloads: &mut Payloads<'a>) -> u32 {
     data.id.0
 }
 
-fn put_execution<'a, O: Out>(wire: &mut Wire<'_, O>, execution: &'a Execution, payloads: &mut Payloads<'a>) {
+fn put_execution<'a, O: Out>(
+    wire: &mut Wire<'_, O>,
+    execution: &'a Execution,
+    payloads: &mut Payloads<'a>,
+) {
     wire.message(1, |wire| put_header(wire, &execution.header));
     wire.uint(2, status_number(execution.status));
     wire.int(3, execution.started_at.0);
     wire.optional_int(4, execution.closed_at.map(|at| at.0));
     wire.uint(5, met(&execution.input, payloads));
-    wire.optional_uint(6, execution.output.as_ref().map(|output| met(output, payloads)));
+    wire.optional_uint(
+        6,
+        execution
+            .output
+            .as_ref()
+            .map(|output| met(output, payloads)),
+    );
     if let Some(failure) = &execution.failure {
         wire.message(7, |wire| put_failure(wire, failure));
     }
@@ -108,10 +120,19 @@ fn put_results<'a, O: Out>(
     results: &'a [Option<Data>],
     payloads: &mut Payloads<'a>,
 ) {
-    wire.packed(tag, results.iter().map(|result| result.as_ref().map_or(0, |data| met(data, payloads))));
+    wire.packed(
+        tag,
+        results
+            .iter()
+            .map(|result| result.as_ref().map_or(0, |data| met(data, payloads))),
+    );
 }
 
-fn put_activity<'a, O: Out>(wire: &mut Wire<'_, O>, work: &'a ActivityWork, payloads: &mut Payloads<'a>) {
+fn put_activity<'a, O: Out>(
+    wire: &mut Wire<'_, O>,
+    work: &'a ActivityWork,
+    payloads: &mut Payloads<'a>,
+) {
     wire.string(1, &work.activity);
     wire.uint(2, met(&work.input, payloads));
     wire.uint(3, work.generation);

@@ -43,5 +43,9 @@ proptest! {
 fn a_snapshot_without_a_payload_is_refused() {
     let text = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
     assert!(text(&[]).contains("without"), "{}", text(&[]));
-    assert!(text(&[0xFF]).contains("execution snapshot"), "{}", text(&[0xFF]));
+    assert!(
+        text(&[0xFF]).contains("execution snapshot"),
+        "{}",
+        text(&[0xFF])
+    );
 }

@@ -17,10 +17,20 @@ fn write(decisions: &[Vec<Event>], known: u32) -> Vec<u8> {
     for events in decisions {
         let count = u32::try_from(events.len()).unwrap();
         let (hash, at) = (KeyHash(1), Timestamp(1000 + i64::try_from(seq).unwrap()));
-        let header = RecordHeader { hash, execution: EXECUTION, at, first_seq: EventSeq(seq), count };
+        let header = RecordHeader {
+            hash,
+            execution: EXECUTION,
+            at,
+            first_seq: EventSeq(seq),
+            count,
+        };
         encode_record(&mut records, &header, events, PayloadId(floor));
         seq += u64::from(count);
-        floor = events.iter().filter_map(|event| event.body.data()).map(|data| data.id.0).fold(floor, u32::max);
+        floor = events
+            .iter()
+            .filter_map(|event| event.body.data())
+            .map(|data| data.id.0)
+            .fold(floor, u32::max);
     }
     records
 }
@@ -85,12 +95,21 @@ fn the_block_of_an_event_is_the_last_that_begins_at_or_before_it() {
     use crate::state::{Order, StateStore as _};
     let store = MemoryStore::new();
     for first in [1, 10, 20] {
-        let header = BlockHeader { first_event: EventId(first), ..BlockHeader::default() };
+        let header = BlockHeader {
+            first_event: EventId(first),
+            ..BlockHeader::default()
+        };
         store.write(vec![row(EXECUTION, &header, b"")]).unwrap();
     }
     for (event, expected) in [(1, 1), (9, 1), (10, 10), (15, 10), (u64::MAX, 20)] {
         let (from, to) = range_to(EXECUTION, EventId(event));
-        let rows = store.scan(Table::History, &from, &to, Order::Descending, 1).unwrap();
-        assert_eq!(parse_key(&rows[0].0).unwrap().1, EventId(expected), "event {event}");
+        let rows = store
+            .scan(Table::History, &from, &to, Order::Descending, 1)
+            .unwrap();
+        assert_eq!(
+            parse_key(&rows[0].0).unwrap().1,
+            EventId(expected),
+            "event {event}"
+        );
     }
 }

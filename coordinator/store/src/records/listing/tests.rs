@@ -8,10 +8,19 @@ use crate::records::arbitrary::summary;
 use crate::state::memory::MemoryStore;
 use crate::state::{Order, StateStore as _};
 
-fn list(store: &MemoryStore, status: Option<Status>, after: Option<Cursor>, limit: usize) -> Vec<Summary> {
+fn list(
+    store: &MemoryStore,
+    status: Option<Status>,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Vec<Summary> {
     let (from, to) = range("1", "m", status, after);
-    let rows = store.scan(Table::Listing, &from, &to, Order::Ascending, limit).unwrap();
-    rows.into_iter().map(|(_, value)| decode(&value).unwrap()).collect()
+    let rows = store
+        .scan(Table::Listing, &from, &to, Order::Ascending, limit)
+        .unwrap();
+    rows.into_iter()
+        .map(|(_, value)| decode(&value).unwrap())
+        .collect()
 }
 
 proptest! {

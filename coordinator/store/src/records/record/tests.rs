@@ -76,8 +76,19 @@ proptest! {
 #[test]
 fn every_kind_of_event_comes_back() {
     let parts = sample_parts();
-    let events: Vec<Event> = (0..BODIES).map(|body| Event { previous: EventId3, body: parts.body(body) }).collect();
-    assert_eq!(read_one(&chunk_of(&events, 0)).unwrap().events(&mut |_| None).unwrap(), events);
+    let events: Vec<Event> = (0..BODIES)
+        .map(|body| Event {
+            previous: EventId3,
+            body: parts.body(body),
+        })
+        .collect();
+    assert_eq!(
+        read_one(&chunk_of(&events, 0))
+            .unwrap()
+            .events(&mut |_| None)
+            .unwrap(),
+        events
+    );
 }
 
 #[expect(non_upper_case_globals, reason = "reads as a value")]
@@ -92,25 +103,57 @@ fn sample_parts() -> crate::records::arbitrary::Parts {
 #[test]
 fn a_chunk_holds_many_records_of_both_kinds() {
     let mut chunk = Vec::new();
-    let event = Event { previous: EventId3, body: EventBody::ExecutionSucceeded { output: data(1) } };
+    let event = Event {
+        previous: EventId3,
+        body: EventBody::ExecutionSucceeded { output: data(1) },
+    };
     encode_record(&mut chunk, &header(1), &[event], PayloadId(1));
-    let change = ControlChange { key: b"k".to_vec(), version: 2, value: None };
+    let change = ControlChange {
+        key: b"k".to_vec(),
+        version: 2,
+        value: None,
+    };
     encode_control(&mut chunk, &change);
     encode_record(&mut chunk, &header(0), &[], PayloadId(1));
-    let records: Vec<ChunkRecord> = RecordReader::new(chunk.into()).collect::<Result<_, _>>().unwrap();
-    let kinds: Vec<bool> = records.iter().map(|record| matches!(record, ChunkRecord::Control(_))).collect();
+    let records: Vec<ChunkRecord> = RecordReader::new(chunk.into())
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let kinds: Vec<bool> = records
+        .iter()
+        .map(|record| matches!(record, ChunkRecord::Control(_)))
+        .collect();
     assert_eq!(kinds, [false, true, false]);
 }
 
 #[test]
 fn a_large_payload_is_written_once_and_not_again() {
-    let payload = Data { id: PayloadId(9), payload: Payload::trusted(format!("\"{}\"", "x".repeat(200_000))) };
-    let body = || EventBody::ExecutionSucceeded { output: payload.clone() };
-    let events = [Event { previous: EventId3, body: body() }, Event { previous: EventId3, body: body() }];
+    let payload = Data {
+        id: PayloadId(9),
+        payload: Payload::trusted(format!("\"{}\"", "x".repeat(200_000))),
+    };
+    let body = || EventBody::ExecutionSucceeded {
+        output: payload.clone(),
+    };
+    let events = [
+        Event {
+            previous: EventId3,
+            body: body(),
+        },
+        Event {
+            previous: EventId3,
+            body: body(),
+        },
+    ];
     let first = chunk_of(&events, 8);
     assert!(first.len() < 200_200);
-    assert!(chunk_of(&events, 9).len() < 100, "a payload of an earlier record is only named");
-    assert_eq!(read_one(&first).unwrap().events(&mut |_| None).unwrap(), events);
+    assert!(
+        chunk_of(&events, 9).len() < 100,
+        "a payload of an earlier record is only named"
+    );
+    assert_eq!(
+        read_one(&first).unwrap().events(&mut |_| None).unwrap(),
+        events
+    );
 }
 
 fn corrupt_text(chunk: Vec<u8>) -> String {
@@ -139,7 +182,10 @@ fn what_a_release_does_not_know_is_named() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let event = Event { previous: EventId3, body: EventBody::ExecutionSucceeded { output: data(5) } };
+    let event = Event {
+        previous: EventId3,
+        body: EventBody::ExecutionSucceeded { output: data(5) },
+    };
     let chunk = chunk_of(std::slice::from_ref(&event), 5);
     assert!(corrupt_text(chunk.to_vec()).ends_with("event names payload 5, which is nowhere"));
     assert!(corrupt_text(chunk[..chunk.len() - 1].to_vec()).contains("bytes announced"));

@@ -19,14 +19,24 @@ struct Written {
 
 fn written() -> Written {
     let folder = TempDir::new().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let log = open(&folder);
     let offsets = runtime.block_on(async {
-        let epochs = [acquire(&log, 0).await.epoch, acquire(&log, 1).await.epoch, acquire(&log, 2).await.epoch];
+        let epochs = [
+            acquire(&log, 0).await.epoch,
+            acquire(&log, 1).await.epoch,
+            acquire(&log, 2).await.epoch,
+        ];
         for seq in 1..=3 {
             append(&log, chunk(0, epochs[0], seq, 40)).await.unwrap();
         }
-        let group = vec![chunk(0, epochs[0], 4, 40), chunk(1, epochs[1], 1, 40), chunk(2, epochs[2], 1, 40)];
+        let group = vec![
+            chunk(0, epochs[0], 4, 40),
+            chunk(1, epochs[1], 1, 40),
+            chunk(2, epochs[2], 1, 40),
+        ];
         assert!(log.append(group).await.iter().all(Result::is_ok));
         let index = log.shared.index();
         let places = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1), (2, 1)];
@@ -36,7 +46,11 @@ fn written() -> Written {
     let mut offsets = offsets.to_vec();
     offsets.push(offsets[5] + frame::framed_bytes(40) as u64);
     let path = SegmentPath::of(&folder);
-    Written { folder, path, offsets }
+    Written {
+        folder,
+        path,
+        offsets,
+    }
 }
 
 struct SegmentPath;
@@ -49,7 +63,12 @@ impl SegmentPath {
 
 impl Written {
     fn overwrite(&self, offset: u64, bytes: &[u8]) {
-        OpenOptions::new().write(true).open(&self.path).unwrap().write_all_at(bytes, offset).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .open(&self.path)
+            .unwrap()
+            .write_all_at(bytes, offset)
+            .unwrap();
     }
 
     fn scan(&self) -> Result<Scanned, StoreError> {
@@ -59,7 +78,10 @@ impl Written {
     /// How many of the six chunks are in the index.
     fn survivors(&self) -> Result<usize, StoreError> {
         let index = self.scan()?.index;
-        Ok(index.states().map(|(_, state)| usize::try_from(state.last).unwrap()).sum())
+        Ok(index
+            .states()
+            .map(|(_, state)| usize::try_from(state.last).unwrap())
+            .sum())
     }
 }
 
@@ -71,7 +93,12 @@ fn a_tail_torn_at_any_byte_is_cut_there() {
     for cut in (first..end).rev() {
         written.overwrite(cut, &[0xEE]);
         written.overwrite(cut + 1, &vec![0; usize::try_from(end - cut - 1).unwrap()]);
-        let whole = written.offsets.iter().skip(1).filter(|offset| **offset <= cut).count();
+        let whole = written
+            .offsets
+            .iter()
+            .skip(1)
+            .filter(|offset| **offset <= cut)
+            .count();
         assert_eq!(written.survivors().unwrap(), whole, "cut at {cut}");
     }
     std::fs::write(&written.path, original).unwrap();
@@ -82,8 +109,18 @@ fn a_tail_torn_at_any_byte_is_cut_there() {
 fn a_file_cut_short_anywhere_in_its_tail_is_read_up_to_there() {
     let written = written();
     for cut in (written.offsets[3]..written.offsets[6]).rev().step_by(7) {
-        OpenOptions::new().write(true).open(&written.path).unwrap().set_len(cut).unwrap();
-        let whole = written.offsets.iter().skip(1).filter(|offset| **offset <= cut).count();
+        OpenOptions::new()
+            .write(true)
+            .open(&written.path)
+            .unwrap()
+            .set_len(cut)
+            .unwrap();
+        let whole = written
+            .offsets
+            .iter()
+            .skip(1)
+            .filter(|offset| **offset <= cut)
+            .count();
         assert_eq!(written.survivors().unwrap(), whole, "cut at {cut}");
     }
 }
@@ -95,9 +132,11 @@ async fn a_log_with_a_torn_group_goes_on_and_never_sees_its_remains() {
         written.overwrite(written.offsets[torn], &[0; 8]);
         let log = open(&written.folder);
         let acquired = acquire(&log, 0).await;
-        assert_eq!(acquired.last.0 as usize, torn.min(4));
+        assert_eq!(usize::try_from(acquired.last.0).unwrap(), torn.min(4));
         // The next chunk ends exactly where a whole frame of the torn group stands.
-        append(&log, chunk(0, acquired.epoch, acquired.last.0 + 1, 40)).await.unwrap();
+        append(&log, chunk(0, acquired.epoch, acquired.last.0 + 1, 40))
+            .await
+            .unwrap();
         drop(log);
         let log = open(&written.folder);
         assert_eq!(read(&log, 0, 1).await.len() as u64, acquired.last.0 + 1);
@@ -110,8 +149,15 @@ fn a_bad_frame_before_a_later_group_is_refused_with_its_place() {
     let written = written();
     written.overwrite(written.offsets[1] + 70, &[0xFF]);
     let error = written.scan().unwrap_err().to_string();
-    let place = format!("{} (segment 1) is damaged at offset {}", written.path.display(), written.offsets[1]);
-    assert!(error.contains(&place) && error.contains("restore a backup"), "{error}");
+    let place = format!(
+        "{} (segment 1) is damaged at offset {}",
+        written.path.display(),
+        written.offsets[1]
+    );
+    assert!(
+        error.contains(&place) && error.contains("restore a backup"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -138,7 +184,10 @@ fn a_format_of_a_newer_release_is_refused() {
     header[28..].copy_from_slice(&checksum);
     written.overwrite(0, &header);
     let error = written.scan().unwrap_err().to_string();
-    assert!(error.contains("log format 9, this release reads 1"), "{error}");
+    assert!(
+        error.contains("log format 9, this release reads 1"),
+        "{error}"
+    );
 }
 
 proptest! {

@@ -69,7 +69,12 @@ impl Disk for FaultyDisk {
 
 fn open_on(folder: &TempDir, disk: &Arc<FaultyDisk>) -> LocalLog {
     let disk = Arc::<FaultyDisk>::clone(disk);
-    let options = Options { sync: Sync::Fdatasync, disk, reserve_bytes: 1000, ..options() };
+    let options = Options {
+        sync: Sync::Fdatasync,
+        disk,
+        reserve_bytes: 1000,
+        ..options()
+    };
     LocalLog::open(folder.path(), options).unwrap()
 }
 
@@ -80,15 +85,32 @@ async fn below_the_reserve_appends_are_refused_until_space_is_back() {
     let epoch = acquire(&log, 1).await.epoch;
     append(&log, chunk(1, epoch, 1, 10)).await.unwrap();
     disk.free.store(999, Ordering::SeqCst);
-    let refused = log.append(vec![chunk(1, epoch, 2, 10), chunk(1, epoch, 3, 10), chunk(1, epoch, 1, 10)]).await;
+    let refused = log
+        .append(vec![
+            chunk(1, epoch, 2, 10),
+            chunk(1, epoch, 3, 10),
+            chunk(1, epoch, 1, 10),
+        ])
+        .await;
     assert!(matches!(refused[0], Err(StoreError::Full(_))));
-    assert!(matches!(refused[1], Err(StoreError::Full(_))), "what follows a refused chunk is refused alike");
-    assert_eq!(refused[2], Ok(()), "a resend of what is stored needs no space");
-    log.trim(PartitionId(1), Seq(1)).await.expect("trimming works on a full disk");
+    assert!(
+        matches!(refused[1], Err(StoreError::Full(_))),
+        "what follows a refused chunk is refused alike"
+    );
+    assert_eq!(
+        refused[2],
+        Ok(()),
+        "a resend of what is stored needs no space"
+    );
+    log.trim(PartitionId(1), Seq(1))
+        .await
+        .expect("trimming works on a full disk");
     acquire(&log, 2).await;
     assert_eq!(log.stats().refused_full, 1);
     disk.free.store(1000, Ordering::SeqCst);
-    append(&log, chunk(1, epoch, 2, 10)).await.expect("it resumes by itself");
+    append(&log, chunk(1, epoch, 2, 10))
+        .await
+        .expect("it resumes by itself");
 }
 
 #[tokio::test]
@@ -97,18 +119,24 @@ async fn without_a_next_segment_appends_are_refused_and_trimming_helps() {
     let log = open_on(&folder, &disk);
     let epoch = acquire(&log, 1).await.epoch;
     let mut seq = 1;
-    while append(&log, chunk(1, epoch, seq, 1024 * 1024)).await.is_ok() {
+    while append(&log, chunk(1, epoch, seq, 1024 * 1024))
+        .await
+        .is_ok()
+    {
         seq += 1;
         if log.stats().segments == 2 {
             // More than the reserve, but less than another segment.
-            disk.free.store(u64::from(SEGMENT_BYTES_MIN), Ordering::SeqCst);
+            disk.free
+                .store(u64::from(SEGMENT_BYTES_MIN), Ordering::SeqCst);
         }
         assert!(seq < 20, "it never got full");
     }
     let refused = append(&log, chunk(1, epoch, seq, 1024 * 1024)).await;
     assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
     log.trim(PartitionId(1), Seq(seq - 1)).await.unwrap();
-    append(&log, chunk(1, epoch, seq, 1024 * 1024)).await.expect("a trimmed segment is room");
+    append(&log, chunk(1, epoch, seq, 1024 * 1024))
+        .await
+        .expect("a trimmed segment is room");
 }
 
 #[tokio::test]
@@ -119,7 +147,12 @@ async fn a_write_that_meets_a_full_disk_leaves_no_trace() {
     let b = acquire(&log, 2).await.epoch;
     append(&log, chunk(1, a, 1, 10)).await.unwrap();
     *disk.write_error.lock().unwrap() = Some(io::ErrorKind::StorageFull);
-    let group = vec![chunk(1, a, 2, 40), chunk(1, a, 3, 40), chunk(2, b, 1, 40), chunk(2, b, 2, 40)];
+    let group = vec![
+        chunk(1, a, 2, 40),
+        chunk(1, a, 3, 40),
+        chunk(2, b, 1, 40),
+        chunk(2, b, 2, 40),
+    ];
     for result in log.append(group).await {
         assert!(matches!(result, Err(StoreError::Full(_))), "{result:?}");
     }
@@ -147,19 +180,32 @@ async fn a_failed_sync_poisons_the_log() {
     disk.sync_error.store(true, Ordering::SeqCst);
     disk.hold(false);
     for result in [first.await.remove(0), waiting.await.remove(0)] {
-        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
     }
     disk.sync_error.store(false, Ordering::SeqCst);
     let syncs = disk.syncs.load(Ordering::SeqCst);
-    for result in [append(&log, chunk(1, epoch, 4, 10)).await, log.trim(PartitionId(1), Seq(1)).await] {
+    for result in [
+        append(&log, chunk(1, epoch, 4, 10)).await,
+        log.trim(PartitionId(1), Seq(1)).await,
+    ] {
         let text = result.unwrap_err().to_string();
         assert!(text.contains("until the process is restarted"), "{text}");
     }
     assert!(log.acquire(PartitionId(1)).await.is_err());
-    assert_eq!(disk.syncs.load(Ordering::SeqCst), syncs, "the descriptor is never synced again");
+    assert_eq!(
+        disk.syncs.load(Ordering::SeqCst),
+        syncs,
+        "the descriptor is never synced again"
+    );
     drop(log);
     let log = open_on(&folder, &disk);
-    assert!(acquire(&log, 1).await.last >= Seq(1), "what was answered is there");
+    assert!(
+        acquire(&log, 1).await.last >= Seq(1),
+        "what was answered is there"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +215,10 @@ async fn a_failed_write_poisons_the_log() {
     let epoch = acquire(&log, 1).await.epoch;
     *disk.write_error.lock().unwrap() = Some(io::ErrorKind::Other);
     let failed = append(&log, chunk(1, epoch, 1, 100)).await;
-    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(StoreError::Unavailable(_))),
+        "{failed:?}"
+    );
     *disk.write_error.lock().unwrap() = None;
     assert!(append(&log, chunk(1, epoch, 1, 100)).await.is_err());
 }
@@ -184,8 +233,10 @@ async fn appends_that_wait_share_one_sync() {
     }
     let before = log.stats().groups;
     disk.hold(true);
-    let flying: Vec<_> =
-        (0..64_u16).zip(&epochs).map(|(partition, epoch)| log.append(vec![chunk(partition, *epoch, 1, 100)])).collect();
+    let flying: Vec<_> = (0..64_u16)
+        .zip(&epochs)
+        .map(|(partition, epoch)| log.append(vec![chunk(partition, *epoch, 1, 100)]))
+        .collect();
     disk.hold(false);
     for results in futures::future::join_all(flying).await {
         assert_eq!(results, [Ok(())]);
@@ -204,7 +255,11 @@ async fn an_answer_waits_for_its_sync() {
     let mut waiting = log.append(vec![chunk(1, epoch, 1, 10)]);
     let resend = log.append(vec![chunk(1, epoch, 1, 10)]);
     assert!(futures::poll!(&mut waiting).is_pending());
-    assert_eq!(log.shared.index().state(1).last, 0, "nothing is visible before its sync");
+    assert_eq!(
+        log.shared.index().state(1).last,
+        0,
+        "nothing is visible before its sync"
+    );
     disk.hold(false);
     assert_eq!(waiting.await, [Ok(())]);
     assert_eq!(resend.await, [Ok(())]);
@@ -215,13 +270,22 @@ async fn a_lost_answer_is_found_out_by_a_resend() {
     let (folder, disk) = (TempDir::new().unwrap(), FaultyDisk::new());
     let inner = Arc::new(open_on(&folder, &disk));
     let mut whens = vec![When::Before, When::After].into_iter();
-    let log = FaultLog::new(inner, Box::new(move |call| (call == Call::Append).then(|| whens.next()).flatten()));
+    let log = FaultLog::new(
+        inner,
+        Box::new(move |call| (call == Call::Append).then(|| whens.next()).flatten()),
+    );
     let epoch = log.acquire(PartitionId(1)).await.unwrap().epoch;
     for expected in [false, false, true, true] {
         let result = log.append(vec![chunk(1, epoch, 1, 10)]).await.remove(0);
         assert_eq!(result.is_ok(), expected, "{result:?}");
     }
-    assert_eq!(log.read_from(PartitionId(1), Seq(1), 100).await.unwrap().len(), 1);
+    assert_eq!(
+        log.read_from(PartitionId(1), Seq(1), 100)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -233,7 +297,13 @@ async fn the_model_shows_every_failure() {
         log.inject(fault);
         let error = send(1).await.remove(0).unwrap_err();
         assert!(error.is_retryable());
-        assert_eq!(log.read_from(PartitionId(1), Seq(1), 100).await.unwrap().len(), stored);
+        assert_eq!(
+            log.read_from(PartitionId(1), Seq(1), 100)
+                .await
+                .unwrap()
+                .len(),
+            stored
+        );
     }
     assert_eq!(send(1).await, [Ok(())]);
     log.hold();

@@ -21,7 +21,12 @@ async fn chunks_run_on_over_segments() {
     let log = open(&folder);
     let chunks = read(&log, 1, 1).await;
     assert_eq!(chunks.len(), 20);
-    assert!(chunks.iter().all(|chunk| chunk.bytes.iter().all(|byte| *byte == chunk.seq.0.to_le_bytes()[0])));
+    assert!(chunks.iter().all(|chunk| {
+        chunk
+            .bytes
+            .iter()
+            .all(|byte| *byte == chunk.seq.0.to_le_bytes()[0])
+    }));
     append(&log, chunk(1, epoch, 21, LARGE)).await.unwrap();
 }
 
@@ -49,7 +54,13 @@ async fn trimmed_segments_are_used_again() {
     assert!(files(&folder) <= 8, "{} files", files(&folder));
     let log = open(&folder);
     assert_eq!(read(&log, 1, 99).await.len(), 2);
-    assert_eq!(acquire(&log, 2).await, Acquired { epoch: Epoch(quiet.0 + 1), last: Seq(1) });
+    assert_eq!(
+        acquire(&log, 2).await,
+        Acquired {
+            epoch: Epoch(quiet.0 + 1),
+            last: Seq(1)
+        }
+    );
 }
 
 #[tokio::test]
@@ -64,10 +75,15 @@ async fn a_missing_segment_is_refused() {
         drop(log);
         std::fs::remove_file(segment::SegmentFile::path(folder.path(), missing)).unwrap();
         match LocalLog::open(folder.path(), options()) {
-            Err(StoreError::Corrupt(text)) => assert!(missing < 3 && text.contains("missing"), "{text}"),
+            Err(StoreError::Corrupt(text)) => {
+                assert!(missing < 3 && text.contains("missing"), "{text}")
+            }
             other => {
                 let log = other.unwrap();
-                assert!(read(&log, 1, 1).await.len() >= 12, "the newest file was only prepared or is the very end");
+                assert!(
+                    read(&log, 1, 1).await.len() >= 12,
+                    "the newest file was only prepared or is the very end"
+                );
                 assert_eq!(missing, 3);
             }
         }
@@ -82,7 +98,9 @@ async fn a_copied_segment_is_refused() {
     drop(log);
     let path = |slot| segment::SegmentFile::path(folder.path(), slot);
     std::fs::copy(path(0), path(77)).unwrap();
-    let error = LocalLog::open(folder.path(), options()).unwrap_err().to_string();
+    let error = LocalLog::open(folder.path(), options())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("both segment 1"), "{error}");
 }
 
@@ -107,7 +125,10 @@ async fn another_segment_size_reads_what_is_there() {
     let epoch = acquire(&log, 1).await.epoch;
     append(&log, chunk(1, epoch, 1, LARGE)).await.unwrap();
     drop(log);
-    let larger = Options { segment_bytes: 2 * SEGMENT_BYTES_MIN, ..options() };
+    let larger = Options {
+        segment_bytes: 2 * SEGMENT_BYTES_MIN,
+        ..options()
+    };
     let log = LocalLog::open(folder.path(), larger.clone()).unwrap();
     for seq in 2..=20 {
         append(&log, chunk(1, epoch, seq, LARGE)).await.unwrap();
@@ -124,10 +145,20 @@ async fn reads_during_trims_and_reuse_are_right_or_refused() {
     let epoch = acquire(&log, 1).await.epoch;
     for seq in 1..=60 {
         append(&log, chunk(1, epoch, seq, LARGE)).await.unwrap();
-        let reading = log.read_from(PartitionId(1), Seq(seq.saturating_sub(3).max(1)), usize::MAX);
-        log.trim(PartitionId(1), Seq(seq.saturating_sub(2))).await.unwrap();
+        let reading = log.read_from(
+            PartitionId(1),
+            Seq(seq.saturating_sub(3).max(1)),
+            usize::MAX,
+        );
+        log.trim(PartitionId(1), Seq(seq.saturating_sub(2)))
+            .await
+            .unwrap();
         match reading.await {
-            Ok(chunks) => assert!(chunks.iter().all(|chunk| chunk.bytes[0] == chunk.seq.0.to_le_bytes()[0])),
+            Ok(chunks) => assert!(
+                chunks
+                    .iter()
+                    .all(|chunk| chunk.bytes[0] == chunk.seq.0.to_le_bytes()[0])
+            ),
             Err(error) => assert!(error.to_string().contains("trimmed"), "{error}"),
         }
     }
