@@ -12,7 +12,6 @@ use std::path::Path;
 use crate::args::Args;
 use crate::figure::Figure;
 use crate::load::Sample;
-use crate::process::Usage;
 
 /// What every benchmark gets.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +32,8 @@ impl Bench<'_> {
     }
 }
 
-/// Picks the usage of one process out of a sample.
-type UsageOf = fn(&Sample) -> Usage;
+/// Picks the processor seconds of one process out of a sample.
+type SecondsOf = fn(&Sample) -> f64;
 
 /// A figure with one sample for each measurement.
 fn figure(
@@ -54,18 +53,18 @@ fn processor_figures(
     samples: &[Sample],
     work: impl Fn(&Sample) -> f64,
 ) -> Vec<Figure> {
-    let processes: [(&str, UsageOf); 3] = [
-        ("coordinator", |sample| sample.coordinator),
-        ("worker", |sample| sample.worker),
-        ("starter", |sample| sample.starter),
+    let processes: [(&str, SecondsOf); 3] = [
+        ("coordinator", |sample| sample.coordinator_cpu),
+        ("worker", |sample| sample.worker_cpu),
+        ("starter", |sample| sample.starter_cpu),
     ];
     let mut figures = Vec::new();
-    for (process, usage) in processes {
+    for (process, seconds) in processes {
         let name = format!("{name}: processor, {process}");
-        let microseconds = |sample: &Sample| usage(sample).cpu_seconds * 1e6 / work(sample);
+        let microseconds = |sample: &Sample| seconds(sample) * 1e6 / work(sample);
         let cores: Vec<f64> = samples
             .iter()
-            .map(|sample| usage(sample).cpu_seconds / sample.seconds)
+            .map(|sample| seconds(sample) / sample.seconds)
             .collect();
         let busy = Figure::new("", "", &cores).median;
         let figure = figure(name, unit, samples, microseconds);

@@ -16,7 +16,8 @@ use crate::clock::Stopwatch;
 use crate::control::{self, Prepared};
 use crate::coordinator::Coordinator;
 use crate::output;
-use crate::process::{self, Usage};
+use crate::probe;
+use crate::process;
 use crate::profile;
 use crate::role::console::{Remote, Report, Step};
 
@@ -43,9 +44,12 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     pub(crate) tasks: f64,
     pub(crate) executions: f64,
-    pub(crate) coordinator: Usage,
-    pub(crate) worker: Usage,
-    pub(crate) starter: Usage,
+    /// Processor seconds of each process.
+    pub(crate) coordinator_cpu: f64,
+    pub(crate) worker_cpu: f64,
+    pub(crate) starter_cpu: f64,
+    /// Bytes written to the disk, by anybody.
+    pub(crate) disk_bytes: Option<f64>,
     /// Bytes written to the log, when the coordinator counts them.
     pub(crate) log_bytes: Option<f64>,
     pub(crate) appends: Option<f64>,
@@ -65,7 +69,9 @@ struct Processes {
 struct Moment {
     watch: Stopwatch,
     worker: Report,
-    usage: [Usage; 3],
+    /// Of coordinator, worker, starter.
+    cpu_seconds: [f64; 3],
+    disk_bytes: Option<f64>,
     log_bytes: Option<f64>,
     appends: Option<f64>,
 }
@@ -141,9 +147,9 @@ fn measure(
     let recorder = profile_folder
         .map(|folder| profile::record(folder, load, processes.coordinator.process.id(), seconds))
         .transpose()?;
-    let before = Moment::now(processes)?;
+    let before = Moment::now(processes, load.folder)?;
     std::thread::sleep(Duration::from_secs(seconds));
-    let after = Moment::now(processes)?;
+    let after = Moment::now(processes, load.folder)?;
     if let Some(recorder) = recorder {
         recorder.finish()?;
     }
@@ -183,19 +189,20 @@ fn drain(mut processes: Processes) -> anyhow::Result<()> {
 }
 
 impl Moment {
-    fn now(processes: &mut Processes) -> anyhow::Result<Self> {
+    fn now(processes: &mut Processes, folder: &Path) -> anyhow::Result<Self> {
         // The starter is asked only so that a failed call does not go unseen.
         processes.starter.mark()?;
         let coordinator = &processes.coordinator;
         Ok(Self {
+            disk_bytes: probe::written_bytes(folder),
             log_bytes: coordinator.metric("stepfleet_log_bytes_total")?,
             appends: coordinator.metric("stepfleet_append_seconds_count")?,
             watch: Stopwatch::start(),
             worker: processes.worker.mark()?,
-            usage: [
-                coordinator.process.usage()?,
-                processes.worker.process.usage()?,
-                processes.starter.process.usage()?,
+            cpu_seconds: [
+                coordinator.process.cpu_seconds()?,
+                processes.worker.process.cpu_seconds()?,
+                processes.starter.process.cpu_seconds()?,
             ],
         })
     }
@@ -204,25 +211,19 @@ impl Moment {
 impl Sample {
     fn between(before: &Moment, after: &Moment) -> Self {
         let difference = |before: Option<f64>, after: Option<f64>| Some(after? - before?);
-        let [coordinator, worker, starter] =
-            [0, 1, 2].map(|index: usize| used(before.usage[index], after.usage[index]));
+        let [coordinator_cpu, worker_cpu, starter_cpu] =
+            [0, 1, 2].map(|index: usize| after.cpu_seconds[index] - before.cpu_seconds[index]);
         Self {
             seconds: before.watch.seconds() - after.watch.seconds(),
             tasks: (after.worker.tasks - before.worker.tasks) as f64,
             executions: (after.worker.ended - before.worker.ended) as f64,
-            coordinator,
-            worker,
-            starter,
+            coordinator_cpu,
+            worker_cpu,
+            starter_cpu,
+            disk_bytes: difference(before.disk_bytes, after.disk_bytes),
             log_bytes: difference(before.log_bytes, after.log_bytes),
             appends: difference(before.appends, after.appends),
             step: after.worker.step,
         }
-    }
-}
-
-fn used(before: Usage, after: Usage) -> Usage {
-    Usage {
-        cpu_seconds: after.cpu_seconds - before.cpu_seconds,
-        written_bytes: after.written_bytes - before.written_bytes,
     }
 }

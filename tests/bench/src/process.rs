@@ -22,14 +22,6 @@ pub(crate) struct Process {
     child: Child,
 }
 
-/// What a process has used since it began.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    pub(crate) cpu_seconds: f64,
-    /// Bytes that the process caused to be written to disks.
-    pub(crate) written_bytes: f64,
-}
-
 /// A command bound to the first two cores when the machine has more.
 pub(crate) fn command(program: &std::path::Path) -> Command {
     let cores = std::thread::available_parallelism().map_or(CORES, usize::from);
@@ -100,16 +92,9 @@ impl Process {
         }
     }
 
-    /// Processor time and bytes written so far.
-    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        let stat = self.proc("stat")?;
-        let cpu_seconds = cpu_seconds(&stat).context("unexpected form of /proc/PID/stat")?;
-        // Needs the same user only, but some sandboxes hide it.
-        let io = self.proc("io").unwrap_or_default();
-        Ok(Usage {
-            cpu_seconds,
-            written_bytes: field(&io, "write_bytes:").unwrap_or(f64::NAN),
-        })
+    /// Processor time used so far, in user and kernel.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        cpu_seconds(&self.proc("stat")?).context("unexpected form of /proc/PID/stat")
     }
 
     /// Resident memory now, bytes.

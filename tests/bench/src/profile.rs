@@ -102,7 +102,11 @@ fn top(report: &str) -> String {
     let lines = report
         .lines()
         .filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    lines.take(LINES).collect::<Vec<_>>().join("\n")
+    lines
+        .take(LINES)
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]

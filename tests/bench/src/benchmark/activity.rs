@@ -7,6 +7,9 @@ use crate::load::{self, Load, Sample};
 use crate::machine::{self, CHAIN_TASKS};
 use crate::probe;
 
+/// Name, unit, and value where it is known.
+type Written = (&'static str, &'static str, fn(&Sample) -> Option<f64>);
+
 pub(crate) fn measure(bench: &Bench<'_>, way: Way) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for in_flight in &bench.args.in_flight {
@@ -44,28 +47,20 @@ fn measure_one(bench: &Bench<'_>, way: Way, in_flight: u32) -> anyhow::Result<Ve
 
 /// Bytes and appends for one activity task, and its share of the start and end of its execution.
 fn written(name: &str, samples: &[Sample]) -> Vec<Figure> {
-    let disk = figure(
-        format!("{name}: written to disk"),
-        "B/task",
-        samples,
-        |sample| sample.coordinator.written_bytes / sample.tasks,
-    );
-    let mut figures = vec![disk];
-    if samples.iter().all(|sample| sample.log_bytes.is_some()) {
-        figures.push(figure(
-            format!("{name}: written to log"),
-            "B/task",
-            samples,
-            |sample| sample.log_bytes.unwrap_or(f64::NAN) / sample.tasks,
-        ));
-    }
-    if samples.iter().all(|sample| sample.appends.is_some()) {
-        figures.push(figure(
-            format!("{name}: tasks per append"),
-            "",
-            samples,
-            |sample| sample.tasks / sample.appends.unwrap_or(f64::NAN),
-        ));
-    }
-    figures
+    let parts: [Written; 3] = [
+        ("written to disk", "B/task", |sample| {
+            Some(sample.disk_bytes? / sample.tasks)
+        }),
+        ("written to log", "B/task", |sample| {
+            Some(sample.log_bytes? / sample.tasks)
+        }),
+        ("tasks per append", "", |sample| {
+            Some(sample.tasks / sample.appends?)
+        }),
+    ];
+    let figures = parts.into_iter().filter_map(|(part, unit, value)| {
+        let values: Option<Vec<f64>> = samples.iter().map(value).collect();
+        Some(Figure::new(format!("{name}: {part}"), unit, &values?))
+    });
+    figures.collect()
 }

@@ -94,11 +94,14 @@ fn activities() -> anyhow::Result<Vec<Figure>> {
     let floor = world.execution.last_payload;
     encode_record(&mut record, &header, &events, floor);
     let size = record.len();
-    figures.push(nanoseconds(&format!("activity: encode its record of {size} B"), || {
-        record.clear();
-        encode_record(&mut record, &header, black_box(&events), floor);
-        record.len()
-    }));
+    figures.push(nanoseconds(
+        &format!("activity: encode its record of {size} B"),
+        || {
+            record.clear();
+            encode_record(&mut record, &header, black_box(&events), floor);
+            record.len()
+        },
+    ));
     figures.push(nanoseconds(&name, || {
         let mut execution = world.execution.clone();
         for event in &events {

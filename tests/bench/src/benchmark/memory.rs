@@ -26,7 +26,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
     let before = coordinator.process.resident_bytes()?;
     let seconds = park(&coordinator, count)?;
     let after = coordinator.process.resident_bytes()?;
-    let cpu = coordinator.process.usage()?.cpu_seconds;
+    let cpu = coordinator.process.cpu_seconds()?;
     coordinator.stop()?;
     let again = Coordinator::start(bench.program, &data)?;
     let executions = f64::from(count);

@@ -47,7 +47,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         format!("{name}: written to disk"),
         "B/transition",
         &samples,
-        |sample| sample.coordinator.written_bytes / transitions(sample),
+        |sample| sample.disk_bytes.unwrap_or(f64::NAN) / transitions(sample),
     ));
     Ok(figures)
 }

@@ -22,9 +22,9 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         let folder = bench.temporary()?;
         let coordinator = Coordinator::start(bench.program, &folder.path().join("data"))?;
         empty.push(milliseconds(&coordinator));
-        let before = coordinator.process.usage()?.cpu_seconds;
+        let before = coordinator.process.cpu_seconds()?;
         std::thread::sleep(Duration::from_secs_f64(IDLE_SECONDS));
-        let used = coordinator.process.usage()?.cpu_seconds - before;
+        let used = coordinator.process.cpu_seconds()? - before;
         idle.push(used / IDLE_SECONDS * 1e3);
         resident.push(coordinator.process.resident_bytes()? / MEBIBYTE);
         coordinator.stop()?;
