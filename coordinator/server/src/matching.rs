@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use crate::fleet::Session;
 use crate::service::error::{ApiError, ErrorCode};
 
-/// Unary polls that one activity may hold open at once, as on AWS.
+/// Unary polls that one activity may hold open at once when nothing else is set, as on AWS.
+#[cfg(test)]
 pub(crate) const POLLERS_PER_ACTIVITY_MAX: usize = 1000;
 
 /// An activity task that waits for a worker. Its input stays with the execution.
@@ -135,27 +136,28 @@ impl Queue {
         }
     }
 
-    /// Registers a unary poller, if the activity has room for one more.
-    pub(crate) fn poll(&self, slot: Slot) -> Result<Option<(Offer, Slot)>, ApiError> {
-        let pollers = |inner: &QueueInner| {
-            inner
-                .idle
-                .iter()
-                .filter(|slot| matches!(slot, Slot::Poller { .. }) && slot.is_valid())
-                .count()
-        };
+    /// Registers a unary poller, if fewer than `pollers_max` wait.
+    pub(crate) fn poll(
+        &self,
+        slot: Slot,
+        pollers_max: usize,
+    ) -> Result<Option<(Offer, Slot)>, ApiError> {
         {
             let mut inner = self.lock();
-            if inner.idle.len() >= POLLERS_PER_ACTIVITY_MAX
-                && pollers(&inner) >= POLLERS_PER_ACTIVITY_MAX
-            {
+            if inner.idle.len() >= pollers_max {
+                inner.idle.retain(Slot::is_valid);
+            }
+            let pollers = inner
+                .idle
+                .iter()
+                .filter(|slot| matches!(slot, Slot::Poller { .. }));
+            if inner.idle.len() >= pollers_max && pollers.count() >= pollers_max {
                 let message = "The maximum number of workers concurrently polling for activity tasks has been reached.";
                 return Err(ApiError::new(
                     ErrorCode::ActivityWorkerLimitExceeded,
                     message,
                 ));
             }
-            inner.idle.retain(Slot::is_valid);
         }
         Ok(self.offer_slot(slot))
     }
@@ -277,11 +279,18 @@ mod tests {
         for _ in 0..POLLERS_PER_ACTIVITY_MAX {
             let (slot, receiver) = poller();
             receivers.push(receiver);
-            assert!(queue.poll(slot).unwrap().is_none());
+            assert!(
+                queue
+                    .poll(slot, POLLERS_PER_ACTIVITY_MAX)
+                    .unwrap()
+                    .is_none()
+            );
         }
-        let error = queue.poll(poller().0).unwrap_err();
+        let error = queue
+            .poll(poller().0, POLLERS_PER_ACTIVITY_MAX)
+            .unwrap_err();
         assert_eq!(error.code, ErrorCode::ActivityWorkerLimitExceeded);
         receivers.pop();
-        assert!(queue.poll(poller().0).is_ok());
+        assert!(queue.poll(poller().0, POLLERS_PER_ACTIVITY_MAX).is_ok());
     }
 }

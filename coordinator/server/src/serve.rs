@@ -1,7 +1,7 @@
 //! Starting and ending a coordinator: open the data, recover, serve one port, and leave in an order that loses nothing.
 
 mod checkpoint;
-mod open;
+pub(crate) mod open;
 mod retention;
 mod sample;
 

@@ -36,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) role_default: Arc<str>,
     pub(crate) definition_bytes_max: usize,
     pub(crate) executions_open_max: u64,
+    pub(crate) pollers_max: usize,
 }
 
 /// Where an execution lives.
@@ -66,6 +67,7 @@ impl Service {
             role_default: Arc::from(config.role_default.as_str()),
             definition_bytes_max: config.limits.definition_bytes_max,
             executions_open_max: config.limits.executions_open_max,
+            pollers_max: config.limits.pollers_per_activity_max as usize,
         }
     }
 

@@ -107,8 +107,7 @@ fn request_id() -> String {
 
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::AccessDeniedException
-        | ErrorCode::IncompleteSignature
+        ErrorCode::IncompleteSignature
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
         ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -129,9 +128,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::InvalidName
         | ErrorCode::InvalidOutput
         | ErrorCode::InvalidToken
-        | ErrorCode::InvalidTracingConfiguration
         | ErrorCode::MissingRequiredParameter
-        | ErrorCode::ResourceNotFound
         | ErrorCode::SerializationException
         | ErrorCode::StateMachineAlreadyExists
         | ErrorCode::StateMachineDeleting

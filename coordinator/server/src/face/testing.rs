@@ -10,19 +10,7 @@ use super::Face;
 use crate::auth::{Authenticator, require};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::serve::Counters;
 use crate::service::Service;
-
-#[expect(
-    dead_code,
-    reason = "these tests open data and never restore or close it"
-)]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "opening is private to starting a coordinator"
-)]
-#[path = "../serve/open.rs"]
-mod open;
 
 /// A face, and what drains it.
 pub(crate) async fn face() -> (Arc<Face>, CancellationToken) {
@@ -31,7 +19,7 @@ pub(crate) async fn face() -> (Arc<Face>, CancellationToken) {
         partitions: 1,
         ..Config::default()
     };
-    let running = open::open(&config, Metrics::new())
+    let running = crate::serve::open::open(&config, Metrics::new())
         .await
         .expect("memory can be opened");
     let service = Service::new(running.shared.clone(), &config);

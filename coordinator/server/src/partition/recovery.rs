@@ -10,6 +10,8 @@ use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
     Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats,
 };
+use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
+use stepfleet_store::folder::Format;
 use stepfleet_store::records::live::{self, Live};
 use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 use stepfleet_store::state::Order;
@@ -22,6 +24,7 @@ use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot, Stub};
 use super::{HostHandle, Partitions, rows};
+use crate::control::SYSTEM_PARTITION;
 use crate::matching::Offer;
 use crate::shared::Shared;
 
@@ -344,14 +347,24 @@ fn enqueue(desk: &Desk, activity: &str, offer: Offer) {
     debug_assert!(unused.is_none(), "nobody is connected during recovery");
 }
 
-/// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile.
+/// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile. Blocks.
 pub(crate) fn backup(shared: &Shared, out: &mut dyn std::io::Write) -> Result<(), StoreError> {
-    let _ = (shared, out);
+    let format = Format {
+        partitions: shared.partition_count,
+        cluster: u128::from_be_bytes(shared.cluster_id),
+    };
+    let partitions = (0..shared.partition_count)
+        .map(PartitionId)
+        .chain([SYSTEM_PARTITION])
+        .collect();
+    let mut log = LogSource::new(shared.log.clone(), partitions)?;
+    let totals = write_backup(out, format, shared.store.as_ref(), &mut log)?;
+    tracing::info!(rows = totals.rows, chunks = totals.chunks, "backup written");
     Ok(())
 }
 
-/// Makes a data folder from a backup.
+/// Makes a data folder from a backup. Blocks.
 pub(crate) fn restore(file: &std::path::Path, data: &std::path::Path) -> anyhow::Result<()> {
-    let _ = (file, data);
+    stepfleet_store::backup::restore(file, data, &RestoreOptions::default())?;
     Ok(())
 }

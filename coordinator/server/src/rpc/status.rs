@@ -36,7 +36,6 @@ fn shortened(message: &str) -> String {
 
 fn code_of(code: ErrorCode) -> Code {
     match code {
-        ErrorCode::AccessDeniedException => Code::PermissionDenied,
         ErrorCode::IncompleteSignature
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => Code::Unauthenticated,
@@ -45,7 +44,6 @@ fn code_of(code: ErrorCode) -> Code {
         | ErrorCode::StateMachineAlreadyExists => Code::AlreadyExists,
         ErrorCode::ActivityDoesNotExist
         | ErrorCode::ExecutionDoesNotExist
-        | ErrorCode::ResourceNotFound
         | ErrorCode::StateMachineDoesNotExist
         | ErrorCode::TaskDoesNotExist => Code::NotFound,
         ErrorCode::ActivityLimitExceeded
@@ -68,7 +66,6 @@ fn code_of(code: ErrorCode) -> Code {
         | ErrorCode::InvalidName
         | ErrorCode::InvalidOutput
         | ErrorCode::InvalidToken
-        | ErrorCode::InvalidTracingConfiguration
         | ErrorCode::MissingRequiredParameter
         | ErrorCode::SerializationException
         | ErrorCode::TooManyTags
@@ -81,8 +78,7 @@ mod tests {
     use super::*;
     use ErrorCode as E;
 
-    const TABLE: [(Code, &[E]); 11] = [
-        (Code::PermissionDenied, &[E::AccessDeniedException]),
+    const TABLE: [(Code, &[E]); 10] = [
         (
             Code::Unauthenticated,
             &[
@@ -104,7 +100,6 @@ mod tests {
             &[
                 E::ActivityDoesNotExist,
                 E::ExecutionDoesNotExist,
-                E::ResourceNotFound,
                 E::StateMachineDoesNotExist,
                 E::TaskDoesNotExist,
             ],
@@ -142,7 +137,6 @@ mod tests {
                 E::InvalidName,
                 E::InvalidOutput,
                 E::InvalidToken,
-                E::InvalidTracingConfiguration,
                 E::MissingRequiredParameter,
                 E::SerializationException,
                 E::TooManyTags,

@@ -44,8 +44,8 @@ struct Storage {
 }
 
 /// A coordinator whose hosts work.
-pub(super) struct Running {
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
     hosts: Vec<JoinHandle<()>>,
     hosts_stop: CancellationToken,
     _folder: Option<DataFolder>,
@@ -53,7 +53,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Lets the hosts finish what they accepted.
-    pub(super) async fn finish(self) {
+    pub(crate) async fn finish(self) {
         self.hosts_stop.cancel();
         for host in self.hosts {
             if host.await.is_err() {
@@ -64,7 +64,7 @@ impl Running {
 }
 
 /// Opens the data and starts the hosts.
-pub(super) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Running> {
+pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Running> {
     let entropy = Entropy::default();
     let (settings, cluster) = (config.clone(), entropy.next_u128());
     let storage =
@@ -199,7 +199,7 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// What the log calls the data.
-pub(super) fn data_name(config: &Config) -> String {
+pub(crate) fn data_name(config: &Config) -> String {
     if config.ephemeral {
         "memory".to_owned()
     } else {

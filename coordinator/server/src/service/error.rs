@@ -4,7 +4,6 @@
 /// The exceptions of the AWS model that this release raises, and the wire-level ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorCode {
-    AccessDeniedException,
     ActivityAlreadyExists,
     ActivityDoesNotExist,
     ActivityLimitExceeded,
@@ -23,10 +22,8 @@ pub(crate) enum ErrorCode {
     InvalidName,
     InvalidOutput,
     InvalidToken,
-    InvalidTracingConfiguration,
     MissingAuthenticationToken,
     MissingRequiredParameter,
-    ResourceNotFound,
     SerializationException,
     ServiceUnavailable,
     StateMachineAlreadyExists,
@@ -74,7 +71,6 @@ impl ErrorCode {
     /// The name on the wire (`__type`, gRPC `ErrorInfo.reason`).
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::AccessDeniedException => "AccessDeniedException",
             Self::ActivityAlreadyExists => "ActivityAlreadyExists",
             Self::ActivityDoesNotExist => "ActivityDoesNotExist",
             Self::ActivityLimitExceeded => "ActivityLimitExceeded",
@@ -93,10 +89,8 @@ impl ErrorCode {
             Self::InvalidName => "InvalidName",
             Self::InvalidOutput => "InvalidOutput",
             Self::InvalidToken => "InvalidToken",
-            Self::InvalidTracingConfiguration => "InvalidTracingConfiguration",
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
             Self::MissingRequiredParameter => "MissingRequiredParameter",
-            Self::ResourceNotFound => "ResourceNotFound",
             Self::SerializationException => "SerializationException",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::StateMachineAlreadyExists => "StateMachineAlreadyExists",

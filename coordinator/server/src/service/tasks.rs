@@ -68,7 +68,12 @@ impl Service {
             answer,
         };
         let _counted = self.shared.metrics.poller();
-        if let Some((offer, slot)) = self.shared.matching.queue(arn).poll(slot)? {
+        if let Some((offer, slot)) = self
+            .shared
+            .matching
+            .queue(arn)
+            .poll(slot, self.pollers_max)?
+        {
             let message = Message::Slot { offer, slot };
             self.shared.partitions().send_later(offer.hash, message);
         }
