@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::clock::Stopwatch;
+use crate::interrupt::pause;
 use crate::process::{self, Process};
 
 /// Long enough to replay the log of any benchmark.
@@ -90,7 +91,7 @@ impl Coordinator {
             if watch.elapsed() > START_PATIENCE {
                 bail!("the coordinator was not ready after {START_PATIENCE:?}");
             }
-            std::thread::sleep(Duration::from_micros(500));
+            pause(Duration::from_micros(500))?;
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::args::{Args, Way};
 use crate::clock::Stopwatch;
 use crate::control::{self, Prepared};
 use crate::coordinator::Coordinator;
+use crate::interrupt::pause;
 use crate::output;
 use crate::probe;
 use crate::process;
@@ -80,7 +81,7 @@ struct Moment {
 pub(crate) fn run(load: &Load<'_>, args: &Args) -> anyhow::Result<Vec<Sample>> {
     output::progress(&format!("{}: {} in flight …", load.name, load.in_flight));
     let mut processes = start(load)?;
-    std::thread::sleep(Duration::from_secs(args.warmup));
+    pause(Duration::from_secs(args.warmup))?;
     let mut samples = Vec::new();
     for number in 0..args.repeat {
         let profile = args.profile.as_deref().filter(|_| number == 0);
@@ -148,7 +149,7 @@ fn measure(
         .map(|folder| profile::record(folder, load, processes.coordinator.process.id(), seconds))
         .transpose()?;
     let before = Moment::now(processes, load.folder)?;
-    std::thread::sleep(Duration::from_secs(seconds));
+    pause(Duration::from_secs(seconds))?;
     let after = Moment::now(processes, load.folder)?;
     if let Some(recorder) = recorder {
         recorder.finish()?;
@@ -180,7 +181,7 @@ fn drain(mut processes: Processes) -> anyhow::Result<()> {
                 report.ended
             );
         }
-        std::thread::sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20))?;
     }
     processes.worker.mark()?;
     processes.starter.exit()?;

@@ -10,6 +10,7 @@ mod clock;
 mod control;
 mod coordinator;
 mod figure;
+mod interrupt;
 mod load;
 mod machine;
 mod output;

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::clock::Stopwatch;
+use crate::interrupt::pause;
 
 /// Cores that all processes share.
 pub(crate) const CORES: usize = 2;
@@ -88,7 +89,7 @@ impl Process {
                     self.child.id()
                 );
             }
-            std::thread::sleep(Duration::from_millis(2));
+            pause(Duration::from_millis(2))?;
         }
     }
 

@@ -9,10 +9,12 @@ use clap::ValueEnum as _;
 use crate::args::{Args, Name, Way};
 use crate::benchmark::{Bench, activity, core, latency, memory, pass, startup};
 use crate::figure::Figure;
+use crate::interrupt;
 use crate::output;
 
 /// The whole program, when it is not in a role.
 pub(crate) fn measure(args: &Args) -> anyhow::Result<()> {
+    interrupt::listen()?;
     let names = wanted(args);
     let folder = folder(args)?;
     let program = if names == [Name::Core] {

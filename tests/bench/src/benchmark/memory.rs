@@ -10,6 +10,7 @@ use crate::clock::Stopwatch;
 use crate::control;
 use crate::coordinator::Coordinator;
 use crate::figure::Figure;
+use crate::interrupt::pause;
 use crate::load;
 use crate::machine;
 use crate::output;
@@ -72,7 +73,7 @@ pub(crate) fn park(coordinator: &Coordinator, count: u32) -> anyhow::Result<f64>
     let mut starter = Remote::start(&mut command)?;
     let (mut started, mut moved) = (0, watch);
     while started < u64::from(count) {
-        std::thread::sleep(Duration::from_millis(5));
+        pause(Duration::from_millis(5))?;
         let report = starter.mark()?;
         if report.started > started {
             (started, moved) = (report.started, Stopwatch::start());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Bench, memory};
 use crate::coordinator::Coordinator;
 use crate::figure::Figure;
+use crate::interrupt::pause;
 use crate::output;
 
 /// Executions in the folder that is not empty.
@@ -23,7 +24,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         let coordinator = Coordinator::start(bench.program, &folder.path().join("data"))?;
         empty.push(milliseconds(&coordinator));
         let before = coordinator.process.cpu_seconds()?;
-        std::thread::sleep(Duration::from_secs_f64(IDLE_SECONDS));
+        pause(Duration::from_secs_f64(IDLE_SECONDS))?;
         let used = coordinator.process.cpu_seconds()? - before;
         idle.push(used / IDLE_SECONDS * 1e3);
         resident.push(coordinator.process.resident_bytes()? / MEBIBYTE);

@@ -18,7 +18,6 @@ use crate::machine;
 
 // The coordinator is a program, not a library; this is its own code.
 #[path = "../../../../../coordinator/server/src/token.rs"]
-#[expect(dead_code, unreachable_pub, reason = "only sealing and opening are measured")]
 #[rustfmt::skip]
 mod token;
 
