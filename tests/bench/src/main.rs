@@ -20,6 +20,8 @@ mod profile;
 mod role;
 mod suite;
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 
 use crate::args::{Args, Role};
@@ -28,11 +30,18 @@ use crate::args::{Args, Role};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    match &args.role {
+    let result = match &args.role {
         Some(Role::Starter(options)) => role::starter::serve(options),
         Some(Role::Worker(options)) => role::worker::serve(options),
         None => suite::measure(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::progress(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }
