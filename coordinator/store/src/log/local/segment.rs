@@ -10,6 +10,9 @@ use super::frame::{u32_at, u64_at};
 use super::{Disk, Options, Sync};
 use crate::error::StoreError;
 
+/// Bytes that are read at once.
+const READ_BYTES: usize = 256 * 1024;
+
 /// Bytes before the first frame: one page, so that writing a header touches no frame.
 pub(super) const HEADER_BYTES: usize = 4096;
 /// Where the first frame of a segment stands.
@@ -120,9 +123,30 @@ impl SegmentFile {
         Ok(start)
     }
 
-    /// The whole file.
+    /// The whole file without the zeros at its end: a mostly empty segment costs little memory.
     pub(super) fn read(&self) -> Result<Vec<u8>, StoreError> {
-        std::fs::read(&self.path).map_err(|error| failed("read", &self.path, &error))
+        File::open(&self.path)
+            .and_then(|mut file| read_written(&mut file))
+            .map_err(|error| failed("read", &self.path, &error))
+    }
+}
+
+fn read_written(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
+    let mut written = Vec::new();
+    let mut zeros = 0;
+    let mut piece = vec![0; READ_BYTES];
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok(written);
+        }
+        if piece[..count].iter().all(|byte| *byte == 0) {
+            zeros += count;
+            continue;
+        }
+        written.resize(written.len() + zeros, 0);
+        zeros = 0;
+        written.extend_from_slice(&piece[..count]);
     }
 }
 
