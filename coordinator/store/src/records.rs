@@ -15,6 +15,5 @@ pub mod history;
 mod keys;
 pub mod listing;
 pub mod live;
-pub mod name;
 pub mod record;
 mod wire;

@@ -19,23 +19,20 @@ pub enum Table {
     Meta = 1,
     /// Snapshot of an execution: `records::execution`.
     Execution = 2,
-    /// (namespace, state machine, execution name) → execution id: `records::name`.
-    Name = 3,
     /// Blocks of history: `records::history`.
-    History = 4,
+    History = 3,
     /// List indexes: `records::listing`.
-    Listing = 5,
+    Listing = 4,
     /// What a live execution waits for, so that a start needs no snapshots: `records::live`.
-    Live = 6,
+    Live = 5,
     /// State machines, revisions, activities, settings: `records::control`.
-    Control = 7,
+    Control = 6,
 }
 
 /// Every table.
-pub const TABLES: [Table; 7] = [
+pub const TABLES: [Table; 6] = [
     Table::Meta,
     Table::Execution,
-    Table::Name,
     Table::History,
     Table::Listing,
     Table::Live,

@@ -23,9 +23,8 @@ const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Indexes before what they lead to: what retention deletes meanwhile leaves a line that leads nowhere, which retention
 /// deletes again, never an execution that no list shows.
-const ORDER: [Table; 7] = [
+const ORDER: [Table; 6] = [
     Table::Listing,
-    Table::Name,
     Table::Live,
     Table::History,
     Table::Execution,

@@ -159,9 +159,9 @@ fn checkpoints_replace_each_other(store: &dyn StateStore) {
 fn odd_keys_are_refused(store: &dyn StateStore) {
     for key in [Vec::new(), vec![1; 70_000]] {
         let rows = vec![
-            put(Table::Name, b"fine", b""),
+            put(Table::Listing, b"fine", b""),
             Row {
-                table: Table::Name,
+                table: Table::Listing,
                 key,
                 value: Some(Vec::new()),
             },
@@ -172,7 +172,7 @@ fn odd_keys_are_refused(store: &dyn StateStore) {
             "{refused:?}"
         );
         assert_eq!(
-            get(store, Table::Name, b"fine"),
+            get(store, Table::Listing, b"fine"),
             None,
             "nothing of a refused batch is written"
         );

@@ -14,7 +14,7 @@ use super::history::BlockHeader;
 use super::listing::Summary;
 use super::live::{Live, Offer};
 use super::record::{ChunkRecord, ControlChange, RecordHeader, RecordReader, encode_record};
-use super::{control, execution, history, listing, live, name};
+use super::{control, execution, history, listing, live};
 
 fn sample() -> Parts {
     Parts {
@@ -121,20 +121,6 @@ fn history_blocks_keep_their_bytes() {
     check("history", &bytes);
     let block = history::decode(&bytes).unwrap();
     assert_eq!((block.header, &block.records[..]), (header, &records[..]));
-}
-
-#[test]
-fn names_keep_their_bytes() {
-    let bytes = [
-        name::key("0123", "machine", "name"),
-        name::encode(ExecutionId(1 << 90), KeyHash(700)),
-    ]
-    .concat();
-    check("name", &bytes);
-    assert_eq!(
-        name::decode(&bytes[bytes.len() - 21..]).unwrap(),
-        (ExecutionId(1 << 90), KeyHash(700))
-    );
 }
 
 #[test]

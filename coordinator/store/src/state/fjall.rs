@@ -196,7 +196,6 @@ fn name(table: Table) -> &'static str {
     match table {
         Table::Meta => "meta",
         Table::Execution => "execution",
-        Table::Name => "name",
         Table::History => "history",
         Table::Listing => "listing",
         Table::Live => "live",
