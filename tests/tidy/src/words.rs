@@ -8,7 +8,7 @@ pub struct Synonym {
     pub word: &'static str,
     /// What to write.
     pub instead: &'static str,
-    /// Identifiers and phrases that may hold it: terms of Step Functions, of AWS services, of other libraries.
+    /// Folders and phrases that may hold it: terms of Step Functions, of AWS services, of other libraries.
     pub allowed: &'static [&'static str],
 }
 
@@ -23,14 +23,13 @@ pub const SYNONYMS: &[Synonym] = &[
     Synonym {
         word: "job",
         instead: "execution, task or activity task",
-        // The integration pattern "run a job" (`.sync`), and actions of AWS services.
+        // Step Functions' "run a job" (`.sync`) is spoken of where the language is; elsewhere by its name.
         allowed: &[
+            "coordinator/asl/",
+            "coordinator/engine/",
             "run-a-job",
             "run a job",
-            "JOB",
-            "submitJob",
-            "JobRun",
-            "Job\"",
+            "RunJob",
             "main job",
         ],
     },
