@@ -3,7 +3,7 @@
 use regex::Regex;
 use stepfleet_tidy::{File, Findings, Source, rust_files};
 
-/// Where waiting for a real process is the job: the harness' one clock.
+/// Where real processes are waited for: the harness' one clock.
 const MAY_WAIT: &[&str] = &["tests/e2e/src/condition.rs"];
 
 #[test]

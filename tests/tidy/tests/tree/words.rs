@@ -19,7 +19,7 @@ fn things_are_called_what_step_functions_calls_them() {
         .map(|file| (file.clone(), file.text()))
         .collect();
     for synonym in SYNONYMS {
-        // As a word, and as a part of an identifier in either case: `job_id`, `jobId`, `JobId`.
+        // As a word, and as a part of an identifier in either case: `word_id`, `wordId`, `WordId`.
         let camel = capitalized(synonym.word);
         let pattern = format!(
             r"\b{0}s?\b|\b{0}s?_|_{0}s?\b|_{0}s?_|{camel}s?([A-Z]|\b)",
