@@ -28,6 +28,9 @@ pub(crate) struct Args {
         default_value = "64,256,1024"
     )]
     pub(crate) in_flight: Vec<u32>,
+    /// Free slots that the worker has beyond the executions in flight, as fleets have
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) idle_slots: u32,
     /// Executions that wait in the memory benchmark
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) parked: u32,

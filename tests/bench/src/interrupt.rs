@@ -39,6 +39,15 @@ pub(crate) fn listen() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// # Errors
+/// When somebody asked the benchmark to stop.
+pub(crate) fn check() -> anyhow::Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
 /// Sleeps.
 ///
 /// # Errors
@@ -46,9 +55,7 @@ pub(crate) fn listen() -> anyhow::Result<()> {
 pub(crate) fn pause(duration: Duration) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     loop {
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            bail!("interrupted");
-        }
+        check()?;
         let left = duration.saturating_sub(watch.elapsed());
         if left.is_zero() {
             return Ok(());

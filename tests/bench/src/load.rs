@@ -37,6 +37,8 @@ pub(crate) struct Load<'a> {
     pub(crate) tasks: u32,
     pub(crate) way: Way,
     pub(crate) in_flight: u32,
+    /// Tasks that the worker can take at once.
+    pub(crate) slots: u32,
 }
 
 /// One measurement: differences over its seconds.
@@ -103,31 +105,18 @@ fn start(load: &Load<'_>) -> anyhow::Result<Processes> {
     let endpoint = coordinator.endpoint();
     let Prepared { activity, machine } = control::prepare(&endpoint, load.definition)?;
     let socket: PathBuf = load.folder.join("ended.sock");
-    let in_flight = load.in_flight.to_string();
     let worker = Remote::start(
         role("worker")?
-            .args([
-                "--endpoint",
-                &endpoint,
-                "--activity",
-                &activity,
-                "--slots",
-                &in_flight,
-            ])
+            .args(["--endpoint", &endpoint, "--activity", &activity])
+            .args(["--slots", &load.slots.to_string()])
             .args(["--way", load.way.as_str(), "--socket"])
             .arg(&socket),
     )
     .context("cannot start the worker")?;
     let starter = Remote::start(
         role("starter")?
-            .args([
-                "--endpoint",
-                &endpoint,
-                "--machine",
-                &machine,
-                "--in-flight",
-                &in_flight,
-            ])
+            .args(["--endpoint", &endpoint, "--machine", &machine])
+            .args(["--in-flight", &load.in_flight.to_string()])
             .args(["--tasks", &load.tasks.to_string(), "--socket"])
             .arg(&socket),
     )

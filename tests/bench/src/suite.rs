@@ -12,7 +12,7 @@ use crate::figure::Figure;
 use crate::interrupt;
 use crate::output;
 
-/// The whole program, when it is not in a role.
+/// The whole program, when it is not in a role. What could be measured is printed even when a benchmark fails.
 pub(crate) fn measure(args: &Args) -> anyhow::Result<()> {
     interrupt::listen()?;
     let names = wanted(args);
@@ -27,11 +27,18 @@ pub(crate) fn measure(args: &Args) -> anyhow::Result<()> {
         program: &program,
         folder: &folder,
     };
-    let mut figures = Vec::new();
+    let (mut figures, mut failed) = (Vec::new(), Vec::new());
     for name in names {
-        figures.extend(run(&bench, name).with_context(|| format!("benchmark {name:?}"))?);
+        match run(&bench, name) {
+            Ok(measured) => figures.extend(measured),
+            Err(error) => failed.push(format!("benchmark {name:?}: {error:#}")),
+        }
+        interrupt::check()?;
     }
     output::result(args.output, &figures)?;
+    if !failed.is_empty() {
+        bail!("{}", failed.join("\n"));
+    }
     Ok(())
 }
 

@@ -7,6 +7,9 @@ use crate::load::{self, Load, Sample};
 use crate::machine::{self, CHAIN_TASKS};
 use crate::probe;
 
+/// An activity has 1000 pollers at most.
+const POLLERS_MAX: u32 = 1000;
+
 /// Name, unit, and value where it is known.
 type Written = (&'static str, &'static str, fn(&Sample) -> Option<f64>);
 
@@ -29,6 +32,7 @@ fn measure_one(bench: &Bench<'_>, way: Way, in_flight: u32) -> anyhow::Result<Ve
         tasks: CHAIN_TASKS,
         way,
         in_flight,
+        slots: slots(bench, way, in_flight),
     };
     let samples = load::run(&load, bench.args)?;
     let name = format!("{} {in_flight}", way.as_str());
@@ -43,6 +47,14 @@ fn measure_one(bench: &Bench<'_>, way: Way, in_flight: u32) -> anyhow::Result<Ve
     figures.extend(processor_figures(&name, "µs/task", &samples, tasks));
     figures.extend(written(&name, &samples));
     Ok(figures)
+}
+
+/// Never fewer than the executions in flight, except where an activity would have too many pollers.
+fn slots(bench: &Bench<'_>, way: Way, in_flight: u32) -> u32 {
+    match way {
+        Way::Stream => in_flight + bench.args.idle_slots,
+        Way::Unary => (in_flight + bench.args.idle_slots).min(POLLERS_MAX),
+    }
 }
 
 /// Bytes and appends for one activity task, and its share of the start and end of its execution.

@@ -22,6 +22,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         tasks: CHAIN_TASKS,
         way: Way::Stream,
         in_flight: 1,
+        slots: 1,
     };
     let samples = load::run(&load, bench.args)?;
     let after = probe::disk(folder.path())?;

@@ -23,6 +23,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         tasks: 1,
         way: Way::Stream,
         in_flight: IN_FLIGHT,
+        slots: IN_FLIGHT,
     };
     let samples = load::run(&load, bench.args)?;
     let transitions = |sample: &Sample| sample.executions * f64::from(PASS_STATES);
