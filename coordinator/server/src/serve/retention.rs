@@ -21,9 +21,12 @@ pub(super) async fn every(shared: Arc<Shared>, days: u32) {
     }
     loop {
         let cutoff = Timestamp(shared.clock.now().0 - i64::from(days) * DAY_MS);
+        // A backup reads one table after the other; nothing may vanish between.
+        let rests_during_backups = shared.checkpoints.lock().await;
         for (namespace, name) in shared.catalog.names_with_revisions() {
             sweep(&shared, namespace, name, cutoff).await;
         }
+        drop(rests_during_backups);
         tokio::time::sleep(EVERY).await;
     }
 }

@@ -21,13 +21,14 @@ const PAGE_ROWS: usize = 64;
 /// Bytes of log that are read at once.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// Indexes before what they lead to: what retention deletes meanwhile leaves a line that leads nowhere, which retention
-/// deletes again, never an execution that no list shows.
+/// Snapshots first: what is read after them is as new or newer, and replay makes it agree. The other way round a
+/// snapshot could be ahead of its history, and replay would skip the records that fill the gap. Retention must rest
+/// meanwhile, as trimming must.
 const ORDER: [Table; 6] = [
-    Table::Listing,
+    Table::Execution,
     Table::Live,
     Table::History,
-    Table::Execution,
+    Table::Listing,
     Table::Control,
     Table::Meta,
 ];
