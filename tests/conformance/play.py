@@ -108,6 +108,7 @@ def report(results, options):
         print(f"REGRESSION {name}\n           {played[name]}")
     for name in found:
         print(f"NEW PASS   {name}: add it with tests/conformance/play.py --update")
+    print(f"test result: {len(passed & listed)} passed; {len(lost) + len(found)} failed")
     return 1 if lost or found else 0
 
 
