@@ -2,8 +2,9 @@
 
 import datetime
 import json
+import urllib.request
 
-from harness import PREFIX, ROLE, Case, client, pass_state, unique
+from harness import PREFIX, ROLE, Case, coordinator, pass_state, unique
 
 
 class StateMachines(Case):
@@ -133,7 +134,16 @@ class StateMachines(Case):
             self.sfn.start_sync_execution(stateMachineArn=machine)
         self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
 
-    def test_endpoints_with_the_prefix_of_synchronous_calls_reach_the_same_port(self):
-        # Names below `localhost` resolve without a name server on most systems; where they do not, nothing is shown.
-        other = client(inject_host_prefix=True)
-        self.assertIn("stateMachines", other.list_state_machines())
+    def test_the_host_prefix_of_synchronous_calls_reaches_the_same_port(self):
+        # SDKs put `sync-` before the host of StartSyncExecution and TestState, whatever the endpoint is.
+        request = urllib.request.Request(
+            coordinator().url,
+            data=b"{}",
+            headers={
+                "Host": "sync-localhost",
+                "X-Amz-Target": "AWSStepFunctions.ListStateMachines",
+                "Content-Type": "application/x-amz-json-1.0",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            self.assertIn("stateMachines", json.load(answer))
