@@ -12,7 +12,8 @@ use stepfleet_store::records::record::ControlChange;
 use stepfleet_store::state::Order;
 use stepfleet_store::{Append, BatchId, Epoch, PartitionLog, Seq, StateStore, StoreError, Table};
 
-use crate::writer::{Job, WriterHandle};
+use crate::fatal::Fatal;
+use crate::writer::{Write, WriterHandle};
 
 /// The partition of the log that holds control records; no execution hashes to it.
 pub(crate) const SYSTEM_PARTITION: PartitionId = PartitionId(u16::MAX);
@@ -56,6 +57,15 @@ pub(crate) struct LocalControl {
     writer: WriterHandle,
     records: RwLock<BTreeMap<String, Entry>>,
     end: tokio::sync::Mutex<End>,
+    fatal: Fatal,
+}
+
+/// What a store of control records begins with.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// Makes batch ids unique over restarts.
+    pub batch_seed: u128,
+    pub fatal: Fatal,
 }
 
 #[derive(Debug)]
@@ -72,7 +82,7 @@ impl LocalControl {
         store: Arc<dyn StateStore>,
         writer: WriterHandle,
         covered: Seq,
-        batch_seed: u128,
+        origin: Origin,
     ) -> Result<Self, StoreError> {
         let acquired = log.acquire(SYSTEM_PARTITION).await?;
         let mut records = BTreeMap::new();
@@ -94,7 +104,7 @@ impl LocalControl {
         }
         if !replayed.is_empty() {
             writer
-                .submit(Job::Rows {
+                .submit(Write::Rows {
                     rows: replayed,
                     host: None,
                     written: Vec::new(),
@@ -105,13 +115,14 @@ impl LocalControl {
         let end = End {
             epoch: acquired.epoch,
             last,
-            batch: batch_seed,
+            batch: origin.batch_seed,
         };
         Ok(Self {
             log,
             writer,
             records: RwLock::new(records),
             end: tokio::sync::Mutex::new(end),
+            fatal: origin.fatal,
         })
     }
 
@@ -147,7 +158,13 @@ impl LocalControl {
         };
         // The system partition is small; a refused append leaves no trace, so the same sequence is used again.
         for result in self.log.append(vec![append]).await {
-            result?;
+            if let Err(error) = result {
+                if !error.is_retryable() {
+                    self.fatal
+                        .fail(format!("the log cannot be written: {error}"));
+                }
+                return Err(error.into());
+            }
         }
         end.last = seq;
         apply(
@@ -155,7 +172,7 @@ impl LocalControl {
             &change,
         );
         self.writer
-            .submit(Job::Rows {
+            .submit(Write::Rows {
                 rows: vec![rows::row(&change)],
                 host: None,
                 written: Vec::new(),

@@ -59,11 +59,16 @@ impl Fleet {
         self.session(id).filter(same)
     }
 
-    pub(crate) fn add(&self, session: Arc<Session>) {
-        self.sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(session.id, session);
+    /// Takes a session in. `false` when its id is in use by another caller.
+    pub(crate) fn add(&self, session: Arc<Session>) -> bool {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign = sessions
+            .get(&session.id)
+            .is_some_and(|known| known.caller != session.caller);
+        if !foreign {
+            sessions.insert(session.id, session);
+        }
+        !foreign
     }
 
     /// Forgets a session, if it did not come back; answers whether it is gone.

@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod entropy;
 mod face;
+mod fatal;
 mod fleet;
 mod http;
 mod integrations;

@@ -15,6 +15,9 @@ use crate::service::error::{ApiError, ErrorCode};
 #[cfg(test)]
 pub(crate) const POLLERS_PER_ACTIVITY_MAX: usize = 1000;
 
+/// Idle slots that are not worth looking through.
+const PURGE_MIN: usize = 1024;
+
 /// An activity task that waits for a worker. Its input stays with the execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offer {
@@ -86,6 +89,8 @@ pub(crate) struct Queue {
 struct QueueInner {
     backlog: VecDeque<Offer>,
     idle: VecDeque<Slot>,
+    /// Length of `idle` at which stale slots are looked for: twice what was left the last time.
+    purge_at: usize,
 }
 
 /// What an operator sees of a queue.
@@ -120,8 +125,9 @@ impl Queue {
         if let Some(offer) = inner.backlog.pop_front() {
             return Some((offer, slot));
         }
-        if inner.idle.len() >= 1024 {
+        if inner.idle.len() >= inner.purge_at.max(PURGE_MIN) {
             inner.idle.retain(Slot::is_valid);
+            inner.purge_at = inner.idle.len() * 2;
         }
         inner.idle.push_back(slot);
         None

@@ -88,23 +88,28 @@ impl HostHandle {
             })
     }
 
-    /// Anything that ends work or reads: waits for room.
+    /// Anything that ends work or reads: waits for room. A caller that goes away while it waits leaves nothing behind.
     pub(crate) async fn send(&self, message: Message) -> Result<(), ApiError> {
-        self.admit(&message)?;
-        self.inner
+        let room = self
+            .inner
             .urgent
-            .send(message)
+            .reserve()
             .await
-            .map_err(|_closed| going_down())
+            .map_err(|_closed| going_down())?;
+        self.admit(&message)?;
+        room.send(message);
+        Ok(())
     }
 
     /// What was taken in already: waits for room and is never refused.
     pub(crate) async fn send_admitted(&self, message: Message) {
-        self.inner
-            .bytes
-            .fetch_add(message.bytes(), Ordering::Relaxed);
         // A closed mailbox means that the process ends; the worker sends again what was not confirmed.
-        let _gone = self.inner.urgent.send(message).await;
+        if let Ok(room) = self.inner.urgent.reserve().await {
+            self.inner
+                .bytes
+                .fetch_add(message.bytes(), Ordering::Relaxed);
+            room.send(message);
+        }
     }
 
     /// From within a host or a thread that must not wait. When the mailbox is full a task waits for room instead.

@@ -71,7 +71,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     edge.cancel();
     let _outcome = serving.await;
     background.into_iter().for_each(|task| task.abort());
-    if shared.fatal_reason().is_none() {
+    if shared.fatal.reason().is_none() {
         let last = tokio::time::timeout(LAST_CHECKPOINT, checkpoint::run(&shared));
         if !matches!(last.await, Ok(Ok(()))) {
             tracing::warn!(
@@ -80,7 +80,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         }
     }
     running.finish().await;
-    match shared.fatal_reason() {
+    match shared.fatal.reason() {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),
     }

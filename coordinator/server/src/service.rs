@@ -37,6 +37,8 @@ pub(crate) struct Service {
     pub(crate) definition_bytes_max: usize,
     pub(crate) executions_open_max: u64,
     pub(crate) pollers_max: usize,
+    /// The installation's own account, whose callers operate it.
+    pub(crate) operator: Arc<str>,
 }
 
 /// Where an execution lives.
@@ -67,8 +69,22 @@ impl Service {
             role_default: Arc::from(config.role_default.as_str()),
             definition_bytes_max: config.limits.definition_bytes_max,
             executions_open_max: config.limits.executions_open_max,
+            operator: Arc::from(config.arn.account.as_str()),
             pollers_max: config.limits.pollers_per_activity_max as usize,
         }
+    }
+
+    /// Makes a change of the catalogue to its end, even when the caller goes away in the middle of it.
+    pub(crate) async fn change<T, F>(
+        &self,
+        change: impl FnOnce(Arc<Shared>) -> F,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let change = crate::task::spawn("catalogue change", change(self.shared.clone()));
+        change.await.map_err(|_panic| going_down())?
     }
 
     pub(crate) async fn read<T>(

@@ -15,6 +15,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
+use crate::fatal::Fatal;
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
@@ -50,9 +51,9 @@ pub(crate) struct Shared {
     /// Bytes of resident executions that one host may hold.
     pub host_budget_bytes: usize,
     pub pressure: Pressure,
-    /// Cancelled when the process must end.
+    pub fatal: Fatal,
+    /// Cancelled when the process must end: `fatal.stop`.
     pub stop: CancellationToken,
-    pub fatal: Mutex<Option<String>>,
     pub partitions: OnceLock<Partitions>,
 }
 
@@ -62,23 +63,6 @@ impl Shared {
         self.partitions
             .get()
             .expect("hosts are made before anything is served")
-    }
-
-    /// Ends the process with this reason: going on could lose something.
-    pub(crate) fn fail(&self, reason: String) {
-        tracing::error!(reason, "stopping");
-        self.fatal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(reason);
-        self.stop.cancel();
-    }
-
-    pub(crate) fn fatal_reason(&self) -> Option<String> {
-        self.fatal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }
 

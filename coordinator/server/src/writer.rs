@@ -10,48 +10,51 @@ use stepfleet_engine::{ExecutionId, PartitionId};
 use stepfleet_store::{Row, Seq, StateStore, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::fatal::Fatal;
 use crate::partition::{HostHandle, Message};
 
 /// Jobs that may wait; beyond it hosts keep their rows and new starts are refused.
-const JOBS_MAX: usize = 4096;
+const WRITES_MAX: usize = 4096;
 
-/// One job.
+/// One write.
 #[derive(Debug)]
-pub(crate) enum Job {
+pub(crate) enum Write {
     /// Rows of executions of one host; the host hears when they are written.
     Rows {
         rows: Vec<Row>,
         host: Option<HostHandle>,
         written: Vec<(ExecutionId, u64)>,
     },
-    /// Everything before this job becomes durable and covers these sequences.
+    /// Everything before this write becomes durable and covers these sequences.
     Checkpoint {
         covered: Vec<(PartitionId, Seq)>,
         answer: oneshot::Sender<Result<(), StoreError>>,
     },
-    /// Answered when every job before it is done.
+    /// Answered when every write before it is done.
     Barrier { answer: oneshot::Sender<()> },
 }
 
-/// Hands jobs to the writer.
+/// Hands writes to the writer.
 #[derive(Clone, Debug)]
 pub(crate) struct WriterHandle {
-    jobs: mpsc::Sender<Job>,
+    writes: mpsc::Sender<Write>,
     failing: Arc<AtomicU64>,
 }
 
 impl WriterHandle {
-    /// Queues a job, or gives it back when the queue is full.
-    pub(crate) fn try_submit(&self, job: Job) -> Result<(), Job> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
+    /// Queues a write, or gives it back when the queue is full.
+    pub(crate) fn try_submit(&self, write: Write) -> Result<(), Write> {
+        self.writes.try_send(write).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(write) | mpsc::error::TrySendError::Closed(write) => {
+                write
+            }
         })
     }
 
-    /// Queues a job, waiting for room.
-    pub(crate) async fn submit(&self, job: Job) {
+    /// Queues a write, waiting for room.
+    pub(crate) async fn submit(&self, write: Write) {
         // A closed queue means that the process is going down; what is not in rows is in the log.
-        let _gone = self.jobs.send(job).await;
+        let _gone = self.writes.send(write).await;
     }
 
     /// Whether the last write failed (a full disk): rows wait and are tried again.
@@ -61,39 +64,50 @@ impl WriterHandle {
 }
 
 /// Starts the writer thread. It ends when every handle is gone and the queue is empty.
-pub(crate) fn start(store: Arc<dyn StateStore>) -> std::io::Result<(WriterHandle, JoinHandle<()>)> {
-    let (jobs, receiver) = mpsc::channel(JOBS_MAX);
+pub(crate) fn start(
+    store: Arc<dyn StateStore>,
+    fatal: Fatal,
+) -> std::io::Result<(WriterHandle, JoinHandle<()>)> {
+    let (writes, receiver) = mpsc::channel(WRITES_MAX);
     let failing = Arc::new(AtomicU64::new(0));
     let thread = std::thread::Builder::new().name("state-writer".into());
     let handle = WriterHandle {
-        jobs,
+        writes,
         failing: failing.clone(),
     };
-    let join = thread.spawn(move || serve(store.as_ref(), receiver, &failing))?;
+    let join = thread.spawn(move || serve(store.as_ref(), receiver, &failing, &fatal))?;
     Ok((handle, join))
 }
 
-fn serve(store: &dyn StateStore, mut jobs: mpsc::Receiver<Job>, failing: &AtomicU64) {
-    while let Some(job) = jobs.blocking_recv() {
-        match job {
-            Job::Rows {
+fn serve(
+    store: &dyn StateStore,
+    mut writes: mpsc::Receiver<Write>,
+    failing: &AtomicU64,
+    fatal: &Fatal,
+) {
+    while let Some(write) = writes.blocking_recv() {
+        match write {
+            Write::Rows {
                 rows,
                 host,
                 written,
             } => {
-                write_until_done(store, &rows, failing);
+                if let Err(error) = write_until_done(store, &rows, failing) {
+                    fatal.fail(format!("the state store cannot be written: {error}"));
+                    return;
+                }
                 if let Some(host) = host {
                     host.send_blocking(Message::Written(written));
                 }
             }
-            Job::Checkpoint { covered, answer } => {
+            Write::Checkpoint { covered, answer } => {
                 let result = store.checkpoint(&covered);
                 if let Err(error) = &result {
                     tracing::warn!(%error, "checkpoint failed; the log keeps what it would have covered");
                 }
                 let _gone = answer.send(result);
             }
-            Job::Barrier { answer } => {
+            Write::Barrier { answer } => {
                 let _gone = answer.send(());
             }
         }
@@ -101,11 +115,18 @@ fn serve(store: &dyn StateStore, mut jobs: mpsc::Receiver<Job>, failing: &Atomic
 }
 
 /// Rows are derived from the log, so a failed write is tried again for as long as it takes: nothing is lost meanwhile,
-/// only the log cannot be trimmed.
-fn write_until_done(store: &dyn StateStore, rows: &[Row], failing: &AtomicU64) {
+/// only the log cannot be trimmed. What can never be written ends the process: a restart opens the store anew.
+fn write_until_done(
+    store: &dyn StateStore,
+    rows: &[Row],
+    failing: &AtomicU64,
+) -> Result<(), StoreError> {
     let mut told = false;
     while let Err(error) = store.write(rows.to_vec()) {
         failing.store(1, Ordering::Relaxed);
+        if !error.is_retryable() {
+            return Err(error);
+        }
         if !told {
             tracing::error!(%error, "state store refuses writes; trying again until it takes them");
             told = true;
@@ -113,4 +134,5 @@ fn write_until_done(store: &dyn StateStore, rows: &[Row], failing: &AtomicU64) {
         std::thread::sleep(Duration::from_millis(200));
     }
     failing.store(0, Ordering::Relaxed);
+    Ok(())
 }

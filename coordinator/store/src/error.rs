@@ -1,4 +1,4 @@
-//! How storage fails. Four answers and one that is not a failure (`Fenced`).
+//! How storage fails. Five answers and one that is not a failure (`Fenced`).
 
 /// A failed call to a log or a state store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,10 @@ pub enum StoreError {
     /// The disk is full or below its reserve; nothing was written. Resumes by itself when space is freed.
     #[error("storage full: {0}")]
     Full(String),
+    /// A write or sync failed, so what the file holds is unknown: this process must not go on with it. A restart reads
+    /// what is really there.
+    #[error("storage failed: {0}")]
+    Broken(String),
     /// The call broke a bound (chunk size).
     #[error("storage limit exceeded: {0}")]
     LimitExceeded(String),

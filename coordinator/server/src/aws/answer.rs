@@ -107,7 +107,8 @@ fn request_id() -> String {
 
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::IncompleteSignature
+        ErrorCode::AccessDeniedException
+        | ErrorCode::IncompleteSignature
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
         ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,

@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 use crate::matching::Queue;
 use crate::service::api::Caller;
 
+/// Bytes of task inputs in one message, so that no client's message limit is met.
+const MESSAGE_BYTES: usize = 1024 * 1024;
+
 /// One activity that a session serves.
 #[derive(Debug)]
 pub(crate) struct Served {
@@ -37,6 +40,23 @@ pub(crate) struct Session {
     wake: Notify,
 }
 
+/// A connection that begins.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub connection: u64,
+    pub confirmed: u64,
+    /// What the worker was thought to hold at that moment; later pushes leave over this connection.
+    pub held: Vec<TaskRef>,
+}
+
+/// A task in a worker's hands. Push number 0 was handed over before a restart.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    task: TaskRef,
+    activity: u32,
+    push: u64,
+}
+
 type HeldKey = (ExecutionId, EventId, u32, u32);
 
 #[derive(Debug, Default)]
@@ -50,7 +70,9 @@ struct Inner {
     confirmed: u64,
     /// Results settled out of order, above `confirmed`.
     settled: BTreeSet<u64>,
-    held: BTreeMap<HeldKey, (TaskRef, u32)>,
+    held: BTreeMap<HeldKey, Held>,
+    /// The last push that the worker said it has.
+    received: u64,
 }
 
 fn key(task: &TaskRef) -> HeldKey {
@@ -86,14 +108,19 @@ impl Session {
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
-    pub(crate) fn connect(&self) -> (u64, u64) {
+    pub(crate) fn connect(&self) -> Connected {
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
+        let held = inner.held.values().map(|held| held.task).collect();
         let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
         self.open.store(true, Ordering::Release);
         self.draining.store(false, Ordering::Release);
         self.wake.notify_waiters();
-        (connection, inner.confirmed)
+        Connected {
+            connection,
+            confirmed: inner.confirmed,
+            held,
+        }
     }
 
     /// Ends a connection, unless a newer one has taken over.
@@ -143,7 +170,12 @@ impl Session {
         inner.pushed += 1;
         push.number = inner.pushed;
         push.activity = activity;
-        inner.held.insert(key(&task), (task, activity));
+        let held = Held {
+            task,
+            activity,
+            push: inner.pushed,
+        };
+        inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
     }
 
@@ -152,18 +184,25 @@ impl Session {
         self.lock()
             .held
             .remove(&key(task))
-            .map(|(_, activity)| activity)
+            .map(|held| held.activity)
     }
 
     /// Notes that the worker holds a task from before a restart.
     pub(crate) fn adopt(&self, task: TaskRef, activity: u32) {
-        self.lock().held.insert(key(&task), (task, activity));
+        self.lock().held.insert(
+            key(&task),
+            Held {
+                task,
+                activity,
+                push: 0,
+            },
+        );
     }
 
     /// Tells the worker that an attempt is over; answers the activity whose slot is free then.
     pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
         let mut inner = self.lock();
-        let activity = inner.held.remove(&key(task)).map(|(_, activity)| activity);
+        let activity = inner.held.remove(&key(task)).map(|held| held.activity);
         inner.outgoing.cancelled.push(token);
         activity
     }
@@ -187,7 +226,7 @@ impl Session {
         inner.outgoing.refused.extend(refusal);
         inner.settled.insert(number);
         loop {
-            let next = inner.confirmed + 1;
+            let next = inner.confirmed.saturating_add(1);
             if !inner.settled.remove(&next) {
                 break;
             }
@@ -196,16 +235,31 @@ impl Session {
         inner.outgoing.confirmed = inner.confirmed;
     }
 
-    /// Every task that the worker is thought to hold.
-    pub(crate) fn held(&self) -> Vec<TaskRef> {
-        self.lock().held.values().map(|(task, _)| *task).collect()
+    /// The worker has every push up to this one.
+    pub(crate) fn received(&self, number: u64) {
+        let mut inner = self.lock();
+        inner.received = inner.received.max(number);
+    }
+
+    /// Takes everything out of the worker's hands: what it had, and what it never got.
+    pub(crate) fn abandon(&self) -> (Vec<TaskRef>, Vec<TaskRef>) {
+        let mut inner = self.lock();
+        let received = inner.received;
+        let held = std::mem::take(&mut inner.held).into_values();
+        let (had, never): (Vec<Held>, Vec<Held>) = held.partition(|held| held.push <= received);
+        let tasks = |held: Vec<Held>| held.into_iter().map(|held| held.task).collect();
+        (tasks(had), tasks(never))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Tasks held per activity index.
     pub(crate) fn held_by_activity(&self) -> BTreeMap<u32, u32> {
         let mut counts = BTreeMap::new();
-        for (_, activity) in self.lock().held.values() {
-            *counts.entry(*activity).or_insert(0) += 1;
+        for held in self.lock().held.values() {
+            *counts.entry(held.activity).or_insert(0) += 1;
         }
         counts
     }
@@ -218,23 +272,40 @@ impl Session {
     /// The next message for this connection; `None` when another connection has taken over or the session ended.
     pub(crate) async fn next_message(&self, connection: u64) -> Option<CoordinatorMessage> {
         loop {
-            if !self.is_current(connection) || !self.is_open() {
-                return None;
-            }
             let woken = self.wake.notified();
-            if let Some(message) = self.take_outgoing() {
-                return Some(message);
+            match self.take_outgoing(connection)? {
+                message if message == CoordinatorMessage::default() => woken.await,
+                message => return Some(message),
             }
-            woken.await;
         }
     }
 
-    fn take_outgoing(&self) -> Option<CoordinatorMessage> {
+    /// What is to be said, about [`MESSAGE_BYTES`] of it. `None` for a connection that is over: what comes after it
+    /// belongs to the next one.
+    fn take_outgoing(&self, connection: u64) -> Option<CoordinatorMessage> {
         let mut inner = self.lock();
-        if inner.outgoing == CoordinatorMessage::default() {
+        if !self.is_current(connection) || !self.is_open() {
             return None;
         }
-        Some(std::mem::take(&mut inner.outgoing))
+        let mut bytes = 0;
+        let fits = |push: &&Push| {
+            bytes += push.input.len();
+            bytes <= MESSAGE_BYTES
+        };
+        let count = inner.outgoing.pushes.iter().take_while(fits).count().max(1);
+        let rest = if count < inner.outgoing.pushes.len() {
+            inner.outgoing.pushes.split_off(count)
+        } else {
+            Vec::new()
+        };
+        if !rest.is_empty() {
+            self.wake.notify_one();
+        }
+        let later = CoordinatorMessage {
+            pushes: rest,
+            ..CoordinatorMessage::default()
+        };
+        Some(std::mem::replace(&mut inner.outgoing, later))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

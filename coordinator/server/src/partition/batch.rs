@@ -11,7 +11,7 @@ use stepfleet_engine::{ExecutionId, PartitionId, TaskRef};
 use stepfleet_proto::v1::{Push, RefusedResult};
 use stepfleet_store::log::CHUNK_BYTES_TARGET;
 use stepfleet_store::{Append, BatchId, Epoch, Row, Seq, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::message::TaskReply;
 use crate::fleet::Session;
@@ -72,6 +72,20 @@ impl Partition {
     }
 }
 
+/// What waits for the state writer, in order.
+#[derive(Debug)]
+pub(crate) enum Outbound {
+    Rows {
+        rows: Vec<Row>,
+        written: (ExecutionId, u64),
+    },
+    /// Sent when the writer has taken everything before it: a checkpoint covers no row that could still be lost.
+    Covered {
+        covered: Vec<(PartitionId, Seq)>,
+        answer: oneshot::Sender<Vec<(PartitionId, Seq)>>,
+    },
+}
+
 /// What leaves the host once its batch is durable.
 pub(crate) enum Effect {
     Task {
@@ -96,6 +110,10 @@ pub(crate) enum Effect {
         rows: Vec<Row>,
         written: (ExecutionId, u64),
     },
+    Covered {
+        covered: Vec<(PartitionId, Seq)>,
+        answer: oneshot::Sender<Vec<(PartitionId, Seq)>>,
+    },
     Notify(Arc<Notify>),
     /// Anything rare: an answer bound to its value.
     Run(Box<dyn FnOnce() + Send>),
@@ -108,6 +126,7 @@ impl fmt::Debug for Effect {
             Self::Push { .. } => "Push",
             Self::Cancel { .. } => "Cancel",
             Self::Rows { .. } => "Rows",
+            Self::Covered { .. } => "Covered",
             Self::Notify(_) => "Notify",
             Self::Run(_) => "Run",
         })
@@ -141,6 +160,8 @@ pub(crate) struct Batch {
     pub committed: u64,
     pub effects: Vec<Effect>,
     pub changed: bool,
+    /// Bytes of its records.
+    pub bytes: usize,
     next_id: u128,
 }
 
@@ -152,6 +173,7 @@ impl Batch {
             committed: 0,
             effects: Vec::new(),
             changed: false,
+            bytes: 0,
             next_id: seed,
         }
     }
@@ -168,6 +190,7 @@ impl Batch {
         let number = self.number;
         self.number += 1;
         self.changed = false;
+        self.bytes = 0;
         (number, appends, std::mem::take(&mut self.effects))
     }
 }

@@ -1,27 +1,35 @@
 //! What a host works with besides its executions: its partitions, the open batch, timers and indexes. `step` is the
 //! one way in which an execution changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use stepfleet_asl::{Payload, Program};
 use stepfleet_engine::event::Failure;
-use stepfleet_engine::execution::{Execution, Phase, Status, Work};
+use stepfleet_engine::execution::{Execution, Header, Phase, Status, Work};
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
-    Rejection, TaskRef, Timestamp, decide, next_deadline,
+    Rejection, TaskRef, Timestamp, decide, next_deadline, start,
 };
+use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
 
 use super::HostHandle;
-use super::batch::{Batch, Effect, Partition};
+use super::batch::{Batch, Effect, Outbound, Partition};
 use super::message::{LiveItem, Message, TaskReport};
 use super::resident::{MachineNumber, Machines, Resident, callback_since};
 use super::rows;
 use crate::matching::{Offer, Slot};
+use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
+
+/// Payload bytes of one decision; with room for its events they fit a chunk.
+pub(crate) const RECORD_PAYLOAD_BYTES_MAX: usize = CHUNK_BYTES_MAX - 512 * 1024;
+/// Bytes of history that a live execution holds before they become a block.
+const TAIL_BYTES_MAX: usize = 1024 * 1024;
 
 /// A host's tools.
 #[derive(Debug)]
@@ -41,10 +49,12 @@ pub(crate) struct Desk {
     pub closing: BTreeSet<(MachineNumber, Timestamp, ExecutionId)>,
     /// Bytes of resident executions, about.
     pub resident_bytes: usize,
+    /// Executions in memory.
+    pub residents: u64,
     /// Where the last look for quiet executions ended.
     pub evict_cursor: Option<(MachineNumber, Timestamp, ExecutionId)>,
     time: Timestamp,
-    pub(super) rows: Vec<(Vec<Row>, (ExecutionId, u64))>,
+    pub(super) rows: VecDeque<Outbound>,
 }
 
 /// Why a step did not happen.
@@ -72,9 +82,10 @@ impl Desk {
             machines: Machines::default(),
             closing: BTreeSet::new(),
             resident_bytes: 0,
+            residents: 0,
             evict_cursor: None,
             time,
-            rows: Vec::new(),
+            rows: VecDeque::new(),
         }
     }
 
@@ -98,6 +109,10 @@ impl Desk {
 
     /// Takes a decision over: events are recorded, commands carried out or queued.
     pub(crate) fn adopt(&mut self, resident: &mut Resident, decision: Decision) {
+        if new_payload_bytes(&decision, resident.execution.last_payload) > RECORD_PAYLOAD_BYTES_MAX
+        {
+            return self.too_large(resident);
+        }
         let before = std::mem::replace(&mut resident.execution, decision.execution);
         let mut events = decision.events;
         let mut goes_on = false;
@@ -123,10 +138,54 @@ impl Desk {
             self.record(resident, Before::of(&before), &events);
         }
         self.reindex(resident, before.status);
+        if resident.tail.records.len() > TAIL_BYTES_MAX && resident.execution.is_running() {
+            let rows = rows::live(resident);
+            self.write_rows(resident, rows);
+        }
         if goes_on {
             self.host
                 .send_later(Message::Task(TaskReport::continuation(&resident.execution)));
         }
+    }
+
+    /// A decision that no chunk could take is not taken; its execution ends instead of the process.
+    fn too_large(&mut self, resident: &mut Resident) {
+        let cause =
+            format!("One transition would record more than {RECORD_PAYLOAD_BYTES_MAX} bytes.");
+        let failure = stop_failure(Some("States.DataLimitExceeded".to_owned()), Some(cause));
+        if let Ok(decision) = self.decide(resident, Input::Stop(failure)) {
+            self.adopt(resident, decision);
+        }
+    }
+
+    /// The decision that begins an execution, unless its state machine was deleted since it was looked up.
+    pub(crate) fn first_decision(
+        &self,
+        program: &Program,
+        header: &Arc<Header>,
+        input: Payload,
+    ) -> Result<Decision, ApiError> {
+        let machine = self
+            .shared
+            .catalog
+            .machine(&header.namespace, &header.machine_name);
+        if machine.is_none_or(|machine| machine.record.deleting) {
+            let message = format!("State Machine is being deleted: '{}'", header.machine_arn);
+            return Err(ApiError::new(ErrorCode::StateMachineDeleting, message));
+        }
+        let env = self.env();
+        let attempt = AssertUnwindSafe(|| start(program, header.clone(), input, &env));
+        let Ok(decision) = catch_unwind(attempt) else {
+            self.shared.metrics.quarantined();
+            return Err(super::handle::broken());
+        };
+        if new_payload_bytes(&decision, PayloadId(0)) > RECORD_PAYLOAD_BYTES_MAX {
+            let message = format!(
+                "the first transitions would record more than {RECORD_PAYLOAD_BYTES_MAX} bytes"
+            );
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        Ok(decision)
     }
 
     fn decide(&self, resident: &mut Resident, input: Input) -> Result<Decision, StepError> {
@@ -284,10 +343,10 @@ impl Desk {
             &resident.execution,
         );
         resident.changed_in = self.batch.number;
-        resident.changes += 1;
         resident.touched_at = at;
         self.account(resident);
         self.batch.changed = true;
+        self.batch.bytes += bytes;
         self.shared
             .counters
             .log_bytes
@@ -333,12 +392,14 @@ impl Desk {
     /// Counts an execution's memory anew.
     pub(crate) fn account(&mut self, resident: &mut Resident) {
         let bytes = resident.bytes();
+        self.residents += u64::from(resident.accounted == 0);
         self.resident_bytes = self.resident_bytes - resident.accounted + bytes;
         resident.accounted = bytes;
     }
 
     /// An execution leaves memory.
     pub(crate) fn forget(&mut self, resident: &mut Resident) {
+        self.residents -= u64::from(resident.accounted > 0);
         self.resident_bytes -= resident.accounted;
         resident.accounted = 0;
         if let Some(closed_at) = resident.execution.closed_at {
@@ -418,7 +479,7 @@ impl Desk {
     pub(crate) fn write_rows(&mut self, resident: &Resident, rows: Vec<Row>) {
         self.batch.effects.push(Effect::Rows {
             rows,
-            written: (resident.id(), resident.changes),
+            written: (resident.id(), resident.changes()),
         });
     }
 
@@ -426,6 +487,19 @@ impl Desk {
         let partition = &mut self.partitions[usize::from(partition.0 - self.first)];
         partition.committed = partition.committed.max(seq);
     }
+}
+
+/// Bytes of the payloads that a decision records.
+pub(crate) fn new_payload_bytes(decision: &Decision, floor: PayloadId) -> usize {
+    let mut last = floor;
+    let mut bytes = 0;
+    for data in decision.events.iter().filter_map(|event| event.body.data()) {
+        if data.id > last {
+            last = data.id;
+            bytes += data.payload.len();
+        }
+    }
+    bytes
 }
 
 /// Where an execution stood before a decision.
@@ -457,7 +531,7 @@ pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
     }
 }
 
-fn activity_input(execution: &Execution, entry: EventId) -> Option<(stepfleet_asl::Payload, u32)> {
+fn activity_input(execution: &Execution, entry: EventId) -> Option<(Payload, u32)> {
     execution
         .frames
         .iter()

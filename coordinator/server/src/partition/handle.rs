@@ -6,7 +6,7 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
-    Timestamp, heartbeat, start,
+    Timestamp, heartbeat,
 };
 
 use super::batch::Effect;
@@ -102,8 +102,11 @@ impl Host {
             ..
         } = request;
         let id = header.id;
+        let decision = match self.desk.first_decision(&program, &header, input) {
+            Ok(decision) => decision,
+            Err(error) => return drop(answer.send(Err(error))),
+        };
         let machine = self.desk.machines.number(&header.machine_arn);
-        let decision = start(&program, header.clone(), input, &self.desk.env());
         let started_at = decision.execution.started_at;
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
@@ -344,7 +347,7 @@ pub(crate) fn task_error(rejection: Rejection) -> ApiError {
     }
 }
 
-fn broken() -> ApiError {
+pub(super) fn broken() -> ApiError {
     ApiError::new(
         ErrorCode::InternalServerError,
         "this execution was set aside because a broken invariant was found in it; the coordinator's log has the details",

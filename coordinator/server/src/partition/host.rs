@@ -20,6 +20,8 @@ use super::resident::Slot;
 
 /// Messages taken from one mailbox before the batch is looked at again.
 const DRAIN_MAX: usize = 256;
+/// Bytes of an open batch at which nothing more is decided until it leaves.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Pause before an append that could not be written is sent again.
 const RETRY_MS: u64 = 100;
 /// How long storage may be unavailable (not: full) before the process gives up.
@@ -70,6 +72,8 @@ impl Host {
         while !shutdown.is_cancelled() {
             let wake = self.next_wake();
             let starts = self.admits_starts();
+            // A batch that cannot leave is not made larger: messages and timers wait for the disk.
+            let open = self.desk.batch.bytes < BATCH_BYTES_MAX;
             let mailbox = &mut self.mailbox;
             tokio::select! {
                 biased;
@@ -77,13 +81,13 @@ impl Host {
                     self.desk.turn();
                     self.appended(results);
                 }
-                count = take(mailbox, &mut inbox, starts) => {
+                count = take(mailbox, &mut inbox, starts), if open => {
                     // Every handle is gone: only shutdown is left to wait for.
                     if count == 0 {
                         shutdown.cancelled().await;
                     }
                 }
-                () = sleep_until(wake) => {}
+                () = sleep_until(wake), if open => {}
                 () = shutdown.cancelled() => {}
             }
             for message in inbox.drain(..) {
@@ -94,7 +98,9 @@ impl Host {
                 self.handle(message);
             }
             self.desk.turn();
-            self.tick();
+            if open {
+                self.tick();
+            }
             self.maintain();
             self.flush();
         }
@@ -178,9 +184,14 @@ impl Host {
     fn append_failed(&mut self, error: StoreError, mut done: InFlight) {
         let waited_s = done.begun.elapsed().as_secs();
         let full = matches!(error, StoreError::Full(_));
+        if full {
+            // A full disk may last; only what is unavailable for other reasons counts.
+            done.begun = Instant::now();
+        }
         if !error.is_retryable() || (!full && waited_s > UNAVAILABLE_S_MAX) {
             self.desk
                 .shared
+                .fatal
                 .fail(format!("the log cannot be written: {error}"));
         }
         self.desk.shared.pressure.storage_failed(&error);
@@ -192,18 +203,21 @@ impl Host {
     /// Makes what was accepted durable and lets its answers go.
     async fn finish(mut self) {
         for _ in 0..2 {
+            if self.resend_at.is_some() {
+                break;
+            }
             self.flush();
             let Some(in_flight) = &mut self.in_flight else {
                 continue;
             };
             let results = (&mut in_flight.future).await;
             self.appended(Some(results));
-            if self.resend_at.is_some() {
-                tracing::warn!(
-                    "storage refuses writes at shutdown; unacknowledged changes are dropped"
-                );
-                return;
-            }
+        }
+        if self.resend_at.is_some() {
+            tracing::warn!(
+                "storage refuses writes at shutdown; unacknowledged changes are dropped"
+            );
+            return;
         }
         self.desk.flush_rows().await;
     }

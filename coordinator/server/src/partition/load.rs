@@ -3,25 +3,30 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{ExecutionId, PartitionId, Timestamp};
 use stepfleet_store::Seq;
 use tokio::sync::oneshot;
 
+use super::HostHandle;
 use super::batch::Effect;
 use super::desk::Desk;
 use super::handle::{existing, task_error};
 use super::host::Host;
-use super::message::{Loaded, Message, ReadRequest, Snapshot, TaskReport};
-use super::resident::{Resident, Slot as Place};
+use super::message::{Loaded, Message, ReadRequest, Snapshot};
+use super::resident::{Resident, Slot as Place, Stub};
 use super::rows;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::shared::Shared;
 
 /// Executions looked at for eviction in one turn.
 const EVICT_LOOK_MAX: usize = 2000;
 /// Time without a change after which an execution counts as quiet, while memory is not twice over its budget.
 const QUIET_MS: i64 = 2_000;
+/// Pause before a store that could not answer is asked again.
+const LOAD_PAUSE: Duration = Duration::from_millis(500);
 /// An execution that wakes sooner than this stays.
 const WAKES_SOON_MS: i64 = 10_000;
 
@@ -46,14 +51,7 @@ impl Host {
             None => None,
         };
         self.slots.insert(id, Place::Loading { stub, waiting });
-        let (shared, host) = (self.desk.shared.clone(), self.desk.host.clone());
-        crate::task::blocking("load execution", move || {
-            let result = rows::load(&shared, id);
-            host.send_blocking(Message::Loaded {
-                execution: id,
-                result,
-            });
-        });
+        read_for_host(self.desk.shared.clone(), self.desk.host.clone(), id);
     }
 
     pub(super) fn loaded(
@@ -66,15 +64,8 @@ impl Host {
         };
         let loaded = match result {
             Ok(Some(loaded)) => loaded,
-            Ok(None) => return waiting.into_iter().for_each(|message| self.absent(message)),
-            Err(error) => {
-                if let Some(stub) = stub {
-                    self.slots.insert(id, Place::Evicted(stub));
-                }
-                return waiting
-                    .into_iter()
-                    .for_each(|message| refuse(message, &error));
-            }
+            Ok(None) => return self.none_stored(id, waiting),
+            Err(error) => return self.load_failed(id, stub, waiting, &error),
         };
         let Loaded { execution, program } = *loaded;
         let Some(program) = program.filter(|_| execution.status == Status::Running) else {
@@ -85,6 +76,7 @@ impl Host {
         let machine = self.desk.machines.number(&execution.header.machine_arn);
         let mut resident = Box::new(Resident::new(execution, program, machine));
         resident.has_rows = true;
+        resident.written = resident.changes();
         resident.touched_at = self.desk.now();
         if let Some(stub) = stub {
             // Its timer may have fired already: it is set anew.
@@ -95,6 +87,44 @@ impl Host {
         self.desk.account(&mut resident);
         self.slots.insert(id, Place::Resident(resident));
         waiting.into_iter().for_each(|message| self.handle(message));
+    }
+
+    /// A store that cannot answer now is asked again; timers and tasks of the execution wait with it. What can never be
+    /// read is refused, and stays where it is for an operator.
+    fn load_failed(
+        &mut self,
+        id: ExecutionId,
+        stub: Option<Stub>,
+        waiting: Vec<Message>,
+        error: &ApiError,
+    ) {
+        if error.code == ErrorCode::ServiceUnavailable {
+            self.slots.insert(id, Place::Loading { stub, waiting });
+            let (shared, host) = (self.desk.shared.clone(), self.desk.host.clone());
+            crate::task::spawn("load execution again", async move {
+                tokio::time::sleep(LOAD_PAUSE).await;
+                read_for_host(shared, host, id);
+            });
+            return;
+        }
+        tracing::error!(execution.id = %id, %error, "an execution cannot be read");
+        if let Some(stub) = stub {
+            self.slots.insert(id, Place::Evicted(stub));
+        }
+        for message in waiting {
+            self.refuse(message, error);
+        }
+    }
+
+    /// The first start that waited begins the execution; what waited behind it finds it begun.
+    fn none_stored(&mut self, id: ExecutionId, waiting: Vec<Message>) {
+        for message in waiting {
+            if self.slots.contains_key(&id) {
+                self.handle(message);
+            } else {
+                self.absent(message);
+            }
+        }
     }
 
     /// There is no such execution.
@@ -117,7 +147,7 @@ impl Host {
             | Message::Claim { .. }
             | Message::Loaded { .. }
             | Message::Written(_)
-            | Message::Checkpoint { .. }) => refuse(other, &missing()),
+            | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
     }
 
@@ -150,7 +180,7 @@ impl Host {
             | Message::Claim { .. }
             | Message::Loaded { .. }
             | Message::Written(_)
-            | Message::Checkpoint { .. }) => refuse(other, &missing()),
+            | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
     }
 
@@ -163,7 +193,7 @@ impl Host {
             resident.written = resident.written.max(changes);
             resident.has_rows = true;
             resident.flushing.retain(|(shown, _)| *shown > changes);
-            if resident.written < resident.changes {
+            if resident.written < resident.changes() {
                 continue;
             }
             if resident.execution.status != Status::Running {
@@ -226,14 +256,16 @@ impl Host {
         let ids: Vec<ExecutionId> = self.desk.running.iter().map(|(_, _, id)| *id).collect();
         for id in ids {
             if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
-                && resident.changes > resident.written
+                && resident.changes() > resident.written
             {
                 let rows = rows::live(resident);
                 self.desk.write_rows(resident, rows);
             }
         }
-        let done = move || drop(answer.send(covered));
-        self.desk.batch.effects.push(Effect::Run(Box::new(done)));
+        self.desk
+            .batch
+            .effects
+            .push(Effect::Covered { covered, answer });
     }
 
     pub(super) fn read(&mut self, request: ReadRequest) {
@@ -265,7 +297,11 @@ impl Host {
                 machine_arn,
                 answer,
             } => {
-                let _gone = answer.send(self.count(machine_arn.as_deref()));
+                let counts = self.count(machine_arn.as_deref());
+                let open = self.desk.batch.number;
+                self.run_after(open, move || {
+                    let _gone = answer.send(counts);
+                });
             }
         }
     }
@@ -295,9 +331,19 @@ impl Host {
                 self.desk.running.range(low..=high).count()
             }),
         };
-        let resident = self.slots.len();
-        (live as u64, resident as u64)
+        (live as u64, self.desk.residents)
     }
+}
+
+/// Reads an execution on the pool for blocking calls; its host hears the result.
+fn read_for_host(shared: Arc<Shared>, host: HostHandle, id: ExecutionId) {
+    crate::task::blocking("load execution", move || {
+        let result = rows::load(&shared, id);
+        host.send_blocking(Message::Loaded {
+            execution: id,
+            result,
+        });
+    });
 }
 
 fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
@@ -316,29 +362,32 @@ fn missing() -> ApiError {
     ApiError::new(ErrorCode::ExecutionDoesNotExist, "Execution Does Not Exist")
 }
 
-/// Answers a message that cannot be carried out, whoever waits for it.
-fn refuse(message: Message, error: &ApiError) {
-    match message {
-        Message::Start(start) => drop(start.answer.send(Err(error.clone()))),
-        Message::Task(TaskReport {
-            reply: super::message::TaskReply::Unary(answer),
-            ..
-        }) => {
-            drop(answer.send(Err(error.clone())));
+impl Host {
+    /// Answers a message that cannot be carried out, whoever waits for it.
+    fn refuse(&mut self, message: Message, error: &ApiError) {
+        match message {
+            Message::Start(start) => drop(start.answer.send(Err(error.clone()))),
+            Message::Task(report) => {
+                let (reply, task, result) = (report.reply, report.task, Err(error.clone()));
+                self.desk.batch.effects.push(Effect::Task {
+                    reply,
+                    task,
+                    result,
+                });
+            }
+            Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Stop { answer, .. } => {
+                if let Some(answer) = answer {
+                    let _gone = answer.send(Err(error.clone()));
+                }
+            }
+            Message::Tasks(_)
+            | Message::StopMachine { .. }
+            | Message::Read(_)
+            | Message::Claim { .. }
+            | Message::Loaded { .. }
+            | Message::Written(_)
+            | Message::Checkpoint { .. } => {}
         }
-        Message::Stop {
-            answer: Some(answer),
-            ..
-        } => drop(answer.send(Err(error.clone()))),
-        Message::Task(_)
-        | Message::Tasks(_)
-        | Message::Slot { .. }
-        | Message::Stop { .. }
-        | Message::StopMachine { .. }
-        | Message::Read(_)
-        | Message::Claim { .. }
-        | Message::Loaded { .. }
-        | Message::Written(_)
-        | Message::Checkpoint { .. } => {}
     }
 }

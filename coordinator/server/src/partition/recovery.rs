@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures::future::join_all;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding, restart_heartbeats,
+    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding,
+    restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
+use stepfleet_store::records::history;
 use stepfleet_store::records::live::{self, Live};
 use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 use stepfleet_store::state::Order;
-use stepfleet_store::{Seq, StoreError, Table};
+use stepfleet_store::{Row, Seq, StoreError, Table};
 
 use super::batch::Partition;
 use super::desk::{Desk, task_ref};
@@ -59,9 +61,16 @@ pub(crate) async fn recover(
         hosts.push(Host::new(desk, mailbox));
     }
     let mut offers = stubs(shared, &mut hosts)?;
+    let mut queued = Vec::new();
     for host in &mut hosts {
         replay(shared, host, covered).await?;
-        settle(host, &mut offers);
+        settle(host, &mut offers, &mut queued);
+    }
+    // Older tasks come first, whatever host they are of.
+    queued.sort_by_key(|(_, offer)| (offer.scheduled_at, offer.execution));
+    for (activity, offer) in queued {
+        let unused = shared.matching.queue(&activity).reserve_or_enqueue(offer);
+        debug_assert!(unused.is_none(), "nobody is connected during recovery");
     }
     Ok(hosts)
 }
@@ -184,6 +193,7 @@ fn bring_in(
     let machine = host.desk.machines.number(&header.machine_arn);
     let mut resident = Resident::new(execution, revision.program.clone(), machine);
     resident.has_rows = has_rows;
+    resident.written = if has_rows { resident.changes() } else { 0 };
     resident.touched_at = host.desk.now();
     Ok(resident)
 }
@@ -246,6 +256,16 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     if resident.execution.last_seq.0 >= last_seq {
         return Ok(());
     }
+    let expected = resident.execution.last_seq.0 + 1;
+    ensure!(
+        header.first_seq.0 == expected,
+        "execution {} goes on at event {} where {expected} must follow: records between are missing",
+        header.execution,
+        header.first_seq.0
+    );
+    if resident.has_rows && resident.tail.header.count == 0 {
+        forget_later_blocks(shared, &resident.execution)?;
+    }
     let before = (
         resident.execution.last_event,
         resident.execution.last_payload,
@@ -262,18 +282,38 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     resident
         .tail
         .append(&record.raw, before, &resident.execution);
-    resident.changes += 1;
+    Ok(())
+}
+
+/// Blocks of history that are newer than the snapshot would overlap with those that the replayed records become.
+fn forget_later_blocks(shared: &Shared, execution: &Execution) -> anyhow::Result<()> {
+    let id = execution.header.id;
+    let from = history::key(id, EventId(execution.last_event.0 + 1));
+    let (_, to) = history::range(id);
+    let later = shared
+        .store
+        .scan(Table::History, &from, &to, Order::Ascending, usize::MAX)?;
+    if !later.is_empty() {
+        let delete = |(key, _)| Row {
+            table: Table::History,
+            key,
+            value: None,
+        };
+        shared
+            .store
+            .write(later.into_iter().map(delete).collect())?;
+    }
     Ok(())
 }
 
 /// Timers, indexes, offers and rows of what recovery brought in.
-fn settle(host: &mut Host, offers: &mut Offers) {
+fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<(Arc<str>, Offer)>) {
     let mut ids: Vec<ExecutionId> = host.slots.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
         match host.slots.get_mut(&id) {
             Some(Slot::Resident(resident)) => {
-                settle_resident(&mut host.desk, &mut host.orphans, resident);
+                settle_resident(&mut host.desk, &mut host.orphans, resident, queued);
             }
             Some(Slot::Evicted(stub)) => {
                 let (stub, desk) = (stub.clone(), &mut host.desk);
@@ -281,9 +321,7 @@ fn settle(host: &mut Host, offers: &mut Offers) {
                 desk.enter((stub.machine, stub.started_at, id));
                 desk.callbacks
                     .extend(stub.callback_since.map(|since| (since, id)));
-                for (activity, offer) in offers.remove(&id).unwrap_or_default() {
-                    enqueue(&host.desk, &activity, offer);
-                }
+                queued.extend(offers.remove(&id).unwrap_or_default());
             }
             Some(Slot::Loading { .. }) | None => {}
         }
@@ -297,6 +335,7 @@ fn settle_resident(
     desk: &mut Desk,
     orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>,
     resident: &mut Resident,
+    queued: &mut Vec<(Arc<str>, Offer)>,
 ) {
     let id = resident.id();
     if resident.execution.status != Status::Running {
@@ -322,7 +361,7 @@ fn settle_resident(
                     attempt,
                     scheduled_at,
                 };
-                enqueue(desk, &activity, offer);
+                queued.push((activity, offer));
             }
             Command::Continue => {
                 desk.host
@@ -336,15 +375,6 @@ fn settle_resident(
         let task: TaskRef = task_ref(&resident.execution, attempt);
         orphans.entry(session).or_default().push(task);
     }
-}
-
-fn enqueue(desk: &Desk, activity: &str, offer: Offer) {
-    let unused = desk
-        .shared
-        .matching
-        .queue(activity)
-        .reserve_or_enqueue(offer);
-    debug_assert!(unused.is_none(), "nobody is connected during recovery");
 }
 
 /// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile. Blocks.

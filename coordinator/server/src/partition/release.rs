@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use stepfleet_engine::TaskRef;
 
-use super::batch::{Effect, push, refused};
+use super::batch::{Effect, Outbound, push, refused};
 use super::desk::Desk;
 use super::message::{Message, TaskReply, TaskReport};
 use crate::matching::{PolledTask, Slot};
-use crate::writer::Job;
+use crate::writer::Write;
 
 /// Rows that may wait for the writer before new starts are held back.
 const ROWS_WAITING_MAX: usize = 4096;
@@ -45,7 +45,11 @@ impl Desk {
                     Some(session)
                 }
                 Effect::Rows { rows, written } => {
-                    self.rows.push((rows, written));
+                    self.rows.push_back(Outbound::Rows { rows, written });
+                    None
+                }
+                Effect::Covered { covered, answer } => {
+                    self.rows.push_back(Outbound::Covered { covered, answer });
                     None
                 }
                 Effect::Notify(notify) => {
@@ -129,17 +133,23 @@ impl Desk {
 
     /// Rows wait here while the writer is busy.
     pub(crate) fn submit_rows(&mut self) {
-        let mut waiting = std::mem::take(&mut self.rows).into_iter();
-        while let Some((rows, written)) = waiting.next() {
-            let job = Job::Rows {
-                rows,
-                host: Some(self.host.clone()),
-                written: vec![written],
+        while let Some(next) = self.rows.pop_front() {
+            let (rows, written) = match next {
+                Outbound::Rows { rows, written } => (rows, written),
+                Outbound::Covered { covered, answer } => {
+                    let _gone = answer.send(covered);
+                    continue;
+                }
             };
-            if let Err(Job::Rows { rows, written, .. }) = self.shared.writer.try_submit(job) {
-                let written = written.into_iter().next().expect("one execution a job");
-                self.rows.push((rows, written));
-                self.rows.extend(waiting);
+            let (host, written) = (Some(self.host.clone()), vec![written]);
+            let write = Write::Rows {
+                rows,
+                host,
+                written,
+            };
+            if let Err(Write::Rows { rows, written, .. }) = self.shared.writer.try_submit(write) {
+                let written = written.into_iter().next().expect("one execution at a time");
+                self.rows.push_front(Outbound::Rows { rows, written });
                 return;
             }
         }
@@ -155,15 +165,15 @@ impl Desk {
 
     /// Gives all waiting rows to the writer.
     pub(crate) async fn flush_rows(&mut self) {
-        for (rows, written) in std::mem::take(&mut self.rows) {
-            self.shared
-                .writer
-                .submit(Job::Rows {
+        for next in std::mem::take(&mut self.rows) {
+            if let Outbound::Rows { rows, written } = next {
+                let write = Write::Rows {
                     rows,
                     host: None,
                     written: vec![written],
-                })
-                .await;
+                };
+                self.shared.writer.submit(write).await;
+            }
         }
     }
 }

@@ -52,8 +52,7 @@ pub(crate) struct Resident {
     pub callback_since: Option<Timestamp>,
     /// Batch of the host in which it last changed: answers about it wait for that append.
     pub changed_in: u64,
-    /// Changes so far, and how many of them the state store has.
-    pub changes: u64,
+    /// The last event that the state store has.
     pub written: u64,
     pub touched_at: Timestamp,
     /// Bytes that the host counts for it.
@@ -82,13 +81,17 @@ impl Resident {
             armed: None,
             callback_since: None,
             changed_in: 0,
-            changes: 0,
             written: 0,
             touched_at: Timestamp(0),
             accounted: 0,
             has_rows: false,
             quarantined: false,
         }
+    }
+
+    /// The last event: every change has one, and the number survives eviction and loading.
+    pub(crate) fn changes(&self) -> u64 {
+        self.execution.last_seq.0
     }
 
     pub(crate) fn id(&self) -> ExecutionId {

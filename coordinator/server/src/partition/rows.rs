@@ -72,7 +72,7 @@ fn take_block(resident: &mut Resident) -> Option<Row> {
     }
     let tail = std::mem::take(&mut resident.tail);
     let row = history::row(resident.id(), &tail.header, &tail.records);
-    resident.flushing.push((resident.changes, tail));
+    resident.flushing.push((resident.changes(), tail));
     Some(row)
 }
 
@@ -117,7 +117,9 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
         machine_arn: execution.header.machine_arn.clone(),
         started_at: execution.started_at,
         callback_since: resident.callback_since,
-        held_by_session: is_held_by_session(execution) || goes_on(execution),
+        held_by_session: is_held_by_session(execution)
+            || has_heartbeat(execution)
+            || goes_on(execution),
     };
     let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
     rows.extend(take_block(resident));

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
-use crate::fleet::session::Served;
+use crate::fleet::session::{Connected, Served};
 use crate::fleet::{Fleet, Session};
 use crate::matching::Slot;
 use crate::partition::Message;
@@ -27,8 +27,12 @@ use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
-/// Slots that one worker process may offer for one activity.
+/// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
+/// Slots offered before other tasks of the runtime get their turn.
+const SLOTS_AT_ONCE: u32 = 1024;
+/// How long a worker that left in order is waited for: it will not come back.
+const LEFT: Duration = Duration::from_secs(1);
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -59,13 +63,14 @@ impl FleetService for FleetFace {
             .hello
             .clone()
             .ok_or_else(|| Status::invalid_argument("the first message must carry `hello`"))?;
-        let (link, welcome) = self
+        let (link, welcome, inventory) = self
             .welcome(caller, hello)
-            .await
             .map_err(|error| status(&error))?;
-        link.receive(first).await;
         let (session, connection) = (link.session.clone(), link.connection);
-        crate::task::spawn("worker stream", link.serve(incoming, self.session_ttl));
+        // From here on a task serves the connection, whatever becomes of this call: a session is never left open with
+        // nobody to end it.
+        let serving = link.serve(first, inventory, incoming, self.session_ttl);
+        crate::task::spawn("worker stream", serving);
         let welcome = CoordinatorMessage {
             welcome: Some(welcome),
             ..CoordinatorMessage::default()
@@ -80,6 +85,13 @@ impl FleetService for FleetFace {
     }
 }
 
+/// What a worker says it holds, and what it was given.
+struct Inventory {
+    named: Vec<String>,
+    thought: Vec<TaskRef>,
+    resumed: bool,
+}
+
 /// One connection of a session.
 struct Link {
     service: Service,
@@ -88,7 +100,11 @@ struct Link {
 }
 
 impl FleetFace {
-    async fn welcome(&self, caller: Caller, hello: Hello) -> Result<(Link, Welcome), ApiError> {
+    fn welcome(
+        &self,
+        caller: Caller,
+        hello: Hello,
+    ) -> Result<(Link, Welcome, Inventory), ApiError> {
         let id = session_id(&hello.session_id)?;
         check_name(&hello.worker_name)?;
         let served = self.served(&caller, &hello)?;
@@ -97,24 +113,31 @@ impl FleetFace {
         let known = fleet.resume(id, &fresh);
         let resumed = known.is_some();
         let session = known.unwrap_or_else(|| Arc::new(fresh));
-        let thought_held = session.held();
-        let (connection, confirmed) = session.connect();
-        fleet.add(session.clone());
+        if !fleet.add(session.clone()) {
+            let message = "`session_id` is in use by another caller; draw one per worker process";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        let Connected {
+            connection,
+            confirmed,
+            held,
+        } = session.connect();
+        let activity_arns = session
+            .activities
+            .iter()
+            .map(|served| served.arn.to_string())
+            .collect();
+        tracing::info!(worker.name = %session.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
             session,
             connection,
         };
-        link.take_inventory(&hello.held, &thought_held, resumed)
-            .await?;
-        link.offer_slots();
-        let activity_arns = link
-            .session
-            .activities
-            .iter()
-            .map(|served| served.arn.to_string())
-            .collect();
-        tracing::info!(worker.name = %link.session.name, resumed, "worker connected");
+        let inventory = Inventory {
+            named: hello.held,
+            thought: held,
+            resumed,
+        };
         Ok((
             link,
             Welcome {
@@ -122,6 +145,7 @@ impl FleetFace {
                 activity_arns,
                 confirmed,
             },
+            inventory,
         ))
     }
 
@@ -135,6 +159,7 @@ impl FleetFace {
         }
         let shared = &self.service.shared;
         let mut served = Vec::with_capacity(hello.activities.len());
+        let mut slots = 0_u32;
         for wanted in &hello.activities {
             let arn = if wanted.activity.starts_with("arn:") {
                 check_activity_arn(caller, &wanted.activity)?;
@@ -146,14 +171,18 @@ impl FleetFace {
                 .catalog
                 .activity(&arn)
                 .ok_or_else(|| activity_missing(&arn))?;
-            if wanted.slots == 0 || wanted.slots > SLOTS_MAX {
+            slots = slots.saturating_add(wanted.slots);
+            if wanted.slots == 0 || slots > SLOTS_MAX {
                 let message = format!(
-                    "slots of activity '{}' must be 1 to {SLOTS_MAX}",
-                    wanted.activity
+                    "the slots of a worker must be 1 to {SLOTS_MAX} in all, and at least 1 for each activity"
                 );
                 return Err(ApiError::new(ErrorCode::ValidationException, message));
             }
             let arn = activity.record.arn.clone();
+            if served.iter().any(|other: &Served| other.arn == arn) {
+                let message = format!("activity '{}' is named twice", wanted.activity);
+                return Err(ApiError::new(ErrorCode::ValidationException, message));
+            }
             served.push(Served {
                 queue: shared.matching.queue(&arn),
                 arn,
@@ -181,15 +210,15 @@ fn session_id(text: &str) -> Result<SessionId, ApiError> {
 impl Link {
     /// What the worker says it holds against what it was given: what never arrived is offered again, what is over is
     /// cancelled.
-    async fn take_inventory(
-        &self,
-        held: &[String],
-        thought_held: &[TaskRef],
-        resumed: bool,
-    ) -> Result<(), ApiError> {
+    async fn take_inventory(&self, inventory: Inventory) -> Result<(), ApiError> {
+        let Inventory {
+            named,
+            thought,
+            resumed,
+        } = inventory;
         let open = |token: &String| self.service.shared.tokens.open(token);
-        let held: Vec<TaskRef> = held.iter().filter_map(open).collect();
-        for task in thought_held.iter().filter(|task| !held.contains(task)) {
+        let held: Vec<TaskRef> = named.iter().filter_map(open).collect();
+        for task in thought.iter().filter(|task| !held.contains(task)) {
             self.session.release(task);
             self.service
                 .shared
@@ -198,7 +227,7 @@ impl Link {
         }
         let unknown: Vec<TaskRef> = held
             .into_iter()
-            .filter(|task| !thought_held.contains(task))
+            .filter(|task| !thought.contains(task))
             .collect();
         if resumed && unknown.is_empty() {
             return Ok(());
@@ -249,25 +278,40 @@ impl Link {
     }
 
     /// The room that is left at the worker takes tasks from now on.
-    fn offer_slots(&self) {
+    async fn offer_slots(&self) {
         let held = self.session.held_by_activity();
         let fleet: &Fleet = &self.service.shared.fleet;
-        for (index, served) in (0_u32..).zip(&self.session.activities) {
+        for (activity, served) in (0_u32..).zip(&self.session.activities) {
             let free = served
                 .slots
-                .saturating_sub(held.get(&index).copied().unwrap_or(0));
-            for _ in 0..free {
-                let session = self.session.clone();
+                .saturating_sub(held.get(&activity).copied().unwrap_or(0));
+            for number in 0..free {
+                let (session, connection) = (self.session.clone(), self.connection);
                 fleet.slot_again(Slot::Session {
                     session,
-                    activity: index,
-                    connection: self.connection,
+                    activity,
+                    connection,
                 });
+                if number % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }
 
-    async fn serve(self, mut incoming: Streaming<WorkerMessage>, ttl: Duration) {
+    async fn serve(
+        self,
+        first: WorkerMessage,
+        inventory: Inventory,
+        mut incoming: Streaming<WorkerMessage>,
+        ttl: Duration,
+    ) {
+        // Results that ride on the first message are taken in before the inventory is claimed.
+        self.receive(first).await;
+        if let Err(error) = self.take_inventory(inventory).await {
+            tracing::warn!(worker.name = %self.session.name, %error, "the worker's inventory was not taken");
+        }
+        self.offer_slots().await;
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
@@ -275,7 +319,7 @@ impl Link {
             };
             match message {
                 Ok(Some(message)) if self.session.is_current(self.connection) => {
-                    self.receive(message).await
+                    self.receive(message).await;
                 }
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
@@ -283,15 +327,16 @@ impl Link {
         self.away(ttl).await;
     }
 
-    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts.
+    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
+    /// in order never received goes to others.
     async fn away(self, ttl: Duration) {
         if !self.session.disconnect(self.connection) {
             return;
         }
         self.session.wake();
         let shared = self.service.shared.clone();
-        let wait = if self.session.held().is_empty() {
-            Duration::from_secs(1)
+        let wait = if self.session.is_draining() {
+            LEFT.min(ttl)
         } else {
             ttl
         };
@@ -302,12 +347,23 @@ impl Link {
         if !shared.fleet.remove(&self.session, self.connection) {
             return;
         }
-        tracing::info!(worker.name = %self.session.name, "worker did not come back; its attempts end");
-        for task in self.session.held() {
-            self.session.release(&task);
+        let (had, never) = self.session.abandon();
+        let draining = self.session.is_draining();
+        let lost = if draining {
+            had
+        } else {
+            [had, never.clone()].concat()
+        };
+        if !lost.is_empty() {
+            let count = lost.len();
+            tracing::warn!(worker.name = %self.session.name, count, "a worker did not come back; its attempts end");
+        }
+        let again = if draining { never } else { Vec::new() };
+        let reports = lost.into_iter().map(TaskReport::lost);
+        for report in reports.chain(again.into_iter().map(TaskReport::undelivered)) {
             shared
                 .partitions()
-                .send_later(task.hash, Message::Task(TaskReport::lost(task)));
+                .send_later(report.task.hash, Message::Task(report));
         }
     }
 
@@ -316,6 +372,7 @@ impl Link {
         if message.draining {
             self.session.drain();
         }
+        self.session.received(message.received);
         let partitions = self.service.shared.partitions();
         let mut reports: Vec<Vec<TaskReport>> =
             partitions.hosts().iter().map(|_| Vec::new()).collect();
@@ -339,7 +396,12 @@ impl Link {
         }
         for token in message.returned {
             if let Some(task) = self.service.shared.tokens.open(&token) {
-                self.session.release(&task);
+                if let Some(activity) = self.session.release(&task) {
+                    self.service
+                        .shared
+                        .fleet
+                        .slot_is_free(&self.session, activity);
+                }
                 add(self.report(task, Outcome::Undelivered, TaskReply::None));
             }
         }
@@ -390,12 +452,10 @@ impl Link {
             }
         };
         if let Some(activity) = self.session.release(&task) {
-            let (session, connection) = (self.session.clone(), self.connection);
-            self.service.shared.fleet.slot_again(Slot::Session {
-                session,
-                activity,
-                connection,
-            });
+            self.service
+                .shared
+                .fleet
+                .slot_is_free(&self.session, activity);
         }
         Some(self.report(
             task,

@@ -36,6 +36,7 @@ fn shortened(message: &str) -> String {
 
 fn code_of(code: ErrorCode) -> Code {
     match code {
+        ErrorCode::AccessDeniedException => Code::PermissionDenied,
         ErrorCode::IncompleteSignature
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => Code::Unauthenticated,
@@ -78,7 +79,8 @@ mod tests {
     use super::*;
     use ErrorCode as E;
 
-    const TABLE: [(Code, &[E]); 10] = [
+    const TABLE: [(Code, &[E]); 11] = [
+        (Code::PermissionDenied, &[E::AccessDeniedException]),
         (
             Code::Unauthenticated,
             &[
@@ -149,7 +151,7 @@ mod tests {
     fn every_code_has_its_status() {
         assert_eq!(
             TABLE.iter().map(|(_, codes)| codes.len()).sum::<usize>(),
-            34
+            35
         );
         for (expect, code) in TABLE
             .iter()

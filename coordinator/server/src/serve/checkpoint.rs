@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::config::Checkpoint;
 use crate::partition::Message;
 use crate::shared::Shared;
-use crate::writer::Job;
+use crate::writer::Write;
 
 /// How often the log's growth is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub(super) async fn run(shared: &Arc<Shared>) -> anyhow::Result<()> {
     let (answer, receiver) = oneshot::channel();
     shared
         .writer
-        .submit(Job::Checkpoint {
+        .submit(Write::Checkpoint {
             covered: covered.clone(),
             answer,
         })

@@ -1,7 +1,7 @@
 //! Opening the data: folder, log, state store, control records, recovery; and the reverse at the end.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use stepfleet_engine::limits::Limits;
@@ -19,8 +19,9 @@ use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::control::{ControlStore as _, LocalControl, SYSTEM_PARTITION};
+use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
+use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
@@ -66,18 +67,23 @@ impl Running {
 /// Opens the data and starts the hosts.
 pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Running> {
     let entropy = Entropy::default();
+    let fatal = Fatal::default();
     let (settings, cluster) = (config.clone(), entropy.next_u128());
     let storage =
         crate::task::blocking("open storage", move || storage(&settings, cluster)).await??;
     let covered = storage.store.last_checkpoint().context("the state store")?;
-    let (writer, _thread) =
-        writer::start(storage.store.clone()).context("cannot start the state writer")?;
+    let (writer, _thread) = writer::start(storage.store.clone(), fatal.clone())
+        .context("cannot start the state writer")?;
     let system = covered
         .iter()
         .find(|(partition, _)| *partition == SYSTEM_PARTITION)
         .map_or(Seq(0), |(_, seq)| *seq);
     let (log, store) = (storage.log.clone(), storage.store.clone());
-    let control = LocalControl::open(log, store, writer.clone(), system, entropy.next_u128()).await;
+    let origin = Origin {
+        batch_seed: entropy.next_u128(),
+        fatal: fatal.clone(),
+    };
+    let control = LocalControl::open(log, store, writer.clone(), system, origin).await;
     let control = Arc::new(control.context("control records")?);
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
@@ -107,8 +113,8 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         cluster_id,
         host_budget_bytes: budget / host_count,
         pressure: Pressure::default(),
-        stop: CancellationToken::new(),
-        fatal: Mutex::default(),
+        stop: fatal.stop.clone(),
+        fatal: fatal.clone(),
         partitions: OnceLock::new(),
     });
     shared.fleet.attach(&shared);
@@ -116,13 +122,23 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let hosts = recovery::recover(&shared, host_count, &covered)
         .await
         .context("recovery")?;
-    let hosts = hosts
-        .into_iter()
-        .map(|host| crate::task::spawn("host", host.serve(hosts_stop.clone())))
-        .collect();
+    let mut tasks = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        let (fatal, ends) = (fatal.clone(), hosts_stop.clone());
+        let watched = Watched {
+            fatal,
+            name: "host of executions",
+            ends,
+        };
+        let stop = hosts_stop.clone();
+        tasks.push(crate::task::spawn("host", async move {
+            let _watched = watched;
+            host.serve(stop).await;
+        }));
+    }
     Ok(Running {
         shared,
-        hosts,
+        hosts: tasks,
         hosts_stop,
         _folder: storage.folder,
     })

@@ -7,7 +7,7 @@ use stepfleet_engine::Timestamp;
 
 use crate::partition::rows;
 use crate::shared::Shared;
-use crate::writer::Job;
+use crate::writer::Write;
 
 const DAY_MS: i64 = 86_400_000;
 /// Executions deleted in one go.
@@ -47,7 +47,7 @@ async fn sweep(shared: &Arc<Shared>, namespace: Arc<str>, name: Arc<str>, cutoff
         }
         shared
             .writer
-            .submit(Job::Rows {
+            .submit(Write::Rows {
                 rows,
                 host: None,
                 written: Vec::new(),
@@ -55,7 +55,7 @@ async fn sweep(shared: &Arc<Shared>, namespace: Arc<str>, name: Arc<str>, cutoff
             .await;
         // The next look must not find the same ones: rows are written in order, so a checkpointless flush is enough.
         let (answer, receiver) = tokio::sync::oneshot::channel();
-        shared.writer.submit(Job::Barrier { answer }).await;
+        shared.writer.submit(Write::Barrier { answer }).await;
         let _gone = receiver.await;
     }
 }

@@ -47,7 +47,10 @@ impl Service {
             encryption_configuration: encryption,
         };
         let created = item(&record);
-        match self.shared.catalog.put_activity(record).await {
+        match self
+            .change(move |shared| async move { shared.catalog.put_activity(record).await })
+            .await
+        {
             // Somebody created the same one in the same moment.
             Err(error) if error.code == ErrorCode::ConflictException => self
                 .shared
@@ -62,7 +65,12 @@ impl Service {
     pub(crate) async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
         check_activity_arn(caller, arn)?;
         match self.shared.catalog.activity(arn) {
-            Some(activity) => self.shared.catalog.remove_activity(&activity).await,
+            Some(activity) => {
+                self.change(
+                    move |shared| async move { shared.catalog.remove_activity(&activity).await },
+                )
+                .await
+            }
             None => Ok(()),
         }
     }

@@ -38,8 +38,15 @@ impl Service {
     /// A consistent copy of everything while the coordinator works. Checkpoints, and with them trimming, wait for it.
     pub(crate) async fn backup(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
     ) -> Result<mpsc::Receiver<Result<Bytes, ApiError>>, ApiError> {
+        if caller.namespace != self.operator {
+            let message = format!(
+                "a backup holds every account's data: only callers of account {} may take it",
+                self.operator
+            );
+            return Err(ApiError::new(ErrorCode::AccessDeniedException, message));
+        }
         let (sender, receiver) = mpsc::channel(PIECES_MAX);
         let shared = self.shared.clone();
         crate::task::spawn("backup", async move {

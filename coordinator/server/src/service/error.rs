@@ -4,6 +4,7 @@
 /// The exceptions of the AWS model that this release raises, and the wire-level ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorCode {
+    AccessDeniedException,
     ActivityAlreadyExists,
     ActivityDoesNotExist,
     ActivityLimitExceeded,
@@ -71,6 +72,7 @@ impl ErrorCode {
     /// The name on the wire (`__type`, gRPC `ErrorInfo.reason`).
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDeniedException => "AccessDeniedException",
             Self::ActivityAlreadyExists => "ActivityAlreadyExists",
             Self::ActivityDoesNotExist => "ActivityDoesNotExist",
             Self::ActivityLimitExceeded => "ActivityLimitExceeded",

@@ -1,6 +1,7 @@
 //! Lists over all partitions: one cursor (sort time, id) serves them all. Live executions come from the hosts, closed
 //! ones from the state store's index.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepfleet_engine::execution::{Execution, Phase, Status, TaskStage, Work};
@@ -29,24 +30,20 @@ impl Service {
         let arguments = format!("{}\0{:?}", request.machine_arn, request.status);
         let (limit, token) = page::open(&request.page, "executions", &arguments)?;
         let cursor = token.map(|token| read_cursor(&token)).transpose()?;
-        let mut items = Vec::new();
+        // Live ones first: what closes and is written in between is found among the closed ones then.
+        let arn = machine.record.arn.clone();
+        let mut items = self
+            .live_items(arn, cursor, limit + 1, request.status)
+            .await?;
         if request.status != Some(Status::Running) {
             items.extend(
                 self.closed_items(caller, name, request.status, cursor, limit + 1)
                     .await?,
             );
         }
-        let live = self
-            .live_items(
-                machine.record.arn.clone(),
-                cursor,
-                limit + 1,
-                request.status,
-            )
-            .await?;
-        items.extend(live);
+        let mut seen = BTreeSet::new();
+        items.retain(|((_, id), _)| seen.insert(*id));
         items.sort_by(|(left, _), (right, _)| right.cmp(left));
-        items.dedup_by(|(left, _), (right, _)| left.1 == right.1);
         let page = page::close(items, limit, "executions", &arguments, |(cursor, _)| {
             write_cursor(cursor)
         });

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stepfleet_asl::Program;
 use stepfleet_asl::definition;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
+use stepfleet_asl::program::{Kind, Task};
+use stepfleet_asl::resource::Resource;
 use stepfleet_engine::Timestamp;
 
 use super::api::{
@@ -45,7 +48,8 @@ impl Service {
                 message,
             ));
         }
-        let warnings = self.check_definition(&request.definition, request.machine_type)?;
+        let warnings =
+            self.check_definition(&caller.namespace, &request.definition, request.machine_type)?;
         let arn = self
             .shared
             .arns
@@ -88,10 +92,13 @@ impl Service {
             first_revision: number,
             tags: request.tags,
         };
-        self.shared
-            .catalog
-            .put_machine(machine, None, Some(revision))
-            .await?;
+        self.change(move |shared| async move {
+            shared
+                .catalog
+                .put_machine(machine, None, Some(revision))
+                .await
+        })
+        .await?;
         Ok(CreatedStateMachine {
             arn,
             created_at: now,
@@ -145,6 +152,7 @@ impl Service {
 
     fn check_definition(
         &self,
+        namespace: &str,
         text: &str,
         machine_type: MachineType,
     ) -> Result<Vec<Diagnostic>, ApiError> {
@@ -157,7 +165,10 @@ impl Service {
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
         match catalog::compile(text, machine_type, &self.shared.integrations) {
-            Ok(program) => Ok(program.warnings),
+            Ok(program) => {
+                check_activities(&program, namespace)?;
+                Ok(program.warnings)
+            }
             Err(diagnostics) => {
                 let message = definition::invalid_definition_message(&diagnostics);
                 Err(ApiError::new(ErrorCode::InvalidDefinition, message))
@@ -186,7 +197,9 @@ impl Service {
                 .catalog
                 .revision(&caller.namespace, name, machine.record.revision)?;
         let warnings = match &request.definition {
-            Some(definition) => self.check_definition(definition, MachineType::Standard)?,
+            Some(definition) => {
+                self.check_definition(&caller.namespace, definition, MachineType::Standard)?
+            }
             None => Vec::new(),
         };
         let now = self.shared.clock.now();
@@ -209,10 +222,13 @@ impl Service {
             revision: number,
             ..machine.record.clone()
         };
-        self.shared
-            .catalog
-            .put_machine(record, Some(machine.version), Some(next))
-            .await?;
+        self.change(move |shared| async move {
+            shared
+                .catalog
+                .put_machine(record, Some(machine.version), Some(next))
+                .await
+        })
+        .await?;
         Ok(UpdatedStateMachine {
             updated_at: now,
             revision_id: id,
@@ -236,10 +252,13 @@ impl Service {
                 deleting: true,
                 ..machine.record.clone()
             };
-            self.shared
-                .catalog
-                .put_machine(record, Some(machine.version), None)
-                .await?
+            self.change(move |shared| async move {
+                shared
+                    .catalog
+                    .put_machine(record, Some(machine.version), None)
+                    .await
+            })
+            .await?
         };
         if !self.try_finish_deletion(&machine).await? {
             crate::task::spawn(
@@ -253,22 +272,25 @@ impl Service {
     /// Stops what runs; removes the machine when nothing of it runs any more.
     async fn try_finish_deletion(
         &self,
-        machine: &Versioned<MachineRecord>,
+        machine: &Arc<Versioned<MachineRecord>>,
     ) -> Result<bool, ApiError> {
+        let record = &machine.record;
+        let known = self.shared.catalog.machine(&record.namespace, &record.name);
+        if known.is_none_or(|known| known.version != machine.version || !known.record.deleting) {
+            // Somebody else finished it; what has the name now is another machine.
+            return Ok(true);
+        }
         for host in self.shared.partitions().hosts() {
-            let machine_arn = machine.record.arn.clone();
+            let machine_arn = record.arn.clone();
             host.send(Message::StopMachine { machine_arn }).await?;
         }
-        // Starts that were admitted before the mark stand before this message in every mailbox.
-        if self
-            .count_running(Some(machine.record.arn.clone()))
-            .await?
-            .0
-            > 0
-        {
+        // The mark keeps new executions from beginning; the count is of what is durable.
+        if self.count_running(Some(record.arn.clone())).await?.0 > 0 {
             return Ok(false);
         }
-        self.shared.catalog.remove_machine(machine).await?;
+        let machine = machine.clone();
+        self.change(move |shared| async move { shared.catalog.remove_machine(&machine).await })
+            .await?;
         Ok(true)
     }
 
@@ -498,6 +520,26 @@ fn description(
             encryption_configuration: revision.encryption_configuration,
         },
     }
+}
+
+/// Activities belong to the account of the machine: the tasks of one tenant never reach the workers of another.
+fn check_activities(program: &Program, namespace: &str) -> Result<(), ApiError> {
+    for state in &program.states {
+        if let Kind::Task(Task {
+            resource: Resource::Activity { arn },
+            ..
+        }) = &state.kind
+            && arn.split(':').nth(4) != Some(namespace)
+        {
+            let message = format!(
+                "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided {arn} belongs to \
+                 another account. at {}/Resource'",
+                state.pointer
+            );
+            return Err(ApiError::new(ErrorCode::InvalidDefinition, message));
+        }
+    }
+    Ok(())
 }
 
 fn deleting(arn: &str) -> ApiError {

@@ -39,7 +39,7 @@ impl Service {
         Ok(receiver)
     }
 
-    async fn change(&self, place: Place) -> Result<Option<Arc<Notify>>, ApiError> {
+    async fn changes_of(&self, place: Place) -> Result<Option<Arc<Notify>>, ApiError> {
         self.read(place.hash, |answer| ReadRequest::Watch {
             execution: place.id,
             answer,
@@ -57,7 +57,7 @@ async fn follow(
     let mut last = after;
     loop {
         // Subscribed before reading, so that no change falls between.
-        let change = match service.change(place).await {
+        let change = match service.changes_of(place).await {
             Ok(change) => change,
             Err(error) => return drop(sender.send(Err(error)).await),
         };

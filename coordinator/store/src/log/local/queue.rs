@@ -81,7 +81,8 @@ impl Queue {
         if waiting.closed {
             return Err(closed());
         }
-        if waiting.bytes.saturating_add(bytes) > QUEUED_BYTES_MAX {
+        // One append of any size is taken when nothing waits: refusing it would refuse it for ever.
+        if waiting.bytes > 0 && waiting.bytes.saturating_add(bytes) > QUEUED_BYTES_MAX {
             return Err(StoreError::Unavailable(format!(
                 "{} bytes wait for the log already",
                 waiting.bytes

@@ -249,7 +249,7 @@ impl Writer {
                 error
             }
         };
-        let poison = StoreError::Unavailable(format!(
+        let poison = StoreError::Broken(format!(
             "the log refuses work until the process is restarted: {poison}"
         ));
         tracing::error!(error = %poison, "the log failed");

@@ -180,10 +180,7 @@ async fn a_failed_sync_poisons_the_log() {
     disk.sync_error.store(true, Ordering::SeqCst);
     disk.hold(false);
     for result in [first.await.remove(0), waiting.await.remove(0)] {
-        assert!(
-            matches!(result, Err(StoreError::Unavailable(_))),
-            "{result:?}"
-        );
+        assert!(matches!(result, Err(StoreError::Broken(_))), "{result:?}");
     }
     disk.sync_error.store(false, Ordering::SeqCst);
     let syncs = disk.syncs.load(Ordering::SeqCst);
@@ -215,10 +212,7 @@ async fn a_failed_write_poisons_the_log() {
     let epoch = acquire(&log, 1).await.epoch;
     *disk.write_error.lock().unwrap() = Some(io::ErrorKind::Other);
     let failed = append(&log, chunk(1, epoch, 1, 100)).await;
-    assert!(
-        matches!(failed, Err(StoreError::Unavailable(_))),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(StoreError::Broken(_))), "{failed:?}");
     *disk.write_error.lock().unwrap() = None;
     assert!(append(&log, chunk(1, epoch, 1, 100)).await.is_err());
 }
