@@ -11,7 +11,7 @@ pub mod v1 {
 pub mod record {
     /// First version of the record formats.
     pub mod v1 {
-            tonic::include_proto!("stepfleet.record.v1");
+        tonic::include_proto!("stepfleet.record.v1");
     }
 }
 
