@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use stepfleet_engine::PartitionId;
 use stepfleet_engine::limits::Limits;
 use stepfleet_store::folder::{DataFolder, Format};
 use stepfleet_store::log::local::{self, LocalLog};
@@ -26,10 +27,11 @@ use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::partition::host::Host;
 use crate::partition::recovery;
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
-use crate::writer;
+use crate::writer::{self, WriterHandle};
 
 /// Control key of the secret that seals task tokens.
 const TOKEN_KEY: &str = "key/task-token/1";
@@ -74,17 +76,11 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let covered = storage.store.last_checkpoint().context("the state store")?;
     let (writer, _thread) = writer::start(storage.store.clone(), fatal.clone())
         .context("cannot start the state writer")?;
-    let system = covered
-        .iter()
-        .find(|(partition, _)| *partition == SYSTEM_PARTITION)
-        .map_or(Seq(0), |(_, seq)| *seq);
-    let (log, store) = (storage.log.clone(), storage.store.clone());
     let origin = Origin {
         batch_seed: entropy.next_u128(),
         fatal: fatal.clone(),
     };
-    let control = LocalControl::open(log, store, writer.clone(), system, origin).await;
-    let control = Arc::new(control.context("control records")?);
+    let control = control(&storage, writer.clone(), &covered, origin).await?;
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
@@ -122,26 +118,44 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let hosts = recovery::recover(&shared, host_count, &covered)
         .await
         .context("recovery")?;
-    let mut tasks = Vec::with_capacity(hosts.len());
-    for host in hosts {
-        let (fatal, ends) = (fatal.clone(), hosts_stop.clone());
-        let watched = Watched {
-            fatal,
-            name: "host of executions",
-            ends,
-        };
-        let stop = hosts_stop.clone();
-        tasks.push(crate::task::spawn("host", async move {
-            let _watched = watched;
-            host.serve(stop).await;
-        }));
-    }
+    let hosts = hosts
+        .into_iter()
+        .map(|host| work(host, fatal.clone(), hosts_stop.clone()))
+        .collect();
     Ok(Running {
         shared,
-        hosts: tasks,
+        hosts,
         hosts_stop,
         _folder: storage.folder,
     })
+}
+
+/// Lets a host work; the process ends with it, should it end before it is told to.
+fn work(host: Host, fatal: Fatal, stop: CancellationToken) -> JoinHandle<()> {
+    let watched = Watched {
+        fatal,
+        name: "host of executions",
+        ends: stop.clone(),
+    };
+    crate::task::spawn("host", async move {
+        let _watched = watched;
+        host.serve(stop).await;
+    })
+}
+
+async fn control(
+    storage: &Storage,
+    writer: WriterHandle,
+    covered: &[(PartitionId, Seq)],
+    origin: Origin,
+) -> anyhow::Result<Arc<LocalControl>> {
+    let system = covered
+        .iter()
+        .find(|(partition, _)| *partition == SYSTEM_PARTITION)
+        .map_or(Seq(0), |(_, seq)| *seq);
+    let (log, store) = (storage.log.clone(), storage.store.clone());
+    let control = LocalControl::open(log, store, writer, system, origin).await;
+    Ok(Arc::new(control.context("control records")?))
 }
 
 fn storage(config: &Config, cluster: u128) -> anyhow::Result<Storage> {
