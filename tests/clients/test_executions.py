@@ -135,23 +135,13 @@ class Executions(Case):
         seen = self.ended(execution)
         self.assertEqual(json.loads(seen["output"]), [[1, "skipped", 3], "right"])
 
-    def test_executions_start_executions_and_wait_for_them(self):
-        child = self.machine(pass_state(Result={"from": "child"}))
-        parent = self.machine(task_state(
-            "arn:aws:states:::states:startExecution.sync:2",
-            Parameters={"StateMachineArn": child, "Input": {"a": 1}, "Name.$": "$.name"},
-            ResultSelector={"status.$": "$.Status", "output.$": "$.Output"},
-        ))
-        name = unique("child")
-        try:
-            execution = self.start(parent, {"name": name})
-        except self.sfn.exceptions.InvalidDefinition:
-            self.skipTest("not in this release")
-        seen = self.ended(execution)
-        self.assertEqual(seen["status"], "SUCCEEDED", seen)
-        self.assertEqual(json.loads(seen["output"]), {"status": "SUCCEEDED", "output": {"from": "child"}})
-        arn = child.replace(":stateMachine:", ":execution:") + ":" + name
-        self.assertEqual(self.sfn.describe_execution(executionArn=arn)["status"], "SUCCEEDED")
+    def test_a_resource_that_is_not_served_is_accepted_and_fails_the_execution_that_reaches_it(self):
+        resource = "arn:aws:states:::states:startExecution.sync:2"
+        machine = self.machine(task_state(resource, Parameters={"StateMachineArn": self.machine(pass_state())}))
+        seen = self.ended(self.start(machine))
+        self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.Runtime"), seen)
+        self.assertIn(f"The resource {resource} is not served by this installation.", seen["cause"])
+        self.assertNotIn("output", seen)
 
     def test_what_does_not_exist_is_named(self):
         gone = f"{PREFIX}:execution:gone:gone"
