@@ -10,10 +10,12 @@ pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod machines;
 pub(crate) mod page;
+mod repeat;
 pub(crate) mod tasks;
 pub(crate) mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use stepfleet_asl::Payload;
@@ -27,6 +29,9 @@ use crate::partition::{Message, going_down};
 use crate::shared::Shared;
 use api::Caller;
 use error::{ApiError, ErrorCode};
+
+/// How long an answer may hang on a storage that refuses.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The handle of a running coordinator.
 #[derive(Clone, Debug)]
@@ -98,7 +103,18 @@ impl Service {
             .host(hash)
             .send(Message::Read(request(answer)))
             .await?;
-        receiver.await.map_err(|_gone| going_down())
+        self.answered(receiver).await
+    }
+
+    /// Waits for a host's answer. While storage refuses, an answer that hangs on it is given up: whether the request
+    /// was done is unknown, and asking again is safe.
+    pub(crate) async fn answered<T>(&self, mut answer: oneshot::Receiver<T>) -> Result<T, ApiError> {
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer.map_err(|_gone| going_down()),
+                () = tokio::time::sleep(STORAGE_PATIENCE) => self.shared.pressure.check()?,
+            }
+        }
     }
 
     pub(crate) fn check_payload(&self, text: &str, what: &str) -> Result<(), ApiError> {

@@ -16,7 +16,7 @@ use super::convert::{page, present, timestamp};
 use crate::aws::input::tasks::{FailureInput, GetActivityTaskInput, HeartbeatInput, SuccessInput};
 use crate::face::{Face, Pending};
 use crate::service::api;
-use crate::service::error::ApiError;
+use crate::service::error::{ApiError, ErrorCode};
 use crate::service::tasks::Delivery;
 
 pub(super) struct Tasks(pub(super) Arc<Face>);
@@ -106,9 +106,18 @@ async fn succeed(
         output: Some(message.output),
     };
     let success = input.check(&call.face.bounds)?;
-    call.service()
-        .send_task_success(&call.caller, &success.token, &success.output)
-        .await?;
+    let (caller, token, output) = (&call.caller, &success.token, &success.output);
+    let sent = call
+        .service()
+        .send_task_success(caller, token, output)
+        .await;
+    // Whoever did not see the first answer and asks again is told that it counted.
+    if let Err(error) = sent
+        && (error.code != ErrorCode::TaskTimedOut
+            || !call.service().closed_by(caller, token, output).await?)
+    {
+        return Err(error);
+    }
     Ok(SendTaskSuccessResponse {})
 }
 
