@@ -108,7 +108,10 @@ impl Service {
 
     /// Waits for a host's answer. While storage refuses, an answer that hangs on it is given up: whether the request
     /// was done is unknown, and asking again is safe.
-    pub(crate) async fn answered<T>(&self, mut answer: oneshot::Receiver<T>) -> Result<T, ApiError> {
+    pub(crate) async fn answered<T>(
+        &self,
+        mut answer: oneshot::Receiver<T>,
+    ) -> Result<T, ApiError> {
         loop {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(|_gone| going_down()),

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fatal::Fatal;
 use crate::partition::{HostHandle, Message};
 
-/// Jobs that may wait; beyond it hosts keep their rows and new starts are refused.
+/// Writes that may wait; beyond it hosts keep their rows and new starts are refused.
 const WRITES_MAX: usize = 4096;
 
 /// One write.

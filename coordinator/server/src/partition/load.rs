@@ -298,10 +298,14 @@ impl Host {
                 answer,
             } => {
                 let counts = self.count(machine_arn.as_deref());
-                let open = self.desk.batch.number;
-                self.run_after(open, move || {
+                let send = move || {
                     let _gone = answer.send(counts);
-                });
+                };
+                // The count of one machine decides about its deletion: it must be of what is durable.
+                match machine_arn {
+                    Some(_) => self.run_after(self.desk.batch.number, send),
+                    None => send(),
+                }
             }
         }
     }

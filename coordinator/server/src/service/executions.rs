@@ -78,7 +78,7 @@ impl Service {
             .partitions()
             .host(place.hash)
             .send_start(Message::Start(Box::new(start)))?;
-        receiver.await.map_err(|_gone| going_down())?
+        self.answered(receiver).await?
     }
 
     fn check_open_executions(&self) -> Result<(), ApiError> {
@@ -115,7 +115,7 @@ impl Service {
             .host(place.hash)
             .send(message)
             .await?;
-        let result = receiver.await.map_err(|_gone| going_down())?;
+        let result = self.answered(receiver).await?;
         result.map_err(|error| {
             if error.code == ErrorCode::ExecutionDoesNotExist {
                 execution_missing(arn)

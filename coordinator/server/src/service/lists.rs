@@ -91,7 +91,7 @@ impl Service {
                 answer,
             };
             host.send(Message::Read(request)).await?;
-            let items = receiver.await.map_err(|_gone| going_down())?;
+            let items = self.answered(receiver).await?;
             found.extend(items.into_iter().map(|item| (item, index)));
         }
         found.sort_by_key(|(item, _)| std::cmp::Reverse((item.sort, item.execution)));
@@ -121,7 +121,7 @@ impl Service {
             answer,
         });
         self.shared.partitions().hosts()[host].send(request).await?;
-        if let Some(snapshot) = receiver.await.map_err(|_gone| going_down())? {
+        if let Some(snapshot) = self.answered(receiver).await? {
             return Ok(Some(snapshot.execution));
         }
         let shared = self.shared.clone();
@@ -147,7 +147,7 @@ impl Service {
                 answer,
             }))
             .await?;
-            let cursors = receiver.await.map_err(|_gone| going_down())?;
+            let cursors = self.answered(receiver).await?;
             found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
         }
         found.sort_unstable();

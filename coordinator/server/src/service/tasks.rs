@@ -14,7 +14,7 @@ use super::error::{ApiError, ErrorCode};
 use crate::matching::{PolledTask, Slot};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
-use crate::partition::{Message, Partitions, going_down};
+use crate::partition::{Message, Partitions};
 
 /// How long `GetActivityTask` holds.
 const POLL_S: u64 = 60;
@@ -153,7 +153,7 @@ impl Service {
             .host(task.hash)
             .send(Message::Task(report))
             .await?;
-        receiver.await.map_err(|_gone| going_down())?
+        self.answered(receiver).await?
     }
 }
 
