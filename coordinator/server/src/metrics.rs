@@ -76,7 +76,7 @@ struct Inner {
     events: Counter,
     chunks: Counter,
     append_seconds: Histogram,
-    log_bytes: Gauge,
+    log_bytes: Counter,
     sessions: Gauge,
     pollers: Gauge,
     connections: Gauge,
@@ -203,9 +203,9 @@ impl Metrics {
             .observe(Duration::from_millis(u64::try_from(took_ms).unwrap_or(0)).as_secs_f64());
     }
 
-    /// Bytes of the log since the last checkpoint.
+    /// Bytes of records were given to the log.
     pub(crate) fn log_bytes(&self, bytes: u64) {
-        set(&self.inner.log_bytes, bytes);
+        self.inner.log_bytes.inc_by(bytes);
     }
 
     /// Worker sessions that are known now.
@@ -276,7 +276,7 @@ impl Inner {
             events: Counter::default(),
             chunks: Counter::default(),
             append_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
-            log_bytes: Gauge::default(),
+            log_bytes: Counter::default(),
             sessions: Gauge::default(),
             pollers: Gauge::default(),
             connections: Gauge::default(),
@@ -389,7 +389,7 @@ impl Inner {
         registry.register("chunks", "Chunks appended to the log", self.chunks.clone());
         registry.register_with_unit(
             "log",
-            "Size of the log now",
+            "Bytes of records given to the log",
             Unit::Bytes,
             self.log_bytes.clone(),
         );
@@ -504,7 +504,7 @@ mod tests {
             "stepfleet_append_seconds_count 1",
             "stepfleet_chunks_total 3",
             "stepfleet_events_total 3",
-            "stepfleet_log_bytes 4096",
+            "stepfleet_log_bytes_total 4096",
             "stepfleet_sessions 1",
             "stepfleet_pollers 1",
             "stepfleet_connections 1",

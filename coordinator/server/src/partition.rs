@@ -71,6 +71,11 @@ impl HostHandle {
         )
     }
 
+    /// Whether both lead to the same host.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// A start: refused when too many wait.
     pub(crate) fn send_start(&self, message: Message) -> Result<(), ApiError> {
         self.admit(&message)?;

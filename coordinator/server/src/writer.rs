@@ -15,6 +15,8 @@ use crate::partition::{HostHandle, Message};
 
 /// Writes that may wait; beyond it hosts keep their rows and new starts are refused.
 const WRITES_MAX: usize = 4096;
+/// Rows that are written at once.
+const GROUP_ROWS_MAX: usize = 1024;
 
 /// One write.
 #[derive(Debug)]
@@ -85,21 +87,15 @@ fn serve(
     failing: &AtomicU64,
     fatal: &Fatal,
 ) {
-    while let Some(write) = writes.blocking_recv() {
+    let mut group = Group::default();
+    let mut next = writes.blocking_recv();
+    while let Some(write) = next.take() {
         match write {
             Write::Rows {
                 rows,
                 host,
                 written,
-            } => {
-                if let Err(error) = write_until_done(store, &rows, failing) {
-                    fatal.fail(format!("the state store cannot be written: {error}"));
-                    return;
-                }
-                if let Some(host) = host {
-                    host.send_blocking(Message::Written(written));
-                }
-            }
+            } => group.add(rows, host, written),
             Write::Checkpoint { covered, answer } => {
                 let result = store.checkpoint(&covered);
                 if let Err(error) = &result {
@@ -110,6 +106,46 @@ fn serve(
             Write::Barrier { answer } => {
                 let _gone = answer.send(());
             }
+        }
+        // Rows that wait behind each other are written at once; anything else first sees them written.
+        if group.rows.len() < GROUP_ROWS_MAX {
+            next = writes.try_recv().ok();
+        }
+        if !matches!(next, Some(Write::Rows { .. })) && !group.rows.is_empty() {
+            if let Err(error) = write_until_done(store, &group.rows, failing) {
+                return fatal.fail(format!("the state store cannot be written: {error}"));
+            }
+            group.tell();
+        }
+        if next.is_none() {
+            next = writes.blocking_recv();
+        }
+    }
+}
+
+/// Rows on their way, and who hears that they are written.
+#[derive(Default)]
+struct Group {
+    rows: Vec<Row>,
+    written: Vec<(HostHandle, Vec<(ExecutionId, u64)>)>,
+}
+
+impl Group {
+    fn add(&mut self, rows: Vec<Row>, host: Option<HostHandle>, written: Vec<(ExecutionId, u64)>) {
+        self.rows.extend(rows);
+        let Some(host) = host else {
+            return;
+        };
+        match self.written.iter_mut().find(|(known, _)| known.is(&host)) {
+            Some((_, of_host)) => of_host.extend(written),
+            None => self.written.push((host, written)),
+        }
+    }
+
+    fn tell(&mut self) {
+        self.rows.clear();
+        for (host, written) in self.written.drain(..) {
+            host.send_blocking(Message::Written(written));
         }
     }
 }

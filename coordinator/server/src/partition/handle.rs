@@ -71,7 +71,11 @@ impl Host {
                 let claimed = self.claim(session, held);
                 let _gone = answer.send(claimed);
             }
-            Message::Loaded { execution, result } => self.loaded(execution, result),
+            Message::Loaded(loaded) => {
+                for (execution, result) in loaded {
+                    self.loaded(execution, result);
+                }
+            }
             Message::Written(written) => self.written(written),
             Message::Checkpoint { answer } => self.checkpoint(answer),
         }

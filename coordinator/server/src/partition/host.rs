@@ -46,6 +46,8 @@ pub(crate) struct Host {
     pub(super) orphans: BTreeMap<stepfleet_engine::SessionId, Vec<stepfleet_engine::TaskRef>>,
     pub(super) orphans_until: Option<Timestamp>,
     pub(super) evict_at: Timestamp,
+    /// Executions to read from the state store: those of one turn are one call.
+    pub(super) to_load: Vec<ExecutionId>,
     mailbox: Mailbox,
     in_flight: Option<InFlight>,
     resend_at: Option<Instant>,
@@ -60,6 +62,7 @@ impl Host {
             orphans: BTreeMap::new(),
             orphans_until: None,
             evict_at: Timestamp(0),
+            to_load: Vec::new(),
             mailbox,
             in_flight: None,
             resend_at: None,
@@ -142,6 +145,8 @@ impl Host {
             self.desk.release(effects);
             return;
         }
+        let bytes: usize = appends.iter().map(|append| append.chunk.len()).sum();
+        self.desk.shared.metrics.log_bytes(bytes as u64);
         let future = self.desk.shared.log.append(appends.clone());
         let begun = Instant::now();
         self.in_flight = Some(InFlight {

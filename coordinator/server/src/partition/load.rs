@@ -15,7 +15,7 @@ use super::batch::Effect;
 use super::desk::Desk;
 use super::handle::{existing, task_error};
 use super::host::Host;
-use super::message::{Loaded, Message, ReadRequest, Snapshot};
+use super::message::{LoadResult, Loaded, Message, ReadRequest, Snapshot};
 use super::resident::{Resident, Slot as Place, Stub};
 use super::rows;
 use crate::service::error::{ApiError, ErrorCode};
@@ -51,14 +51,10 @@ impl Host {
             None => None,
         };
         self.slots.insert(id, Place::Loading { stub, waiting });
-        read_for_host(self.desk.shared.clone(), self.desk.host.clone(), id);
+        self.to_load.push(id);
     }
 
-    pub(super) fn loaded(
-        &mut self,
-        id: ExecutionId,
-        result: Result<Option<Box<Loaded>>, ApiError>,
-    ) {
+    pub(super) fn loaded(&mut self, id: ExecutionId, result: LoadResult) {
         let Some(Place::Loading { stub, waiting }) = self.slots.remove(&id) else {
             return;
         };
@@ -103,7 +99,7 @@ impl Host {
             let (shared, host) = (self.desk.shared.clone(), self.desk.host.clone());
             crate::task::spawn("load execution again", async move {
                 tokio::time::sleep(LOAD_PAUSE).await;
-                read_for_host(shared, host, id);
+                read_for_host(shared, host, vec![id]);
             });
             return;
         }
@@ -145,7 +141,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
-            | Message::Loaded { .. }
+            | Message::Loaded(_)
             | Message::Written(_)
             | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
@@ -178,7 +174,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
-            | Message::Loaded { .. }
+            | Message::Loaded(_)
             | Message::Written(_)
             | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
@@ -208,9 +204,13 @@ impl Host {
         self.desk.submit_rows();
     }
 
-    /// Once a turn: rows that wait are given to the writer; when memory is short, rows of quiet executions are made, and
+    /// Once a turn: what was asked for is read; rows that wait are given to the writer; when memory is short, rows of quiet executions are made, and
     /// they leave when those are written.
     pub(super) fn maintain(&mut self) {
+        if !self.to_load.is_empty() {
+            let ids = std::mem::take(&mut self.to_load);
+            read_for_host(self.desk.shared.clone(), self.desk.host.clone(), ids);
+        }
         if self.desk.rows_waiting() {
             self.desk.submit_rows();
         }
@@ -339,14 +339,11 @@ impl Host {
     }
 }
 
-/// Reads an execution on the pool for blocking calls; its host hears the result.
-fn read_for_host(shared: Arc<Shared>, host: HostHandle, id: ExecutionId) {
-    crate::task::blocking("load execution", move || {
-        let result = rows::load(&shared, id);
-        host.send_blocking(Message::Loaded {
-            execution: id,
-            result,
-        });
+/// Reads executions on the pool for blocking calls; their host hears the results.
+fn read_for_host(shared: Arc<Shared>, host: HostHandle, ids: Vec<ExecutionId>) {
+    crate::task::blocking("load executions", move || {
+        let load = |id| (id, rows::load(&shared, id));
+        host.send_blocking(Message::Loaded(ids.into_iter().map(load).collect()));
     });
 }
 
@@ -389,7 +386,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
-            | Message::Loaded { .. }
+            | Message::Loaded(_)
             | Message::Written(_)
             | Message::Checkpoint { .. } => {}
         }

@@ -50,10 +50,7 @@ pub(crate) enum Message {
         answer: oneshot::Sender<Vec<Claimed>>,
     },
     /// A load from the state store ended.
-    Loaded {
-        execution: ExecutionId,
-        result: Result<Option<Box<Loaded>>, ApiError>,
-    },
+    Loaded(Vec<(ExecutionId, LoadResult)>),
     /// Rows of these executions, as of their number of changes, are in the state store.
     Written(Vec<(ExecutionId, u64)>),
     /// Make rows of everything that changed; answers what they cover.
@@ -74,7 +71,7 @@ impl Message {
             | Self::StopMachine { .. }
             | Self::Read(_)
             | Self::Claim { .. }
-            | Self::Loaded { .. }
+            | Self::Loaded(_)
             | Self::Written(_)
             | Self::Checkpoint { .. } => 0,
         }
@@ -204,6 +201,9 @@ pub(crate) struct LiveItem {
     pub sort: Timestamp,
     pub execution: ExecutionId,
 }
+
+/// An execution read, none stored, or why it could not be read.
+pub(crate) type LoadResult = Result<Option<Box<Loaded>>, ApiError>;
 
 /// What a load brings.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Gauges that are read from time to time rather than kept.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -34,7 +33,6 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
         }
         metrics.executions_live(live);
         metrics.executions_resident(resident);
-        metrics.log_bytes(shared.counters.log_bytes.load(Ordering::Relaxed));
         metrics.sessions(shared.fleet.count() as u64);
         for (activity, depth) in shared.matching.depths() {
             metrics.activity_queue_depth(&activity, depth);
