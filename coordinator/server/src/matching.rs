@@ -204,6 +204,17 @@ impl Matching {
         queues.entry(Arc::from(activity)).or_default().clone()
     }
 
+    /// Forgets the queue of a deleted activity, unless tasks still wait in it.
+    pub(crate) fn forget(&self, activity: &str) {
+        let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
+        let empty = queues
+            .get(activity)
+            .is_some_and(|queue| queue.lock().backlog.is_empty());
+        if empty {
+            queues.remove(activity);
+        }
+    }
+
     /// Tasks that wait for a worker, by activity.
     pub(crate) fn depths(&self) -> Vec<(Arc<str>, u64)> {
         let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);

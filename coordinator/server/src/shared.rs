@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub checkpoints: tokio::sync::Mutex<()>,
     pub limits: Limits,
     pub partition_count: u16,
+    /// How long a worker's session may be away. Milliseconds.
+    pub session_ttl_ms: i64,
     pub cluster_id: [u8; 16],
     /// Bytes of resident executions that one host may hold.
     pub host_budget_bytes: usize,

@@ -34,9 +34,6 @@ use crate::shared::Shared;
 const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Rows that are read at once.
 const READ_ROWS: usize = 1000;
-/// How long the workers of before a restart may take to come back, in milliseconds.
-const ORPHANS_MS: i64 = 60_000;
-
 /// Offers of stubs, with their activities.
 type Offers = BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>;
 
@@ -327,7 +324,7 @@ fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<(Arc<str>, Offe
         }
     }
     if !host.orphans.is_empty() {
-        host.orphans_until = Some(host.desk.now().plus_ms(ORPHANS_MS));
+        host.orphans_until = Some(host.desk.now().plus_ms(host.desk.shared.session_ttl_ms));
     }
 }
 

@@ -106,6 +106,8 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),
         partition_count: storage.format.partitions,
+        session_ttl_ms: i64::try_from(config.session_ttl_s.saturating_mul(1000))
+            .unwrap_or(i64::MAX),
         cluster_id,
         host_budget_bytes: budget / host_count,
         pressure: Pressure::default(),

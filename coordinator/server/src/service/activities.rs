@@ -64,15 +64,13 @@ impl Service {
 
     pub(crate) async fn delete_activity(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
         check_activity_arn(caller, arn)?;
-        match self.shared.catalog.activity(arn) {
-            Some(activity) => {
-                self.change(
-                    move |shared| async move { shared.catalog.remove_activity(&activity).await },
-                )
-                .await
-            }
-            None => Ok(()),
-        }
+        let Some(activity) = self.shared.catalog.activity(arn) else {
+            return Ok(());
+        };
+        self.change(move |shared| async move { shared.catalog.remove_activity(&activity).await })
+            .await?;
+        self.shared.matching.forget(arn);
+        Ok(())
     }
 
     pub(crate) async fn describe_activity(
