@@ -14,14 +14,14 @@ use stepfleet_sdk::{Client, api};
 use crate::machines::pass;
 
 const DISK: &str = "size=96m";
-const RESERVE_BYTES: u64 = 8 << 20;
+pub(crate) const RESERVE_BYTES: u64 = 8 << 20;
 
 /// A small disk of its own, unmounted at the end.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
     /// None where this user may not mount.
-    fn mount(path: PathBuf) -> Result<Option<Self>> {
+    pub(crate) fn mount(path: PathBuf) -> Result<Option<Self>> {
         fs::create_dir(&path)?;
         let mut mount = Command::new("mount");
         mount
@@ -32,7 +32,7 @@ impl Disk {
     }
 
     /// Fills it until this much is free; gives the file that does.
-    fn fill(&self, free: u64) -> Result<PathBuf> {
+    pub(crate) fn fill(&self, free: u64) -> Result<PathBuf> {
         let path = self.0.join("filler");
         let statistics = nix_free(&self.0)?;
         let bytes = usize::try_from(statistics.saturating_sub(free))?;
@@ -141,7 +141,7 @@ fn a_disk_that_fails_to_sync_ends_the_process_and_nothing_acknowledged_is_lost()
 }
 
 /// Starts until one is refused; gives those that were acknowledged.
-async fn start_until_refused(
+pub(crate) async fn start_until_refused(
     client: &Client,
     machine: &str,
     prefix: &str,
