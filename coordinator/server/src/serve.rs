@@ -71,18 +71,23 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     edge.cancel();
     let _outcome = serving.await;
     background.into_iter().for_each(|task| task.abort());
-    if shared.fatal.reason().is_none() {
-        let last = tokio::time::timeout(LAST_CHECKPOINT, checkpoint::run(&shared));
-        if !matches!(last.await, Ok(Ok(()))) {
-            tracing::warn!(
-                "the last checkpoint did not complete; the next start replays the log instead"
-            );
-        }
+    let storage_works = shared.fatal.reason().is_none() && shared.pressure.refusing().is_none();
+    if storage_works {
+        last_checkpoint(&shared).await;
     }
     running.finish().await;
     match shared.fatal.reason() {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),
+    }
+}
+
+async fn last_checkpoint(shared: &Arc<Shared>) {
+    let last = tokio::time::timeout(LAST_CHECKPOINT, checkpoint::run(shared));
+    if !matches!(last.await, Ok(Ok(()))) {
+        tracing::warn!(
+            "the last checkpoint did not complete; the next start replays the log instead"
+        );
     }
 }
 

@@ -252,13 +252,26 @@ impl Service {
                 deleting: true,
                 ..machine.record.clone()
             };
-            self.change(move |shared| async move {
+            let version = machine.version;
+            let marked = self.change(move |shared| async move {
                 shared
                     .catalog
-                    .put_machine(record, Some(machine.version), None)
+                    .put_machine(record, Some(version), None)
                     .await
-            })
-            .await?
+            });
+            match marked.await {
+                Ok(marked) => marked,
+                // Somebody else changed it in the same moment; a deletion among them does what is asked.
+                Err(error) if error.code == ErrorCode::ConflictException => {
+                    tokio::task::yield_now().await;
+                    match self.shared.catalog.machine(&caller.namespace, name) {
+                        None => return Ok(()),
+                        Some(changed) if changed.record.deleting => changed,
+                        Some(_) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         };
         if !self.try_finish_deletion(&machine).await? {
             crate::task::spawn(

@@ -13,7 +13,7 @@ use crate::disk::{Disk, RESERVE_BYTES, start_until_refused};
 use crate::machines::{pass, wait};
 
 /// The default.
-const GRACE_SECONDS: u64 = 30;
+const GRACE_SECONDS: u64 = 10;
 
 /// Stops a coordinator when only `free` bytes are left.
 async fn stop_with_free(world: &World, free: u64) -> Result<()> {
