@@ -16,6 +16,8 @@ pub use write::{ChunkSource, LogSource, write_backup};
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// Rows of all tables together.
     pub rows: u64,
+    /// Log chunks of all partitions together.
     pub chunks: u64,
 }

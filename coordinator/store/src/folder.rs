@@ -38,29 +38,58 @@ pub struct DataFolder {
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
+    /// Another process holds the lock.
     #[error("data folder {} is in use by another process (pid {pid})", path.display())]
-    InUse { path: PathBuf, pid: String },
+    InUse {
+        /// The data folder.
+        path: PathBuf,
+        /// Process id that the lock file names, or `unknown`.
+        pid: String,
+    },
+    /// The format is newer than [`FORMAT_VERSION`].
     #[error(
         "data folder {} was written by a newer release (format {found}, this binary reads up to {supported})",
         path.display()
     )]
     Newer {
+        /// The data folder.
         path: PathBuf,
+        /// Format of the folder.
         found: u32,
+        /// Newest format that this release reads.
         supported: u32,
     },
+    /// The `FORMAT` file lacks a valid line.
     #[error("data folder {}: {reason}", path.display())]
-    Damaged { path: PathBuf, reason: String },
+    Damaged {
+        /// The data folder.
+        path: PathBuf,
+        /// Which line is wrong, and what to do.
+        reason: String,
+    },
+    /// A restore into the folder never finished; what it holds is incomplete.
     #[error("data folder {}: a restore was cut short; empty the folder and restore again", path.display())]
-    Restoring { path: PathBuf },
+    Restoring {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// A restore needs an empty folder.
     #[error("data folder {} is not empty", path.display())]
-    NotEmpty { path: PathBuf },
+    NotEmpty {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The number of partitions asked for, which is no power of two or over 4096.
     #[error("the number of partitions must be a power of two up to 4096, not {0}")]
     Partitions(u16),
+    /// A call to the file system failed.
     #[error("data folder {}: cannot {what}: {source}", path.display())]
     Io {
+        /// The data folder.
         path: PathBuf,
+        /// What was tried, as it reads after "cannot".
         what: &'static str,
+        /// What the operating system answered.
         source: io::Error,
     },
 }

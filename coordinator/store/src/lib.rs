@@ -6,6 +6,7 @@
 //!
 //! Glossary: *chunk*: one append of one partition, many records. *record*: the events of one decision of one execution.
 //! *epoch*: the ownership under which a chunk was written. *row*: one key and value of a table of the state store.
+#![warn(missing_docs)]
 
 pub mod backup;
 #[cfg(any(test, feature = "conformance"))]

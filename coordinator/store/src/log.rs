@@ -37,25 +37,35 @@ pub const CHUNK_BYTES_TARGET: usize = 256 * 1024;
 /// One chunk to append.
 #[derive(Clone, Debug)]
 pub struct Append {
+    /// The partition whose log grows.
     pub partition: PartitionId,
+    /// Epoch that the writer acquired; under an outdated one the append is `Fenced`.
     pub epoch: Epoch,
+    /// One more than the last chunk; 1 is the first.
     pub seq: Seq,
+    /// The same when the chunk is sent again, so that it is stored once.
     pub batch: BatchId,
+    /// Encoded records, at most [`CHUNK_BYTES_MAX`] bytes.
     pub chunk: Bytes,
 }
 
 /// One stored chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
+    /// Epoch under which it was appended.
     pub epoch: Epoch,
+    /// Its place in the partition, from 1.
     pub seq: Seq,
+    /// Identity of the append that stored it.
     pub batch: BatchId,
+    /// The encoded records, as they were appended.
     pub bytes: Bytes,
 }
 
 /// What an owner gets: its epoch and where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acquired {
+    /// The new epoch, greater than every earlier one of the partition.
     pub epoch: Epoch,
     /// The last chunk in the log; the owner's first append is the next one.
     pub last: Seq,

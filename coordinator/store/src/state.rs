@@ -47,15 +47,20 @@ pub const VALUE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// One row to write; `value: None` deletes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// Where the row stands.
     pub table: Table,
+    /// 1 to [`KEY_BYTES_MAX`] bytes; orders the table bytewise.
     pub key: Vec<u8>,
+    /// At most [`VALUE_BYTES_MAX`] bytes; none deletes.
     pub value: Option<Vec<u8>>,
 }
 
 /// Which way a scan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Least key first.
     Ascending,
+    /// Greatest key first.
     Descending,
 }
 
@@ -66,6 +71,7 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 pub trait StateStore: Debug + Send + Sync {
     /// Writes rows atomically, without waiting for the disk.
     fn write(&self, rows: Vec<Row>) -> Result<(), StoreError>;
+    /// The value of a key; none when there is no such row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     /// Rows with `from <= key < to`, in the given order, at most `limit`.
     fn scan(

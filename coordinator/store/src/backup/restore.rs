@@ -21,17 +21,27 @@ use crate::state::{StateStore as _, checkpoint};
 /// How the new folder is written.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreOptions {
+    /// Segment size, disk reserve and sync of the new log.
     pub log: local::Options,
+    /// How the new state store is opened.
     pub state: FjallOptions,
 }
 
 /// Why a restore failed. The folder is unusable then, if it was begun.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
+    /// The backup file cannot be opened or read.
     #[error("cannot read the backup {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The backup file.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// The target is in use, not empty, or cannot be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The backup is corrupt, or the new log or state store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -13,10 +13,15 @@ use crate::error::StoreError;
 /// The calls of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// [`PartitionLog::acquire`].
     Acquire,
+    /// [`PartitionLog::append`].
     Append,
+    /// [`PartitionLog::read_from`].
     ReadFrom,
+    /// [`PartitionLog::trim`].
     Trim,
+    /// [`PartitionLog::hand_over`].
     HandOver,
 }
 

@@ -60,6 +60,7 @@ pub struct Options {
     pub segment_bytes: u32,
     /// Appends are refused while the disk has fewer free bytes than this.
     pub reserve_bytes: u64,
+    /// When an append is answered.
     pub sync: Sync,
     /// How the log touches the disk; tests inject faults here.
     pub disk: Arc<dyn Disk>,
@@ -90,6 +91,7 @@ impl Default for Options {
 pub struct Stats {
     /// Group commits, each one write and one `fdatasync`.
     pub groups: u64,
+    /// Chunks stored; a resend of a stored chunk does not count.
     pub chunks: u64,
     /// Bytes written, headers included.
     pub bytes: u64,

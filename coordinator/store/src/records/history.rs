@@ -26,9 +26,11 @@ pub const BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub struct BlockHeader {
     /// Public ids. A block without public events has `last_event = first_event - 1`.
     pub first_event: EventId,
+    /// The last public event in this block.
     pub last_event: EventId,
     /// Ids of the payloads that stand in this block; 0 when none does.
     pub first_payload: PayloadId,
+    /// The greatest of those ids; 0 when no payload stands here.
     pub last_payload: PayloadId,
     /// Records.
     pub count: u32,
@@ -37,6 +39,7 @@ pub struct BlockHeader {
 /// A block, unpacked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
+    /// Ids and counts, as stored beside the records.
     pub header: BlockHeader,
     /// Records with tags and lengths, as in the log.
     pub records: Bytes,
@@ -47,8 +50,11 @@ pub struct Block {
 pub struct StoredEvent {
     /// Its public id; internal events have none.
     pub id: Option<EventId>,
+    /// Its number among all events of the execution, internal ones included.
     pub seq: EventSeq,
+    /// Time of the decision, milliseconds since the Unix epoch.
     pub at: Timestamp,
+    /// With its payload, if it has one.
     pub event: Event,
 }
 

@@ -22,25 +22,40 @@ use crate::state::{Row, Table};
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// Breaks ties between equal sort times.
     pub id: ExecutionId,
+    /// Leads to the partition of the execution.
     pub hash: KeyHash,
+    /// Account id of the ARNs.
     pub namespace: Arc<str>,
+    /// State machine name, as in its ARN.
     pub machine_name: Arc<str>,
+    /// Execution name.
     pub name: Arc<str>,
+    /// `executionArn` in API answers.
     pub execution_arn: Arc<str>,
+    /// `stateMachineArn` in API answers.
     pub machine_arn: Arc<str>,
+    /// Chooses the list by status, beside the list of all.
     pub status: Status,
+    /// Milliseconds since the Unix epoch; sorts the execution while it runs.
     pub started_at: Timestamp,
+    /// Milliseconds since the Unix epoch; none while it runs.
     pub closed_at: Option<Timestamp>,
+    /// Revision of the definition that it runs for its whole life.
     pub revision: u64,
+    /// The version that it was started by, if any.
     pub version_arn: Option<Arc<str>>,
+    /// The alias that it was started by, if any.
     pub alias_arn: Option<Arc<str>>,
 }
 
 /// Where a page ended: the next begins behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
+    /// Its stop, or its start while it runs, in milliseconds since the Unix epoch.
     pub sort: Timestamp,
+    /// The last execution on the page.
     pub id: ExecutionId,
 }
 

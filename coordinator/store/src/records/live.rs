@@ -15,6 +15,7 @@ use crate::state::{Row, Table};
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
+    /// Leads to the partition of the execution.
     pub hash: KeyHash,
     /// When something is due next.
     pub deadline: Option<Timestamp>,
@@ -22,6 +23,7 @@ pub struct Live {
     pub offers: Vec<Offer>,
     /// For lists.
     pub machine_arn: Arc<str>,
+    /// Start of the execution, milliseconds since the Unix epoch.
     pub started_at: Timestamp,
     /// Since when its oldest open callback waits.
     pub callback_since: Option<Timestamp>,
@@ -32,8 +34,11 @@ pub struct Live {
 /// An activity task that waits for a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
+    /// ARN of the activity.
     pub activity: Arc<str>,
+    /// The attempt that a worker would take.
     pub attempt: Attempt,
+    /// When the task was scheduled, milliseconds since the Unix epoch.
     pub scheduled_at: Timestamp,
 }
 

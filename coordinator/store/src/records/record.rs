@@ -29,7 +29,9 @@ const EVENT: u32 = 8;
 /// What stands before the events of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
+    /// Leads to the partition of the execution, whatever the number of partitions.
     pub hash: KeyHash,
+    /// The execution that was decided on.
     pub execution: ExecutionId,
     /// Time of the decision, and of every event in it.
     pub at: Timestamp,
@@ -42,14 +44,18 @@ pub struct RecordHeader {
 /// One change of a control row; without a value the row is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlChange {
+    /// Key in [`Table::Control`](crate::Table::Control).
     pub key: Vec<u8>,
+    /// Counts the row's changes from its creation, from 1; replay passes over a change no newer than the row.
     pub version: u64,
+    /// The new content; none deletes.
     pub value: Option<Vec<u8>>,
 }
 
 /// The events of one decision, not yet read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRecord {
+    /// Decoded already, so that a reader can skip the rest.
     pub header: RecordHeader,
     /// The record with its tag and length, as it stands in the chunk.
     pub raw: Bytes,
@@ -60,7 +66,9 @@ pub struct RawRecord {
 /// One record of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChunkRecord {
+    /// The events of one decision of one execution.
     Execution(RawRecord),
+    /// A change of one control row.
     Control(ControlChange),
 }
 
