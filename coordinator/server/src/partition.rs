@@ -12,6 +12,7 @@ pub(crate) mod recovery;
 pub(crate) mod release;
 pub(crate) mod resident;
 pub(crate) mod rows;
+pub(crate) mod tasks;
 
 use std::fmt;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use crate::arn::{self, Resource};
 use crate::config::Config;
 use crate::partition::message::ReadRequest;
-use crate::partition::{Message, going_down};
+use crate::partition::{HostHandle, Message, going_down};
 use crate::shared::Shared;
 use api::Caller;
 use error::{ApiError, ErrorCode};
@@ -92,18 +92,20 @@ impl Service {
         change.await.map_err(|_panic| going_down())?
     }
 
-    pub(crate) async fn read<T>(
+    /// Asks one host.
+    pub(crate) async fn ask<T>(
         &self,
-        hash: KeyHash,
+        host: &HostHandle,
         request: impl FnOnce(oneshot::Sender<T>) -> ReadRequest,
     ) -> Result<T, ApiError> {
         let (answer, receiver) = oneshot::channel();
-        self.shared
-            .partitions()
-            .host(hash)
-            .send(Message::Read(request(answer)))
-            .await?;
+        host.send(Message::Read(request(answer))).await?;
         self.answered(receiver).await
+    }
+
+    /// The host of an execution.
+    pub(crate) fn host(&self, place: Place) -> &HostHandle {
+        self.shared.partitions().host(place.hash)
     }
 
     /// Waits for a host's answer. While storage refuses, an answer that hangs on it is given up: whether the request

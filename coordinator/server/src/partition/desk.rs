@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use stepfleet_asl::{Payload, Program};
 use stepfleet_engine::event::Failure;
-use stepfleet_engine::execution::{Execution, Header, Phase, Status, Work};
+use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
     Rejection, TaskRef, Timestamp, decide, next_deadline, start,
@@ -20,8 +20,8 @@ use stepfleet_store::{Row, Seq};
 use super::HostHandle;
 use super::batch::{Batch, Effect, Outbound, Partition};
 use super::message::{LiveItem, Message, TaskReport};
-use super::resident::{MachineNumber, Machines, Resident, callback_since};
-use super::rows;
+use super::resident::{MachineNumber, Machines, Resident};
+use super::{rows, tasks};
 use crate::matching::{Offer, Slot};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -295,29 +295,22 @@ impl Desk {
     }
 
     fn cancel(&mut self, before: &Execution, attempt: Attempt) {
-        for frame in &before.frames {
-            let Phase::Inside(stay) = &frame.phase else {
-                continue;
-            };
-            let Work::Activity(work) = &stay.work else {
-                continue;
-            };
-            if stay.entry != attempt.entry {
-                continue;
-            }
-            let task = task_ref(before, attempt);
-            if work.started_at.is_none() {
-                self.shared
-                    .matching
-                    .queue(&work.activity)
-                    .withdraw(task.execution, attempt);
-            } else if let Some(session) = work
-                .worker
-                .session
-                .and_then(|id| self.shared.fleet.session(id))
-            {
-                self.batch.effects.push(Effect::Cancel { session, task });
-            }
+        let mut activities = tasks::activities(before);
+        let Some((_, work)) = activities.find(|(open, _)| open.entry == attempt.entry) else {
+            return;
+        };
+        let task = task_ref(before, attempt);
+        if work.started_at.is_none() {
+            self.shared
+                .matching
+                .queue(&work.activity)
+                .withdraw(task.execution, attempt);
+        } else if let Some(session) = work
+            .worker
+            .session
+            .and_then(|id| self.shared.fleet.session(id))
+        {
+            self.batch.effects.push(Effect::Cancel { session, task });
         }
     }
 
@@ -362,7 +355,7 @@ impl Desk {
             self.arm(id, resident.armed.take(), deadline);
             resident.armed = deadline;
         }
-        let callback = callback_since(&resident.execution);
+        let callback = tasks::callback_since(&resident.execution);
         if callback != resident.callback_since {
             if let Some(since) = resident.callback_since {
                 self.callbacks.remove(&(since, id));
@@ -532,27 +525,11 @@ pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
 }
 
 fn activity_input(execution: &Execution, entry: EventId) -> Option<(Payload, u32)> {
-    execution
-        .frames
-        .iter()
-        .find_map(|frame| match &frame.phase {
-            Phase::Inside(stay) if stay.entry == entry => match &stay.work {
-                Work::Activity(work) => Some((
-                    work.input.payload.clone(),
-                    work.heartbeat_seconds.unwrap_or(0),
-                )),
-                Work::Entered
-                | Work::Task(_)
-                | Work::Waiting { .. }
-                | Work::Backoff { .. }
-                | Work::Parallel(_)
-                | Work::Map(_)
-                | Work::Over => None,
-            },
-            Phase::Inside(_) | Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => {
-                None
-            }
-        })
+    let (_, work) = tasks::activities(execution).find(|(attempt, _)| attempt.entry == entry)?;
+    Some((
+        work.input.payload.clone(),
+        work.heartbeat_seconds.unwrap_or(0),
+    ))
 }
 
 /// The failure that a stop carries.

@@ -14,6 +14,7 @@ use super::desk::{StepError, task_ref};
 use super::host::Host;
 use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskReport};
 use super::resident::{Resident, Slot as Place};
+use super::tasks;
 use crate::matching::{Offer, Slot};
 use crate::service::api::StartedExecution;
 use crate::service::error::{ApiError, ErrorCode};
@@ -309,7 +310,7 @@ impl Host {
         if resident.execution.header.incarnation != task.incarnation {
             return None;
         }
-        super::rows::live_activity(&resident.execution, task.attempt)
+        tasks::live_activity(&resident.execution, task.attempt)
     }
 }
 

@@ -2,7 +2,7 @@
 //! unclean end; ids decide.
 
 use stepfleet_engine::{Data, EventId, ExecutionId, HistoryEvent, PayloadId, project};
-use stepfleet_store::records::history::{self, Block, BlockHeader};
+use stepfleet_store::records::history::{self, Block};
 use stepfleet_store::state::Order;
 use stepfleet_store::{StoreError, Table};
 
@@ -53,7 +53,7 @@ impl Reader<'_> {
     fn ascending(&self, after: EventId, limit: usize) -> Result<Vec<HistoryEvent>, StoreError> {
         let mut events: Vec<HistoryEvent> = Vec::new();
         let mut last = after;
-        let mut from = self.first_key(EventId(after.0.saturating_add(1)))?;
+        let mut from = first_key(self.shared, self.id, EventId(after.0.saturating_add(1)))?;
         let end = history::key(self.id, self.snapshot.first_event);
         while events.len() < limit && from < end {
             let page =
@@ -120,25 +120,8 @@ impl Reader<'_> {
         Ok(events)
     }
 
-    /// Key of the block that holds an event.
-    fn first_key(&self, event: EventId) -> Result<Vec<u8>, StoreError> {
-        let (from, to) = history::range_to(self.id, event);
-        let found = self
-            .shared
-            .store
-            .scan(Table::History, &from, &to, Order::Descending, 1)?;
-        Ok(found.into_iter().next().map_or(from, |(key, _)| key))
-    }
-
     fn tail(&self) -> Result<Vec<HistoryEvent>, StoreError> {
-        let header = BlockHeader {
-            first_event: self.snapshot.first_event,
-            ..BlockHeader::default()
-        };
-        self.project(&Block {
-            header,
-            records: self.snapshot.tail.clone(),
-        })
+        self.project(&self.snapshot.tail_block())
     }
 
     fn project(&self, block: &Block) -> Result<Vec<HistoryEvent>, StoreError> {
@@ -183,4 +166,17 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Key of the block that holds an event, or the first key before it.
+pub(crate) fn first_key(
+    shared: &Shared,
+    id: ExecutionId,
+    event: EventId,
+) -> Result<Vec<u8>, StoreError> {
+    let (from, to) = history::range_to(id, event);
+    let found = shared
+        .store
+        .scan(Table::History, &from, &to, Order::Descending, 1)?;
+    Ok(found.into_iter().next().map_or(from, |(key, _)| key))
 }

@@ -17,7 +17,7 @@ use super::handle::{existing, task_error};
 use super::host::Host;
 use super::message::{LoadResult, Loaded, Message, ReadRequest, Snapshot};
 use super::resident::{Resident, Slot as Place, Stub};
-use super::rows;
+use super::{rows, tasks};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
 
@@ -355,8 +355,8 @@ fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
         && !wakes_soon
         && !resident.quarantined
         && resident.execution.status == Status::Running
-        && !rows::is_held_by_session(&resident.execution)
-        && !rows::has_heartbeat(&resident.execution)
+        && !tasks::is_held_by_session(&resident.execution)
+        && !tasks::has_heartbeat(&resident.execution)
 }
 
 fn missing() -> ApiError {

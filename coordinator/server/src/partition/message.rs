@@ -12,6 +12,7 @@ use stepfleet_engine::{
     EventId, Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp,
 };
 use stepfleet_store::Seq;
+use stepfleet_store::records::history::{Block, BlockHeader};
 use tokio::sync::{Notify, oneshot};
 
 use crate::fleet::Session;
@@ -193,6 +194,27 @@ pub(crate) struct Snapshot {
     /// The first event of `tail`; everything before it is in the state store.
     pub first_event: EventId,
     pub tail: Bytes,
+}
+
+impl Snapshot {
+    /// An execution whose whole history is in the state store.
+    pub(crate) fn stored(execution: Execution) -> Self {
+        Self {
+            first_event: EventId(execution.last_event.0 + 1),
+            execution,
+            tail: Bytes::new(),
+        }
+    }
+
+    /// The tail as the block that it will be.
+    pub(crate) fn tail_block(&self) -> Block {
+        let header = BlockHeader {
+            first_event: self.first_event,
+            ..BlockHeader::default()
+        };
+        let records = self.tail.clone();
+        Block { header, records }
+    }
 }
 
 /// One entry of a list of running (or just closed) executions; the rest is read from its snapshot or row.

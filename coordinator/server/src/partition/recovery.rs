@@ -25,7 +25,7 @@ use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot, Stub};
-use super::{HostHandle, Partitions, rows};
+use super::{HostHandle, Partitions, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::matching::Offer;
 use crate::shared::Shared;
@@ -368,7 +368,7 @@ fn settle_resident(
             Command::Cancel { .. } | Command::Closed => {}
         }
     }
-    for (session, attempt) in rows::held(&resident.execution) {
+    for (session, attempt) in tasks::held(&resident.execution) {
         let task: TaskRef = task_ref(&resident.execution, attempt);
         orphans.entry(session).or_default().push(task);
     }

@@ -39,9 +39,7 @@ impl Desk {
                     )
                 }
                 Effect::Cancel { session, task } => {
-                    if let Some(activity) = session.cancel(&task, self.shared.tokens.seal(&task)) {
-                        self.shared.fleet.slot_is_free(&session, activity);
-                    }
+                    self.tell_cancelled(&session, &task);
                     Some(session)
                 }
                 Effect::Rows { rows, written } => {
@@ -91,11 +89,16 @@ impl Desk {
                 Some(session)
             }
             TaskReply::Heartbeat { session } => result.is_err().then(|| {
-                if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
-                    self.shared.fleet.slot_is_free(&session, activity);
-                }
+                self.tell_cancelled(&session, task);
                 session
             }),
+        }
+    }
+
+    /// The worker stops working on this attempt; its slot takes the next task.
+    fn tell_cancelled(&self, session: &Arc<crate::fleet::Session>, task: &TaskRef) {
+        if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
+            self.shared.fleet.slot_is_free(session, activity);
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stepfleet_asl::Program;
-use stepfleet_engine::execution::{Phase, TaskStage, Work};
 use stepfleet_engine::{EventId, Execution, ExecutionId, KeyHash, Timestamp};
 
 use stepfleet_store::records::history::BlockHeader;
@@ -138,25 +137,6 @@ impl Resident {
             .sum();
         600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames
     }
-}
-
-/// Since when the oldest open callback of an execution waits.
-pub(crate) fn callback_since(execution: &Execution) -> Option<Timestamp> {
-    let waits = |frame: &stepfleet_engine::execution::Frame| match &frame.phase {
-        Phase::Inside(stay) => match &stay.work {
-            Work::Task(task) if task.stage == TaskStage::Submitted => Some(stay.entered_at),
-            Work::Task(_)
-            | Work::Entered
-            | Work::Activity(_)
-            | Work::Waiting { .. }
-            | Work::Backoff { .. }
-            | Work::Parallel(_)
-            | Work::Map(_)
-            | Work::Over => None,
-        },
-        Phase::Starting | Phase::Ready { .. } | Phase::Finished { .. } => None,
-    };
-    execution.frames.iter().filter_map(waits).min()
 }
 
 /// Numbers of ARNs.

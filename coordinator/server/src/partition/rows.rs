@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use stepfleet_engine::execution::{ActivityWork, Execution, Status, Work};
+use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Attempt, Command, Event, EventId, EventSeq, ExecutionId, PayloadId, SessionId, Timestamp,
-    outstanding,
+    Command, Event, EventId, EventSeq, ExecutionId, PayloadId, Timestamp, outstanding,
 };
 use stepfleet_store::records::execution as snapshot;
 use stepfleet_store::records::history;
@@ -19,6 +18,7 @@ use stepfleet_store::{Row, Table};
 
 use super::message::Loaded;
 use super::resident::{Resident, Tail};
+use super::tasks;
 use crate::catalog::storage_error;
 use crate::service::api::ExecutionItem;
 use crate::service::error::ApiError;
@@ -92,109 +92,39 @@ pub(crate) fn closed(resident: &mut Resident) -> Vec<Row> {
 pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let execution = &resident.execution;
-    let offers = outstanding(execution)
-        .into_iter()
-        .filter_map(|command| match command {
+    let mut offers = Vec::new();
+    // Whether something must be done for it that no stub remembers.
+    let mut goes_on = false;
+    for command in outstanding(execution) {
+        match command {
             Command::Offer {
                 activity,
                 attempt,
                 scheduled_at,
                 ..
-            } => Some(live::Offer {
+            } => offers.push(live::Offer {
                 activity,
                 attempt,
                 scheduled_at,
             }),
-            Command::StartTask { .. }
-            | Command::Cancel { .. }
-            | Command::Continue
-            | Command::Closed => None,
-        });
+            Command::Continue | Command::StartTask { .. } => goes_on = true,
+            Command::Cancel { .. } | Command::Closed => {}
+        }
+    }
     let live = Live {
         hash: resident.hash(),
         deadline: resident.armed,
-        offers: offers.collect(),
+        offers,
         machine_arn: execution.header.machine_arn.clone(),
         started_at: execution.started_at,
         callback_since: resident.callback_since,
-        held_by_session: is_held_by_session(execution)
-            || has_heartbeat(execution)
-            || goes_on(execution),
+        held_by_session: goes_on
+            || tasks::is_held_by_session(execution)
+            || tasks::has_heartbeat(execution),
     };
     let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
     rows.extend(take_block(resident));
     rows
-}
-
-/// Whether something must be done for it that no stub remembers.
-fn goes_on(execution: &Execution) -> bool {
-    let does = |command: &Command| match command {
-        Command::Continue | Command::StartTask { .. } => true,
-        Command::Offer { .. } | Command::Cancel { .. } | Command::Closed => false,
-    };
-    outstanding(execution).iter().any(does)
-}
-
-fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
-    execution.frames.iter().filter_map(|frame| {
-        let stay = frame.stay()?;
-        match &stay.work {
-            Work::Activity(work) => {
-                let attempt = Attempt {
-                    entry: stay.entry,
-                    attempt: stay.attempt,
-                    generation: work.generation,
-                };
-                Some((attempt, work))
-            }
-            Work::Entered
-            | Work::Task(_)
-            | Work::Waiting { .. }
-            | Work::Backoff { .. }
-            | Work::Parallel(_)
-            | Work::Map(_)
-            | Work::Over => None,
-        }
-    })
-}
-
-/// Started attempts that were pushed to a session.
-pub(crate) fn held(execution: &Execution) -> Vec<(SessionId, Attempt)> {
-    let started = activities(execution).filter(|(_, work)| work.started_at.is_some());
-    started
-        .filter_map(|(attempt, work)| Some((work.worker.session?, attempt)))
-        .collect()
-}
-
-pub(crate) fn is_held_by_session(execution: &Execution) -> bool {
-    activities(execution)
-        .any(|(_, work)| work.started_at.is_some() && work.worker.session.is_some())
-}
-
-/// The activity of an attempt that is in a worker's hands.
-pub(crate) fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Arc<str>> {
-    let mut started = activities(execution).filter(|(_, work)| work.started_at.is_some());
-    started
-        .find(|(attempt, _)| *attempt == wanted)
-        .map(|(_, work)| work.activity.clone())
-}
-
-/// Whether a heartbeat window runs: it lives in memory only.
-pub(crate) fn has_heartbeat(execution: &Execution) -> bool {
-    execution
-        .frames
-        .iter()
-        .filter_map(|frame| frame.stay())
-        .any(|stay| match &stay.work {
-            Work::Activity(work) => work.heartbeat_deadline.is_some(),
-            Work::Task(work) => work.heartbeat_deadline.is_some(),
-            Work::Entered
-            | Work::Waiting { .. }
-            | Work::Backoff { .. }
-            | Work::Parallel(_)
-            | Work::Map(_)
-            | Work::Over => false,
-        })
 }
 
 /// Reads an execution's snapshot.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stepfleet_engine::execution::{Execution, Header};
-use stepfleet_engine::{EventId, Timestamp};
+use stepfleet_engine::{ExecutionId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, StartExecution, StartedExecution};
@@ -15,7 +15,7 @@ use super::{
 use crate::arn::check_name;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{ReadRequest, Snapshot, Start};
-use crate::partition::{Message, going_down, rows};
+use crate::partition::{HostHandle, Message, going_down, rows};
 
 impl Service {
     pub(crate) async fn start_execution(
@@ -169,23 +169,23 @@ impl Service {
 
     /// The same, with the part of its history that is not in the state store.
     pub(crate) async fn snapshot(&self, place: Place) -> Result<Option<Box<Snapshot>>, ApiError> {
-        let ask = |answer| ReadRequest::Execution {
-            execution: place.id,
-            answer,
-        };
-        if let Some(snapshot) = self.read(place.hash, ask).await? {
+        self.snapshot_at(self.host(place), place.id).await
+    }
+
+    /// The same, of an execution whose host is known.
+    pub(crate) async fn snapshot_at(
+        &self,
+        host: &HostHandle,
+        execution: ExecutionId,
+    ) -> Result<Option<Box<Snapshot>>, ApiError> {
+        let request = |answer| ReadRequest::Execution { execution, answer };
+        if let Some(snapshot) = self.ask(host, request).await? {
             return Ok(Some(snapshot));
         }
         let shared = self.shared.clone();
-        let stored = crate::task::blocking("read execution", move || rows::read(&shared, place.id));
-        let execution = stored.await.map_err(|_panic| going_down())??;
-        Ok(execution.map(|execution| {
-            let first_event = EventId(execution.last_event.0 + 1);
-            Box::new(Snapshot {
-                execution,
-                first_event,
-                tail: bytes::Bytes::new(),
-            })
-        }))
+        let stored =
+            crate::task::blocking("read execution", move || rows::read(&shared, execution));
+        let stored = stored.await.map_err(|_panic| going_down())??;
+        Ok(stored.map(|execution| Box::new(Snapshot::stored(execution))))
     }
 }

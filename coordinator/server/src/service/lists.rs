@@ -4,16 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use stepfleet_engine::execution::{Execution, Phase, Status, TaskStage, Work};
+use stepfleet_engine::execution::{Execution, Status, Stay, TaskWork};
 use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
-use tokio::sync::oneshot;
 
 use super::api::{Callback, Caller, ExecutionItem, ListExecutions, Page, PageRequest};
 use super::error::ApiError;
 use super::{Service, machine_missing, machine_name, page};
 use crate::partition::desk::task_ref;
 use crate::partition::message::{LiveItem, ReadRequest};
-use crate::partition::{Message, going_down, rows};
+use crate::partition::{going_down, rows, tasks};
 
 /// Where a list stands: newest first, the next item is before this one.
 type Cursor = (Timestamp, ExecutionId);
@@ -83,15 +82,14 @@ impl Service {
     ) -> Result<Vec<rows::ListedItem>, ApiError> {
         let mut found: Vec<(LiveItem, usize)> = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
-            let (answer, receiver) = oneshot::channel();
-            let request = ReadRequest::Running {
-                machine_arn: machine_arn.clone(),
+            let machine_arn = machine_arn.clone();
+            let request = |answer| ReadRequest::Running {
+                machine_arn,
                 before,
                 limit,
                 answer,
             };
-            host.send(Message::Read(request)).await?;
-            let items = self.answered(receiver).await?;
+            let items = self.ask(host, request).await?;
             found.extend(items.into_iter().map(|item| (item, index)));
         }
         found.sort_by_key(|(item, _)| std::cmp::Reverse((item.sort, item.execution)));
@@ -115,19 +113,9 @@ impl Service {
         host: usize,
         id: ExecutionId,
     ) -> Result<Option<Execution>, ApiError> {
-        let (answer, receiver) = oneshot::channel();
-        let request = Message::Read(ReadRequest::Execution {
-            execution: id,
-            answer,
-        });
-        self.shared.partitions().hosts()[host].send(request).await?;
-        if let Some(snapshot) = self.answered(receiver).await? {
-            return Ok(Some(snapshot.execution));
-        }
-        let shared = self.shared.clone();
-        crate::task::blocking("read execution", move || rows::read(&shared, id))
-            .await
-            .map_err(|_panic| going_down())?
+        let host = &self.shared.partitions().hosts()[host];
+        let snapshot = self.snapshot_at(host, id).await?;
+        Ok(snapshot.map(|snapshot| snapshot.execution))
     }
 
     /// Tasks that wait for their token, oldest first.
@@ -140,14 +128,13 @@ impl Service {
         let after = token.map(|token| read_cursor(&token)).transpose()?;
         let mut found: Vec<(Cursor, usize)> = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
-            let (answer, receiver) = oneshot::channel();
-            host.send(Message::Read(ReadRequest::Callbacks {
+            let limit = limit + 1;
+            let request = |answer| ReadRequest::Callbacks {
                 after,
-                limit: limit + 1,
+                limit,
                 answer,
-            }))
-            .await?;
-            let cursors = self.answered(receiver).await?;
+            };
+            let cursors = self.ask(host, request).await?;
             found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
         }
         found.sort_unstable();
@@ -174,33 +161,16 @@ impl Service {
     }
 
     fn callbacks_of(&self, execution: &Execution) -> Vec<Callback> {
-        let mut callbacks = Vec::new();
-        for frame in &execution.frames {
-            let Phase::Inside(stay) = &frame.phase else {
-                continue;
-            };
-            let Work::Task(work) = &stay.work else {
-                continue;
-            };
-            if work.stage != TaskStage::Submitted {
-                continue;
-            }
-            let attempt = Attempt {
-                entry: stay.entry,
-                attempt: stay.attempt,
-                generation: 0,
-            };
-            callbacks.push(Callback {
-                token: self.shared.tokens.seal(&task_ref(execution, attempt)),
-                execution_arn: execution.header.execution_arn.to_string(),
-                state_name: stay.name.to_string(),
-                resource: format!("{}:{}", work.resource.service, work.resource.action),
-                parameters: work.parameters.payload.text().to_owned(),
-                scheduled_at: stay.entered_at,
-                deadline: work.deadline,
-            });
-        }
-        callbacks
+        let callback = |(attempt, stay, work): (Attempt, &Stay, &TaskWork)| Callback {
+            token: self.shared.tokens.seal(&task_ref(execution, attempt)),
+            execution_arn: execution.header.execution_arn.to_string(),
+            state_name: stay.name.to_string(),
+            resource: format!("{}:{}", work.resource.service, work.resource.action),
+            parameters: work.parameters.payload.text().to_owned(),
+            scheduled_at: stay.entered_at,
+            deadline: work.deadline,
+        };
+        tasks::callbacks(execution).map(callback).collect()
     }
 }
 

@@ -470,16 +470,12 @@ impl Service {
     ) -> Result<(u64, u64), ApiError> {
         let mut total = (0, 0);
         for host in self.shared.partitions().hosts() {
-            let (answer, receiver) = tokio::sync::oneshot::channel();
             let machine_arn = machine_arn.clone();
-            host.send(Message::Read(ReadRequest::Count {
+            let request = |answer| ReadRequest::Count {
                 machine_arn,
                 answer,
-            }))
-            .await?;
-            let (live, resident) = receiver
-                .await
-                .map_err(|_gone| crate::partition::going_down())?;
+            };
+            let (live, resident) = self.ask(host, request).await?;
             total = (total.0 + live, total.1 + resident);
         }
         Ok(total)

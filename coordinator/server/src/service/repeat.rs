@@ -7,7 +7,7 @@ mod tests;
 use stepfleet_asl::Payload;
 use stepfleet_engine::event::EventBody;
 use stepfleet_engine::{Attempt, Data, EventSeq, FrameId};
-use stepfleet_store::records::history::{self, Block, BlockHeader, StoredEvent};
+use stepfleet_store::records::history::{self, Block, StoredEvent};
 use stepfleet_store::state::Order;
 use stepfleet_store::{StoreError, Table};
 
@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::{Place, Service};
 use crate::catalog::storage_error;
 use crate::partition::going_down;
+use crate::partition::history::first_key;
 use crate::partition::message::Snapshot;
 use crate::shared::Shared;
 
@@ -85,23 +86,14 @@ impl Search {
     /// Reads the blocks from the state's entry on, then what the host still held.
     fn through(mut self, shared: &Shared, snapshot: &Snapshot) -> Result<bool, StoreError> {
         let id = snapshot.execution.header.id;
-        let (low, high) = history::range_to(id, self.wanted.entry);
-        let entry = shared
-            .store
-            .scan(Table::History, &low, &high, Order::Descending, 1)?;
-        let mut from = entry.into_iter().next().map_or(low, |(key, _)| key);
+        let mut from = first_key(shared, id, self.wanted.entry)?;
         let (_, end) = history::range_to(id, snapshot.first_event);
         for _ in 0..READS_MAX {
             let page = shared
                 .store
                 .scan(Table::History, &from, &end, Order::Ascending, BLOCKS)?;
             let Some((key, _)) = page.last() else {
-                let header = BlockHeader {
-                    first_event: snapshot.first_event,
-                    ..BlockHeader::default()
-                };
-                let records = snapshot.tail.clone();
-                let found = self.block(&Block { header, records })?;
+                let found = self.block(&snapshot.tail_block())?;
                 return Ok(found.unwrap_or(false));
             };
             from.clone_from(key);

@@ -40,11 +40,9 @@ impl Service {
     }
 
     async fn changes_of(&self, place: Place) -> Result<Option<Arc<Notify>>, ApiError> {
-        self.read(place.hash, |answer| ReadRequest::Watch {
-            execution: place.id,
-            answer,
-        })
-        .await
+        let execution = place.id;
+        let request = |answer| ReadRequest::Watch { execution, answer };
+        self.ask(self.host(place), request).await
     }
 }
 

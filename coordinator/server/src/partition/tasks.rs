@@ -1,0 +1,84 @@
+//! The open tasks of an execution: what its frames have in workers' hands, in queues, or waiting for a token.
+
+use std::sync::Arc;
+
+use stepfleet_engine::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork, Work};
+use stepfleet_engine::{Attempt, SessionId, Timestamp};
+
+fn stays(execution: &Execution) -> impl Iterator<Item = &Stay> {
+    execution.frames.iter().filter_map(|frame| frame.stay())
+}
+
+/// Activity tasks, scheduled or started.
+pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
+    stays(execution).filter_map(|stay| match &stay.work {
+        Work::Activity(work) => Some((stay.open_attempt()?, work)),
+        Work::Entered
+        | Work::Task(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    })
+}
+
+/// Tasks that wait for their token, with the stays that they are of.
+pub(crate) fn callbacks(
+    execution: &Execution,
+) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
+    stays(execution).filter_map(|stay| match &stay.work {
+        Work::Task(work) if work.stage == TaskStage::Submitted => {
+            Some((stay.open_attempt()?, stay, work))
+        }
+        Work::Task(_)
+        | Work::Entered
+        | Work::Activity(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    })
+}
+
+/// Since when the oldest open callback waits.
+pub(crate) fn callback_since(execution: &Execution) -> Option<Timestamp> {
+    callbacks(execution)
+        .map(|(_, stay, _)| stay.entered_at)
+        .min()
+}
+
+fn started(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
+    activities(execution).filter(|(_, work)| work.started_at.is_some())
+}
+
+/// Started attempts that were pushed to a session.
+pub(crate) fn held(execution: &Execution) -> impl Iterator<Item = (SessionId, Attempt)> {
+    started(execution).filter_map(|(attempt, work)| Some((work.worker.session?, attempt)))
+}
+
+pub(crate) fn is_held_by_session(execution: &Execution) -> bool {
+    held(execution).next().is_some()
+}
+
+/// The activity of an attempt that is in a worker's hands.
+pub(crate) fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Arc<str>> {
+    started(execution)
+        .find(|(attempt, _)| *attempt == wanted)
+        .map(|(_, work)| work.activity.clone())
+}
+
+/// Whether a heartbeat window runs: it lives in memory only.
+pub(crate) fn has_heartbeat(execution: &Execution) -> bool {
+    stays(execution).any(|stay| match &stay.work {
+        Work::Activity(work) => work.heartbeat_deadline.is_some(),
+        Work::Task(work) => work.heartbeat_deadline.is_some(),
+        Work::Entered
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => false,
+    })
+}
