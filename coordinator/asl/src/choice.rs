@@ -99,6 +99,22 @@ impl Rule {
         compile::compile(rule)
     }
 
+    /// Shows every path of the rule.
+    pub(crate) fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        match self {
+            Rule::And(rules) | Rule::Or(rules) => {
+                rules.iter().for_each(|rule| rule.each_path(visit));
+            }
+            Rule::Not(rule) => rule.each_path(visit),
+            Rule::Comparison(comparison) => {
+                visit(&comparison.variable);
+                if let Test::Path { path, .. } = &comparison.test {
+                    visit(path);
+                }
+            }
+        }
+    }
+
     /// Decides the rule over the state's effective input.
     ///
     /// # Errors

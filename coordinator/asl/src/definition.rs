@@ -2,9 +2,10 @@
 //! that is wrong, each finding with its place, and never stops at the first.
 //!
 //! Files: `scope` walks a `States` block, `state` the fields that states share, one file for each state type, `retry`
-//! and `catch` their lists, `fields` and `data` read typed fields, `graph` looks at the transitions of a block,
+//! and `catch` their lists, `assign` variables, `fields` and `data` read typed fields, `graph` looks at the transitions of a block,
 //! `later` refuses the parts of the language that come in later releases.
 
+mod assign;
 mod catch;
 mod choice;
 mod data;

@@ -9,7 +9,7 @@ use crate::value::Value;
 pub trait Environment {
     /// The context object (`$$`), built on first use.
     fn context(&self) -> &Value;
-    /// The value of a variable (`$name`), if assigned. Variables come later; today always `None`.
+    /// The value of a variable (`$name`), if assigned.
     fn variable(&self, name: &str) -> Option<Value>;
     /// The next 64 bits of the entropy that came with the input (UUID, MathRandom without seed).
     fn random_u64(&self) -> u64;

@@ -11,7 +11,9 @@ use crate::environment::{Environment, EvalError};
 use crate::limits::JSON_DEPTH_MAX;
 use crate::path::Path;
 use crate::payload::Payload;
-use crate::program::{Choice, Map, Pass, ResultPath, Selection, State, StateId};
+use crate::program::{
+    Assign, Choice, ChoiceBranch, Map, Pass, ResultPath, Selection, State, StateId,
+};
 use crate::value::Value;
 
 pub use fields::{bound, fail_text, wait_until};
@@ -120,21 +122,46 @@ pub fn item(
     }
 }
 
+/// Where a Choice leads.
+#[derive(Clone, Copy, Debug)]
+pub enum Chosen<'a> {
+    /// The first rule that is true.
+    Branch(&'a ChoiceBranch),
+    Default(StateId),
+}
+
+/// The values of the variables of an `Assign`, in its order. `$` in it is `document`.
+///
+/// # Errors
+/// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure`.
+pub fn assigned(
+    assign: &Assign,
+    document: &Payload,
+    env: &dyn Environment,
+) -> Result<Vec<(Arc<str>, Payload)>, EvalError> {
+    let Assign::JsonPath(template) = assign;
+    let values = template.eval(document.value(), env)?;
+    let members = values.as_object().into_iter().flat_map(|all| all.iter());
+    members
+        .map(|(name, value)| Ok((name.clone(), payload(value.clone())?)))
+        .collect()
+}
+
 /// The target of a Choice: the first rule that is true, else `Default`; none when neither is there.
 ///
 /// # Errors
 /// `States.Runtime` when the path of a variable finds nothing.
-pub fn choose(
-    choice: &Choice,
+pub fn choose<'a>(
+    choice: &'a Choice,
     input: &Value,
     env: &dyn Environment,
-) -> Result<Option<StateId>, EvalError> {
+) -> Result<Option<Chosen<'a>>, EvalError> {
     for branch in &choice.branches {
         if branch.rule.eval(input, env)? {
-            return Ok(Some(branch.next));
+            return Ok(Some(Chosen::Branch(branch)));
         }
     }
-    Ok(choice.default)
+    Ok(choice.default.map(Chosen::Default))
 }
 
 /// Applies `InputPath` or `OutputPath`.

@@ -82,6 +82,11 @@ impl Intrinsic {
         &self.0.source
     }
 
+    /// Shows every path among the arguments.
+    pub(crate) fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        self.0.call.each_path(visit);
+    }
+
     /// Evaluates the call.
     ///
     /// # Errors
@@ -109,6 +114,16 @@ impl fmt::Debug for Intrinsic {
 }
 
 impl Call {
+    fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        for argument in &self.arguments {
+            match argument {
+                Argument::Literal(_) | Argument::Format(_) => {}
+                Argument::Path(path) => visit(path),
+                Argument::Call(call) => call.each_path(visit),
+            }
+        }
+    }
+
     fn eval(&self, document: &Value, env: &dyn Environment) -> Result<Value, String> {
         let mut arguments = Vec::with_capacity(self.arguments.len());
         let mut template = None;

@@ -21,6 +21,7 @@ pub mod resource;
 pub mod template;
 pub mod time;
 pub mod value;
+mod variable;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use environment::{Environment, EvalError};

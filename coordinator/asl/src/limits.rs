@@ -6,6 +6,8 @@ pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Unicode characters of a state's name.
 pub const STATE_NAME_CHARS_MAX: usize = 80;
+/// Unicode characters of a variable's name.
+pub const VARIABLE_NAME_CHARS_MAX: usize = 80;
 /// Iterations of an inline Map that run at once.
 pub const MAP_CONCURRENCY_MAX: u32 = 40;
 /// Values that one path evaluation may visit before it fails.

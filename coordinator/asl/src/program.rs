@@ -1,6 +1,8 @@
 //! The compiled form of a definition: states in one flat table, transitions as indices, every path, template and rule
 //! parsed. Immutable and shared by all executions of a revision. Built only by `definition`; read by `engine`.
 
+mod references;
+
 use std::sync::Arc;
 
 use crate::choice::Rule;
@@ -9,6 +11,8 @@ use crate::path::{Path, ReferencePath};
 use crate::payload::Payload;
 use crate::resource::Resource;
 use crate::template::{Expression, Template};
+
+pub use references::VariableReferences;
 
 /// Index of a state in [`Program::states`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +54,8 @@ pub struct State {
     pub result_selector: Option<Template>,
     pub result_path: ResultPath,
     pub output_path: Selection,
+    /// `Assign`; of a Choice, that of its default.
+    pub assign: Option<Assign>,
     pub retriers: Vec<Retrier>,
     pub catchers: Vec<Catcher>,
     pub transition: Transition,
@@ -76,6 +82,13 @@ pub enum ResultPath {
     Discard,
     /// The result is put into the raw input here.
     Insert(ReferencePath),
+}
+
+/// `Assign`: the variables that are set when a state is left. Values are evaluated before any of them is set.
+#[derive(Debug)]
+pub enum Assign {
+    /// An object template: a member is a variable.
+    JsonPath(Template),
 }
 
 /// Where a state leads. Choice, Succeed and Fail are `Terminal`: Choice's targets are in its rules.
@@ -134,6 +147,7 @@ pub struct Choice {
 pub struct ChoiceBranch {
     pub rule: Rule,
     pub next: StateId,
+    pub assign: Option<Assign>,
 }
 
 /// `Wait`.
@@ -205,4 +219,5 @@ pub struct Catcher {
     pub error_equals: Vec<Arc<str>>,
     pub next: StateId,
     pub result_path: ResultPath,
+    pub assign: Option<Assign>,
 }

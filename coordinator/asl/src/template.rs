@@ -25,6 +25,9 @@ pub enum ExpressionError {
     Failed(EvalError),
 }
 
+/// The end of a key whose value is an expression.
+pub(crate) const EXPRESSION_SUFFIX: &str = ".$";
+
 /// One thing that is wrong with a template or a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
@@ -82,6 +85,14 @@ impl Expression {
         }
     }
 
+    /// Shows every path of the expression.
+    pub(crate) fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        match self {
+            Expression::Path(path) => visit(path),
+            Expression::Intrinsic(intrinsic) => intrinsic.each_path(visit),
+        }
+    }
+
     /// As `eval`, with the recorded text of a path that finds nothing in a named field.
     pub(crate) fn eval_field(
         &self,
@@ -123,9 +134,25 @@ impl Template {
         fill(&self.0, document, env)
     }
 
+    /// Shows every path of the template.
+    pub(crate) fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        self.0.each_path(visit);
+    }
+
     /// Whether the template holds no expression, so that it always gives the same value.
     pub fn is_literal(&self) -> bool {
         matches!(self.0, Part::Literal(_))
+    }
+}
+
+impl Part {
+    fn each_path(&self, visit: &mut dyn FnMut(&Path)) {
+        match self {
+            Part::Literal(_) => {}
+            Part::Object(fields) => fields.iter().for_each(|(_, part)| part.each_path(visit)),
+            Part::Array(parts) => parts.iter().for_each(|part| part.each_path(visit)),
+            Part::Expression { expression, .. } => expression.each_path(visit),
+        }
     }
 }
 
@@ -168,7 +195,7 @@ fn compile_member(
     problems: &mut Vec<TemplateProblem>,
 ) -> (Arc<str>, Part) {
     let pointer = format!("{pointer}/{key}");
-    let Some(name) = key.strip_suffix(".$") else {
+    let Some(name) = key.strip_suffix(EXPRESSION_SUFFIX) else {
         return (key.clone(), compile(value, &pointer, problems));
     };
     if siblings.contains_key(name) {

@@ -141,6 +141,35 @@ fn what_aws_accepts_compiles_or_stands_in_the_list_for_later_releases() {
 }
 
 #[test]
+fn variable_references_are_those_that_aws_shows() {
+    let mut compared = 0;
+    let series = calls("exec-multi", "CreateStateMachine").into_iter();
+    for call in series.chain(calls("api", "CreateStateMachine")) {
+        let recorded = &call.case["expect"]["describe_response"];
+        if !call.id().contains("test_base_variable_references") || !call.errors().is_empty() {
+            continue;
+        }
+        let options = Options {
+            machine_type: call.machine_type,
+            served: &|_| true,
+        };
+        let program = definition::compile(&call.definition, &options).expect("no errors");
+        let ours: serde_json::Map<String, Json> = program
+            .variable_references()
+            .iter()
+            .map(|(state, names)| {
+                let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+                (state.to_string(), names.into())
+            })
+            .collect();
+        let recorded = recorded["variableReferences"].as_object().cloned();
+        assert_eq!(ours, recorded.unwrap_or_default(), "{}", call.id());
+        compared += 1;
+    }
+    assert_eq!(compared, 15);
+}
+
+#[test]
 fn validation_agrees_with_aws() {
     let mut compared = 0;
     for call in calls("validate", "ValidateStateMachineDefinition") {

@@ -152,6 +152,7 @@ const FILES: &[&str] = &[
     "state.txt",
     "task.txt",
     "text.txt",
+    "variables.txt",
     "wait_fail_pass.txt",
 ];
 
@@ -208,6 +209,11 @@ fn task_states_are_checked() {
 #[test]
 fn what_is_not_json_is_located() {
     check("text.txt");
+}
+
+#[test]
+fn variables_are_checked() {
+    check("variables.txt");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use stepfleet_asl::program::ScopeId;
 use crate::event::{Data, Event, EventBody, Failure};
 use crate::execution::{Execution, Frame, Phase, Status};
 use crate::ids::{EventId, EventSeq, FrameId, Timestamp};
+use crate::variables::Variables;
 
 pub(crate) use task::after;
 
@@ -61,6 +62,7 @@ impl Execution {
             // The first state's entry names no cause: `2 < 0`.
             last_event: EventId(0),
             input: input.clone(),
+            variables: Variables::default(),
             phase: Phase::Starting,
         };
         Some(Self {

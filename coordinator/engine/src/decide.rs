@@ -3,6 +3,7 @@
 
 mod abort;
 mod activity;
+mod assign;
 mod choice;
 mod draft;
 mod due;

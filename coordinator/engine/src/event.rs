@@ -10,6 +10,7 @@ use stepfleet_asl::program::{ScopeId, StateId};
 
 use crate::execution::{Header, StateKind};
 use crate::ids::{EventId, FrameId, PayloadId, Timestamp, Worker};
+use crate::variables::Variables;
 
 /// A payload with its number in the execution. Stored once, referred to by number afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +68,14 @@ pub enum EventBody {
         name: Arc<str>,
         input: Data,
     },
-    /// `<Kind>StateExited`. `next` is the state that the frame enters next; none ends the frame.
+    /// `<Kind>StateExited`. `assigned` are variables of the frame's block from here on. `next` is the state that the
+    /// frame enters next; none ends the frame.
     StateExited {
         frame: FrameId,
         kind: StateKind,
         name: Arc<str>,
         output: Data,
+        assigned: Variables,
         next: Option<StateId>,
     },
     /// `TaskStateAborted`, `WaitStateAborted`, `ParallelStateAborted`, `MapStateAborted`: the frame is over.

@@ -11,6 +11,7 @@ use stepfleet_asl::program::{ScopeId, StateId};
 
 use crate::event::{Data, Failure, TaskResource};
 use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp, Worker};
+use crate::variables::Variables;
 
 /// What never changes after the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct Frame {
     pub last_event: EventId,
     /// Raw input of the current state, or of the state to be entered.
     pub input: Data,
+    /// What the states of this frame's block have assigned; frames below see them, and they go with the frame.
+    pub variables: Variables,
     pub phase: Phase,
 }
 

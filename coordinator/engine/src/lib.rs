@@ -21,6 +21,7 @@ pub mod history;
 pub mod ids;
 pub mod input;
 pub mod limits;
+pub mod variables;
 
 pub use apply::apply;
 pub use command::{Command, next_deadline, outstanding};
@@ -32,3 +33,4 @@ pub use heartbeat::{heartbeat, restart_heartbeats};
 pub use history::{HistoryEvent, project};
 pub use ids::*;
 pub use input::Input;
+pub use variables::Variables;

@@ -1,7 +1,9 @@
 //! Bounds of an execution, with their units. Defaults are AWS's quotas; [`Limits`] carries what an installation set.
 
-/// A payload: input, output, result. Bytes of UTF-8.
+/// A payload: input, output, result, the values of one `Assign` and so of one variable. Bytes of UTF-8.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// The values of all variables of an execution. Bytes of UTF-8.
+pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Events of one public history; the last one is the failing event. 0 is unlimited.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 /// State transitions of one decision; what is left goes on by `Input::Continue`.
@@ -19,6 +21,7 @@ pub const CAUSE_CHARS_MAX: usize = 32_768;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub payload_bytes_max: usize,
+    pub variables_bytes_max: usize,
     pub history_events_max: u64,
 }
 
@@ -26,6 +29,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             payload_bytes_max: PAYLOAD_BYTES_MAX,
+            variables_bytes_max: VARIABLES_BYTES_MAX,
             history_events_max: HISTORY_EVENTS_MAX,
         }
     }

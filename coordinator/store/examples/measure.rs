@@ -15,7 +15,7 @@ use stepfleet_asl::program::StateId;
 use stepfleet_engine::execution::StateKind;
 use stepfleet_engine::{
     Data, Event, EventBody, EventId, EventSeq, ExecutionId, FrameId, KeyHash, PartitionId,
-    PayloadId, Timestamp, Worker,
+    PayloadId, Timestamp, Variables, Worker,
 };
 use stepfleet_store::log::local::{Disk, LocalLog, Options, SystemDisk};
 use stepfleet_store::records::record::{ChunkRecord, RecordHeader, RecordReader, encode_record};
@@ -57,6 +57,7 @@ fn events() -> Vec<Event> {
             kind: StateKind::Task,
             name: name("Reserve stock"),
             output: data(),
+            assigned: Variables::default(),
             next: Some(StateId(4)),
         },
         EventBody::StateEntered {

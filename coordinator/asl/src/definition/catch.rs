@@ -5,7 +5,7 @@ use crate::program::Catcher;
 use super::fields::Fields;
 use super::report::Report;
 use super::scope::Block;
-use super::{data, graph, later, retry};
+use super::{assign, data, graph, retry};
 
 const FIELDS: &[&str] = &["Assign", "Comment", "ErrorEquals", "Next", "ResultPath"];
 
@@ -21,15 +21,16 @@ pub(super) fn read(report: &mut Report, state: &Fields<'_>, block: &Block<'_>) -
         fields.only(report, FIELDS);
         fields.require(report, &["ErrorEquals", "Next"]);
         fields.string(report, "Comment");
-        later::variables(report, &fields);
         let error_equals = retry::error_equals(report, &fields);
         retry::check_all(report, &fields, &error_equals, i == last);
         let result_path = data::result_path(report, &fields);
+        let assign = assign::read(report, &fields, block);
         let next = graph::target(report, &fields, "Next", block.targets);
         catchers.extend(next.map(|next| Catcher {
             error_equals,
             next,
             result_path,
+            assign,
         }));
     }
     catchers

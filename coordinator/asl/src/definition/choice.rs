@@ -9,7 +9,7 @@ use super::report::Report;
 use super::scope::Block;
 use super::state::Site;
 use super::walk::Walk;
-use super::{graph, later};
+use super::{assign, graph};
 
 pub(super) const FIELDS: &[&str] = &["Choices", "Default"];
 
@@ -32,12 +32,13 @@ fn branch(report: &mut Report, value: &Value, at: &str, block: &Block<'_>) -> Op
     let fields = Fields::of(report, value, at)?;
     fields.require(report, &["Next"]);
     fields.string(report, "Comment");
-    later::variables(report, &fields);
+    let assign = assign::read(report, &fields, block);
     let next = graph::target(report, &fields, "Next", block.targets);
     let rule = rule(report, value, &fields);
     Some(ChoiceBranch {
         rule: rule?,
         next: next?,
+        assign,
     })
 }
 

@@ -20,13 +20,6 @@ pub(super) fn jsonata(report: &mut Report, fields: &Fields<'_>) {
     refuse(report, fields, "QueryLanguage", "JSONata");
 }
 
-/// Refuses `Assign`, of a state, a catcher or a Choice rule.
-pub(super) fn variables(report: &mut Report, fields: &Fields<'_>) {
-    if fields.has("Assign") {
-        refuse(report, fields, "Assign", "variables");
-    }
-}
-
 /// Refuses the fields of a distributed Map.
 pub(super) fn distributed_fields(report: &mut Report, map: &Fields<'_>) {
     for field in DISTRIBUTED.iter().filter(|field| map.has(field)) {

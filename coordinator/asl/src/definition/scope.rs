@@ -8,6 +8,7 @@ use crate::limits::{STATE_NAME_CHARS_MAX, TIMEOUT_SECONDS_MAX};
 use crate::program::{Scope, ScopeId, StateId};
 use crate::value::Object;
 
+use super::assign::{self, Names};
 use super::fields::Fields;
 use super::state::{self, Site};
 use super::walk::Walk;
@@ -29,6 +30,8 @@ pub(super) struct Block<'a> {
     pub(super) scope: ScopeId,
     pub(super) targets: &'a BTreeMap<&'a str, StateId>,
     pub(super) language: Language,
+    /// The variables that the blocks around this one assign.
+    pub(super) outer: &'a Names,
 }
 
 /// The document itself, with the fields that only it has. Returns its `TimeoutSeconds`.
@@ -64,10 +67,12 @@ pub(super) fn compile(
     let scope = walk.reserve_scope();
     let at = fields.location("States");
     let targets = reserve(walk, states, &at);
+    let outer = walk.enter_block(assign::names(states));
     let block = Block {
         scope,
         targets: &targets,
         language,
+        outer: &outer,
     };
     let start_at = graph::target(&mut walk.report, fields, "StartAt", &targets);
     for (name, value) in states.iter() {
@@ -86,6 +91,7 @@ pub(super) fn compile(
         });
         walk.fill_state(id, compiled);
     }
+    walk.leave_block();
     if let Some(text) = start_at
         .and(fields.get("StartAt"))
         .and_then(|value| value.as_str())

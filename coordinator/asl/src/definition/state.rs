@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::program::{Catcher, Kind, ResultPath, Retrier, Selection, State, StateId, Transition};
+use crate::program::{
+    Assign, Catcher, Kind, ResultPath, Retrier, Selection, State, StateId, Transition,
+};
 use crate::template::Template;
 
 use super::fields::Fields;
 use super::report::Report;
 use super::scope::{Block, Language};
 use super::walk::Walk;
-use super::{catch, choice, data, fail, graph, later, map, parallel, pass, retry, task, wait};
+use super::{
+    assign, catch, choice, data, fail, graph, later, map, parallel, pass, retry, task, wait,
+};
 
 /// A state to compile: its block, id, name and fields.
 #[derive(Debug)]
@@ -76,6 +80,7 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<State> {
         result_selector: frame.result_selector,
         result_path: frame.result_path,
         output_path: frame.output_path,
+        assign: frame.assign,
         retriers: frame.retriers,
         catchers: frame.catchers,
         transition: frame.transition?,
@@ -203,6 +208,7 @@ struct Frame {
     result_selector: Option<Template>,
     result_path: ResultPath,
     output_path: Selection,
+    assign: Option<Assign>,
     retriers: Vec<Retrier>,
     catchers: Vec<Catcher>,
     transition: Option<Transition>,
@@ -217,6 +223,7 @@ impl Frame {
             result_selector: None,
             result_path: ResultPath::Replace,
             output_path: Selection::All,
+            assign: None,
             retriers: Vec::new(),
             catchers: Vec::new(),
             transition: Some(Transition::Terminal),
@@ -235,7 +242,7 @@ impl Frame {
             frame.result_path = data::result_path(report, fields);
         }
         if state_type.has(Family::Variables) {
-            later::variables(report, fields);
+            frame.assign = assign::read(report, fields, site.block);
         }
         if state_type.has(Family::Errors) {
             frame.retriers = retry::read(report, fields);

@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::program::{Program, Scope, ScopeId, State, StateId};
 use crate::value::Value;
 
+use super::assign::Names;
 use super::fields::Fields;
 use super::report::Report;
 use super::{Options, scope};
@@ -17,6 +18,8 @@ pub(super) struct Walk<'o> {
     pub(super) options: &'o Options<'o>,
     pub(super) report: Report,
     names: BTreeSet<Arc<str>>,
+    /// The variables that each open block assigns, the document's first.
+    assigned: Vec<Names>,
     states: Vec<Option<State>>,
     scopes: Vec<Option<Scope>>,
 }
@@ -36,6 +39,7 @@ impl<'o> Walk<'o> {
             options,
             report,
             names: BTreeSet::new(),
+            assigned: Vec::new(),
             states: Vec::new(),
             scopes: Vec::new(),
         };
@@ -65,6 +69,17 @@ impl<'o> Walk<'o> {
     /// Notes a state's name; false when the document has it already.
     pub(super) fn claim_name(&mut self, name: &Arc<str>) -> bool {
         self.names.insert(name.clone())
+    }
+
+    /// Opens a block that assigns these variables; returns those of the blocks around it.
+    pub(super) fn enter_block(&mut self, assigned: Names) -> Names {
+        let outer = self.assigned.iter().flatten().cloned().collect();
+        self.assigned.push(assigned);
+        outer
+    }
+
+    pub(super) fn leave_block(&mut self) {
+        self.assigned.pop();
     }
 
     fn finish(self, timeout_seconds: Option<u32>) -> (Option<Program>, Vec<Diagnostic>) {

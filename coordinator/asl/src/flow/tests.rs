@@ -18,6 +18,7 @@ fn pass() -> State {
         result_selector: None,
         result_path: ResultPath::Replace,
         output_path: Selection::All,
+        assign: None,
         retriers: Vec::new(),
         catchers: Vec::new(),
         transition: Transition::End,
@@ -416,6 +417,7 @@ fn the_first_true_rule_wins() {
     let branch = |json: &str, next: u32| ChoiceBranch {
         rule: rule(json),
         next: StateId(next),
+        assign: None,
     };
     let env = Fixed::new();
     let mut choice = Choice {
@@ -431,13 +433,39 @@ fn the_first_true_rule_wins() {
         (r#"{"n":9}"#, 3),
         (r#"{"n":"x"}"#, 3),
     ] {
-        assert_eq!(
-            choose(&choice, &value(input), &env),
-            Ok(Some(StateId(next))),
-            "{input}"
-        );
+        let chosen = choose(&choice, &value(input), &env).unwrap().unwrap();
+        let found = match chosen {
+            Chosen::Branch(branch) => branch.next,
+            Chosen::Default(next) => next,
+        };
+        assert_eq!(found, StateId(next), "{input}");
     }
     choice.default = None;
-    assert_eq!(choose(&choice, &value(r#"{"n":9}"#), &env), Ok(None));
+    assert!(
+        choose(&choice, &value(r#"{"n":9}"#), &env)
+            .unwrap()
+            .is_none()
+    );
     assert!(choose(&choice, &value("{}"), &env).is_err());
+}
+
+#[test]
+fn variables_are_values_of_a_template() {
+    let env = Fixed::new();
+    let read = |json: &str, document: &str| {
+        let assign = Assign::JsonPath(template(json).unwrap());
+        assigned(&assign, &payload(document), &env).map(|found| {
+            let texts = found
+                .iter()
+                .map(|(name, it)| format!("{name}={}", it.text()));
+            texts.collect::<Vec<_>>().join(" ")
+        })
+    };
+    let json = r#"{"z":"$.n","all.$":"$","count.$":"States.MathAdd($count, $.n)","o":{"id.$":"$$.Execution.Id"}}"#;
+    assert_eq!(
+        read(json, r#"{"n":4}"#).unwrap(),
+        r#"z="$.n" all={"n":4} count=7 o={"id":"e1"}"#
+    );
+    let missing = "The JSONPath '$nobody.x' specified for the field 'a.$' could not be found in the input '[1]'";
+    assert_eq!(read(r#"{"a.$":"$nobody.x"}"#, "[1]"), Err(runtime(missing)));
 }

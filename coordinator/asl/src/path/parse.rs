@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::syntax::{self, Function, Query, Segment, Slice};
 use super::{Parsed, PathError, Root};
 use crate::limits::PATH_NESTING_MAX;
+use crate::variable::is_identifier;
 
 /// A place in the text of a path.
 pub(super) struct Cursor<'t> {
@@ -63,8 +64,7 @@ fn variable(rest: &str) -> Result<(Root, &str), PathError> {
     if name.is_empty() {
         return Ok((Root::Document, rest));
     }
-    let is_start = |c: char| c.is_alphabetic() || c == '_';
-    if name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_numeric()) {
+    if is_identifier(name) {
         return Ok((Root::Variable(name.into()), rest));
     }
     Err(PathError::new(format!(

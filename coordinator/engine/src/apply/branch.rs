@@ -7,6 +7,7 @@ use crate::apply::Moment;
 use crate::event::{Data, EventBody};
 use crate::execution::{Execution, Frame, MapWork, ParallelWork, Phase, Work};
 use crate::ids::{EventId, FrameId};
+use crate::variables::Variables;
 
 /// Events of the Parallel or Map state itself.
 pub(super) fn write_state(execution: &mut Execution, moment: Moment, body: &EventBody) {
@@ -142,6 +143,7 @@ fn add(execution: &mut Execution, child: Child, input: &Data, last_event: EventI
         scope: child.scope,
         last_event,
         input: input.clone(),
+        variables: Variables::default(),
         phase: Phase::Starting,
     });
 }

@@ -38,8 +38,15 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
             retries: SmallVec::new(),
             work: Work::Entered,
         }));
-    } else if let EventBody::StateExited { output, next, .. } = body {
+    } else if let EventBody::StateExited {
+        output,
+        assigned,
+        next,
+        ..
+    } = body
+    {
         frame.last_event = moment.id;
+        frame.variables.assign(assigned);
         frame.phase = match next {
             Some(state) => {
                 frame.input = output.clone();

@@ -1,23 +1,31 @@
 //! `Choice`: the first rule that is true, else the default. Its failures pass it by: it has no Retry and no Catch.
 
 use stepfleet_asl::EvalError;
-use stepfleet_asl::flow;
+use stepfleet_asl::flow::{self, Chosen};
 use stepfleet_asl::program::Choice;
 
+use crate::decide::assign;
 use crate::decide::draft::{Draft, Work};
-use crate::decide::exit;
+use crate::decide::exit::{self, Leaving};
 use crate::decide::scene::evaluate;
 use crate::ids::FrameId;
 
 pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, choice: &Choice) -> Work {
     let state = draft.state_of(frame);
-    let (input, next) = evaluate(draft, frame, None, |raw, scene| {
+    let (input, chosen) = evaluate(draft, frame, None, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
-        let next = flow::choose(choice, input.value(), scene)?.ok_or_else(no_match)?;
-        Ok((input, next))
+        let chosen = flow::choose(choice, input.value(), scene)?.ok_or_else(no_match)?;
+        Ok((input, chosen))
     })?;
+    let (next, assign) = match chosen {
+        Chosen::Branch(branch) => (branch.next, branch.assign.as_ref()),
+        Chosen::Default(next) => (next, state.assign.as_ref()),
+    };
     exit::with_evaluation(draft, frame, Some(next), |raw, scene| {
-        flow::output(state, raw, &input, scene)
+        Ok(Leaving {
+            output: flow::output(state, raw, &input, scene)?,
+            assigned: assign::values(assign, &input, scene)?,
+        })
     })
 }
 

@@ -206,6 +206,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Counts bytes of new values that are no payload of their own.
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     /// Counts one transition.
     pub(super) fn count(&mut self) {
         self.transitions += 1;

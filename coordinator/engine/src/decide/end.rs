@@ -15,7 +15,7 @@ pub(super) fn succeed(draft: &mut Draft<'_>, frame: FrameId) -> Work {
     let state = draft.state_of(frame);
     exit::with_evaluation(draft, frame, None, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
-        flow::output(state, raw, &input, scene)
+        Ok(flow::output(state, raw, &input, scene)?.into())
     })
 }
 

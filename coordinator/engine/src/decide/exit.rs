@@ -7,21 +7,30 @@ use stepfleet_asl::{EvalError, Payload};
 
 use crate::decide::draft::{Draft, Fault, Step, Work};
 use crate::decide::scene::{Scene, evaluate};
-use crate::decide::{map, parallel};
+use crate::decide::{assign, map, parallel};
 use crate::event::{Data, EventBody};
 use crate::execution::{self, Phase};
 use crate::ids::{EventId, FrameId};
+use crate::variables::Variables;
+
+/// What a state leaves: its output, and what it assigns.
+pub(super) struct Leaving {
+    pub(super) output: Payload,
+    pub(super) assigned: Variables,
+}
 
 /// Leaves the state with what its data flow makes of `result`, by its own transition.
 pub(super) fn with_result(draft: &mut Draft<'_>, frame: FrameId, result: &Data) -> Work {
     let state = draft.state_of(frame);
-    let output = evaluate(draft, frame, None, |raw, scene| {
-        flow::output(state, raw, &result.payload, scene)
+    let leaving = evaluate(draft, frame, None, |raw, scene| {
+        Ok(Leaving {
+            output: flow::output(state, raw, &result.payload, scene)?,
+            assigned: assign::values(state.assign.as_ref(), &result.payload, scene)?,
+        })
     })?;
-    check_size(draft, frame, &output)?;
-    let output = keep(draft, frame, output, Some(result));
+    leaving.check_size(draft, frame)?;
     let next = next_of(state);
-    Ok(leave(draft, frame, output, next)?)
+    Ok(leave(draft, frame, leaving, Some(result), next)?)
 }
 
 /// The state that this one's own transition leads to; none when it ends its frame.
@@ -40,21 +49,24 @@ pub(super) fn with_evaluation<F>(
     work: F,
 ) -> Work
 where
-    F: FnOnce(&Payload, &Scene<'_>) -> Result<Payload, EvalError>,
+    F: FnOnce(&Payload, &Scene<'_>) -> Result<Leaving, EvalError>,
 {
-    let output = evaluate(draft, frame, None, work)?;
-    check_size(draft, frame, &output)?;
-    let output = keep(draft, frame, output, None);
-    Ok(leave(draft, frame, output, next)?)
+    let leaving = evaluate(draft, frame, None, work)?;
+    leaving.check_size(draft, frame)?;
+    Ok(leave(draft, frame, leaving, None, next)?)
 }
 
-/// Emits the exit; the frame goes on to `next`, or ends.
+/// Emits the exit; the frame goes on to `next`, or ends. An output that is `result` or the input keeps its number.
 pub(super) fn leave(
     draft: &mut Draft<'_>,
     frame: FrameId,
-    output: Data,
+    leaving: Leaving,
+    result: Option<&Data>,
     next: Option<StateId>,
 ) -> Step {
+    let Leaving { output, assigned } = leaving;
+    let output = keep(draft, frame, output, result);
+    draft.weigh(assigned.bytes());
     let stay = draft.stay(frame);
     let (kind, name) = (stay.kind, stay.name.clone());
     let previous = draft.chain(frame);
@@ -65,6 +77,7 @@ pub(super) fn leave(
             kind,
             name,
             output,
+            assigned,
             next,
         },
     )?;
@@ -73,6 +86,23 @@ pub(super) fn leave(
         return Ok(());
     }
     end_frame(draft, frame)
+}
+
+impl Leaving {
+    pub(super) fn check_size(&self, draft: &Draft<'_>, frame: FrameId) -> Result<(), Fault> {
+        check_size(draft, frame, &self.output)?;
+        assign::check_size(draft, frame, &self.assigned)
+    }
+}
+
+/// An output of a state that assigns nothing.
+impl From<Payload> for Leaving {
+    fn from(output: Payload) -> Self {
+        Self {
+            output,
+            assigned: Variables::default(),
+        }
+    }
 }
 
 /// Fails with `States.DataLimitExceeded` when a payload of the state is too large.

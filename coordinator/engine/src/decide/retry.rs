@@ -1,11 +1,12 @@
 //! A state failed: Retry, then Catch, then the failure of what contains it. ASL §"Errors".
 
 use stepfleet_asl::program::{Jitter, Kind, Retrier, State};
-use stepfleet_asl::{Object, Value, flow};
+use stepfleet_asl::{Object, Payload, Value, flow};
 
 use crate::decide::draft::{Draft, Fault, Step};
+use crate::decide::exit::{self, Leaving};
 use crate::decide::scene::evaluate;
-use crate::decide::{abort, exit};
+use crate::decide::{abort, assign};
 use crate::event::{EventBody, Failure};
 use crate::ids::{EventId, FrameId};
 
@@ -86,15 +87,16 @@ fn catch(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: Fault) -> 
     let Some(catcher) = catcher else {
         return uncaught(draft, frame, fault);
     };
-    let output = evaluate(draft, frame, None, |raw, _| {
-        flow::caught(&catcher.result_path, raw, error_output(&fault.failure))
+    let leaving = evaluate(draft, frame, None, |raw, scene| {
+        let error_output = Payload::from_value(error_output(&fault.failure));
+        Ok(Leaving {
+            output: flow::caught(&catcher.result_path, raw, error_output.value().clone())?,
+            assigned: assign::values(catcher.assign.as_ref(), &error_output, scene)?,
+        })
     })
-    .and_then(|output| exit::check_size(draft, frame, &output).map(|()| output));
-    match output {
-        Ok(output) => {
-            let output = exit::keep(draft, frame, output, None);
-            exit::leave(draft, frame, output, Some(catcher.next))
-        }
+    .and_then(|leaving| leaving.check_size(draft, frame).map(|()| leaving));
+    match leaving {
+        Ok(leaving) => exit::leave(draft, frame, leaving, None, Some(catcher.next)),
         Err(fault) => uncaught(draft, frame, fault),
     }
 }

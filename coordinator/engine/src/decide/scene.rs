@@ -45,8 +45,9 @@ impl Environment for Scene<'_> {
         self.context.get_or_init(|| self.build())
     }
 
-    fn variable(&self, _name: &str) -> Option<Value> {
-        None
+    fn variable(&self, name: &str) -> Option<Value> {
+        let value = self.draft.execution.variable(self.frame, name);
+        value.map(|payload| payload.value().clone())
     }
 
     fn random_u64(&self) -> u64 {

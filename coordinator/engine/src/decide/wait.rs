@@ -3,8 +3,9 @@
 use stepfleet_asl::flow;
 use stepfleet_asl::program::Wait;
 
+use crate::decide::assign;
 use crate::decide::draft::{Draft, Work};
-use crate::decide::exit;
+use crate::decide::exit::{self, Leaving};
 use crate::decide::scene::evaluate;
 use crate::event::EventBody;
 use crate::ids::{EventId, FrameId, Timestamp};
@@ -29,6 +30,9 @@ pub(super) fn leave(draft: &mut Draft<'_>, frame: FrameId) -> Work {
     let next = exit::next_of(state);
     exit::with_evaluation(draft, frame, next, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
-        flow::output(state, raw, &input, scene)
+        Ok(Leaving {
+            output: flow::output(state, raw, &input, scene)?,
+            assigned: assign::values(state.assign.as_ref(), &input, scene)?,
+        })
     })
 }

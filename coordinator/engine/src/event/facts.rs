@@ -29,7 +29,7 @@ impl EventBody {
         )
     }
 
-    /// The payload of this event; none has more than one.
+    /// The payload of this event; none has more than one. The values of variables stand in their event itself.
     pub fn data(&self) -> Option<&Data> {
         match self {
             Self::ExecutionStarted { input: data, .. }

@@ -1,5 +1,7 @@
 //! Finding things in an execution: frames, attempts, payloads, work that is left.
 
+use stepfleet_asl::Payload;
+
 use crate::event::Data;
 use crate::execution::{Execution, Frame, Phase, Status, Stay, Work};
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
@@ -29,6 +31,17 @@ impl Execution {
         self.frames
             .iter()
             .filter(move |frame| frame.parent.is_some_and(|(id, _)| id == parent))
+    }
+
+    /// A variable as `frame` sees it: its own block's, else that of a block around it.
+    pub fn variable(&self, frame: &Frame, name: &str) -> Option<&Payload> {
+        let mut frame = self.frame(frame.id)?;
+        loop {
+            if let Some(value) = frame.variables.get(name) {
+                return Some(value);
+            }
+            frame = self.frame(frame.parent?.0)?;
+        }
     }
 
     /// The frame whose stay this attempt belongs to. Generations are not compared.

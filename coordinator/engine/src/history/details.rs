@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stepfleet_asl::Payload;
 
 use crate::event::{Failure, TaskResource};
+use crate::variables::Variables;
 
 /// What a history event tells beside its type. Several types share a shape; the event's kind names the field.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,7 @@ pub enum HistoryDetails {
     StateExited {
         name: Arc<str>,
         output: Payload,
+        assigned: Variables,
     },
     ActivityScheduled {
         resource: Arc<str>,

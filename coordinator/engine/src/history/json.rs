@@ -6,6 +6,7 @@ use stepfleet_asl::{Object, Payload, Value};
 
 use crate::event::{Failure, TaskResource};
 use crate::history::{HistoryDetails, HistoryEvent};
+use crate::variables::Variables;
 
 impl HistoryEvent {
     /// One entry of `GetExecutionHistory.events`: `timestamp` in seconds with a fraction. Without
@@ -48,9 +49,14 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
             members.text("name", Some(name));
             members.data("input", "inputDetails", input);
         }
-        D::StateExited { name, output } => {
+        D::StateExited {
+            name,
+            output,
+            assigned,
+        } => {
             members.text("name", Some(name));
             members.data("output", "outputDetails", output);
+            members.assigned(assigned);
         }
         D::ActivityScheduled {
             resource,
@@ -116,10 +122,25 @@ impl Members {
     fn data(&mut self, key: &str, details: &str, payload: &Payload) {
         if self.with_data {
             self.put(key, Value::from(payload.text()));
-            let mut truncated = Object::new();
-            truncated.insert("truncated".into(), Value::from(false));
-            self.put(details, truncated.into());
+            self.whole(details);
         }
+    }
+
+    /// Variables, each as a text; nothing when there are none.
+    fn assigned(&mut self, assigned: &Variables) {
+        if self.with_data && !assigned.is_empty() {
+            let texts = assigned
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::from(value.text())));
+            self.put("assignedVariables", texts.collect::<Object>().into());
+            self.whole("assignedVariablesDetails");
+        }
+    }
+
+    fn whole(&mut self, details: &str) {
+        let mut truncated = Object::new();
+        truncated.insert("truncated".into(), Value::from(false));
+        self.put(details, truncated.into());
     }
 
     fn failure(&mut self, failure: &Failure) {

@@ -52,11 +52,16 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
             (entered(*kind), details)
         }
         E::StateExited {
-            kind, name, output, ..
+            kind,
+            name,
+            output,
+            assigned,
+            ..
         } => {
             let details = D::StateExited {
                 name: name.clone(),
                 output: output.payload.clone(),
+                assigned: assigned.clone(),
             };
             (exited(*kind)?, details)
         }

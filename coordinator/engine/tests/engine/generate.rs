@@ -53,13 +53,17 @@ fn state(depth: u32) -> BoxedStrategy<String> {
         1 => Just(r#"{"Type":"Fail"}"#.to_owned()),
         1 => Just(r#"{"Type":"Succeed"}"#.to_owned()),
         1 => Just(r#"{"Type":"Choice","Choices":[{"Variable":"$","IsString":true,"Next":"%DOWN%"}]}"#.to_owned()),
-        5 => task(),
+        2 => Just(format!(r#"{{"Type":"Pass","Assign":{{"v{depth}.$":"$","id{depth}.$":"States.UUID()"}},%NEXT%}}"#)),
+        2 => (0_u32..3).prop_map(move |around| copied(depth, around)),
+        1 => Just(format!(r#"{{"Type":"Wait","Seconds":1,"Assign":{{"v{depth}":"waited"}},%NEXT%}}"#)),
+        1 => Just(r#"{"Type":"Pass","OutputPath":"$v0",%NEXT%}"#.to_owned()),
+        5 => task(depth),
     ];
     if depth == 0 {
         return plain.boxed();
     }
-    let branches =
-        (prop::collection::vec(block(depth - 1), 1..4), errors()).prop_map(|(blocks, errors)| {
+    let branches = (prop::collection::vec(block(depth - 1), 1..4), errors(depth)).prop_map(
+        |(blocks, errors)| {
             let blocks: Vec<String> = (0..)
                 .zip(&blocks)
                 .map(|(branch, block)| {
@@ -70,8 +74,9 @@ fn state(depth: u32) -> BoxedStrategy<String> {
                 r#"{{"Type":"Parallel","Branches":[{}],{errors}%NEXT%}}"#,
                 blocks.join(",")
             )
-        });
-    let map = (block(depth - 1), 0_u32..4, errors()).prop_map(|(block, max, errors)| {
+        },
+    );
+    let map = (block(depth - 1), 0_u32..4, errors(depth)).prop_map(|(block, max, errors)| {
         format!(
             r#"{{"Type":"Map","ItemsPath":"$$.Execution.Input.items","MaxConcurrency":{max},"ItemProcessor":{{{block}}},{errors}%NEXT%}}"#
         )
@@ -79,7 +84,15 @@ fn state(depth: u32) -> BoxedStrategy<String> {
     prop_oneof![4 => plain, 2 => branches, 2 => map].boxed()
 }
 
-fn task() -> BoxedStrategy<String> {
+/// A variable of a block around this one, kept under a name of this block if it is set. Blocks of one depth share
+/// their names, which no block inside them has.
+fn copied(depth: u32, around: u32) -> String {
+    format!(
+        r#"{{"Type":"Choice","Assign":{{"v{depth}":null}},"Choices":[{{"Variable":"$v{around}","IsPresent":true,"Next":"%DOWN%","Assign":{{"v{depth}.$":"$v{around}"}}}}],"Default":"%DOWN%"}}"#
+    )
+}
+
+fn task(depth: u32) -> BoxedStrategy<String> {
     let resource = prop_oneof![
         4 => Just(ACTIVITY),
         1 => Just("arn:aws:states:::sqs:sendMessage.waitForTaskToken"),
@@ -91,26 +104,31 @@ fn task() -> BoxedStrategy<String> {
         Just(r#""TimeoutSeconds":9,"#),
         Just(r#""TimeoutSeconds":60,"HeartbeatSeconds":5,"#),
     ];
-    (resource, clocks, errors())
+    (resource, clocks, errors(depth))
         .prop_map(|(resource, clocks, errors)| {
             format!(r#"{{"Type":"Task","Resource":"{resource}",{clocks}{errors}%NEXT%}}"#)
         })
         .boxed()
 }
 
-fn errors() -> BoxedStrategy<String> {
+/// `Retry`, `Catch` and `Assign` of a state in a block of this depth.
+fn errors(depth: u32) -> BoxedStrategy<String> {
     let retry = prop_oneof![
         2 => Just(""),
         1 => Just(r#""Retry":[{"ErrorEquals":["A"],"MaxAttempts":2},{"ErrorEquals":["States.ALL"],"MaxAttempts":1,"JitterStrategy":"FULL","MaxDelaySeconds":5}],"#),
         1 => Just(r#""Retry":[{"ErrorEquals":["States.Timeout"],"IntervalSeconds":2}],"#),
     ];
     let catch = prop_oneof![
-        2 => Just(""),
-        1 => Just(r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"%TARGET%"}],"#),
-        1 => Just(r#""Catch":[{"ErrorEquals":["B","States.TaskFailed"],"ResultPath":null,"Next":"%TARGET%"}],"#),
+        2 => Just(String::new()),
+        1 => Just(r#""Catch":[{"ErrorEquals":["States.ALL"],"Next":"%TARGET%"}],"#.to_owned()),
+        1 => Just(format!(r#""Catch":[{{"ErrorEquals":["B","States.TaskFailed"],"ResultPath":null,"Assign":{{"v{depth}.$":"$"}},"Next":"%TARGET%"}}],"#)),
     ];
-    (retry, catch)
-        .prop_map(|(retry, catch)| format!("{retry}{catch}"))
+    let assign = prop_oneof![
+        2 => Just(String::new()),
+        1 => Just(format!(r#""Assign":{{"r{depth}.$":"$"}},"#)),
+    ];
+    (retry, catch, assign)
+        .prop_map(|(retry, catch, assign)| format!("{retry}{catch}{assign}"))
         .boxed()
 }
 

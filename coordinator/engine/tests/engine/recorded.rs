@@ -12,7 +12,7 @@ use crate::history::{compare, normal};
 use crate::world::World;
 
 /// Recorded executions that must match. Grows with the language.
-const SINGLE_MIN: usize = 34;
+const SINGLE_MIN: usize = 48;
 const MULTI_MIN: usize = 255;
 
 #[derive(Default)]

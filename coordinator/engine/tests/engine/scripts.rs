@@ -123,6 +123,9 @@ impl Script {
                         ("payload", bytes) => {
                             self.limits.payload_bytes_max = bytes.parse().unwrap()
                         }
+                        ("variables", bytes) => {
+                            self.limits.variables_bytes_max = bytes.parse().unwrap()
+                        }
                         ("history", events) => {
                             self.limits.history_events_max = events.parse().unwrap()
                         }

@@ -227,6 +227,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         payload_bytes_max: config.limits.payload_bytes_max,
         history_events_max: config.limits.history_events_max,
+        ..Limits::default()
     }
 }
 

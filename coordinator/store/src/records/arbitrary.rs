@@ -14,7 +14,7 @@ use stepfleet_engine::execution::{
 };
 use stepfleet_engine::{
     Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,
-    PayloadId, SessionId, Timestamp, Worker,
+    PayloadId, SessionId, Timestamp, Variables, Worker,
 };
 
 use super::listing::Summary;
@@ -39,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) seconds: Option<u32>,
     pub(crate) session: Option<u128>,
     pub(crate) kind: StateKind,
+    /// Names, and numbers of which the values are a function.
+    pub(crate) variables: Vec<(Arc<str>, u32)>,
 }
 
 pub(crate) fn data(id: u32) -> Data {
@@ -93,8 +95,9 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         option::of(any::<u128>()),
         kinds(),
     );
-    (numbers, texts).prop_map(
-        |((a, b, payload, at), (name, text, seconds, session, kind))| Parts {
+    let variables = vec((text(), 1..400_u32), 0..3);
+    (numbers, texts, variables).prop_map(
+        |((a, b, payload, at), (name, text, seconds, session, kind), variables)| Parts {
             a,
             b,
             payload,
@@ -104,6 +107,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             seconds,
             session,
             kind,
+            variables,
         },
     )
 }
@@ -128,6 +132,13 @@ impl Parts {
             name: self.text.clone(),
             session: self.session.map(SessionId),
         }
+    }
+
+    fn variables(&self) -> Variables {
+        let variables = self.variables.iter();
+        variables
+            .map(|(name, number)| (Arc::clone(name), data(*number).payload))
+            .collect()
     }
 
     pub(crate) fn header(&self) -> Arc<Header> {
@@ -186,6 +197,7 @@ impl Parts {
                 kind,
                 name,
                 output: data,
+                assigned: self.variables(),
                 next: self.seconds.map(StateId),
             },
             7 => E::StateAborted { frame, kind },
@@ -367,6 +379,7 @@ impl Parts {
             scope: ScopeId(self.b),
             last_event: EventId(u64::from(self.b)),
             input: data(self.payload + 1),
+            variables: self.variables(),
             phase: match phase {
                 0 => Phase::Starting,
                 1 => Phase::Ready {

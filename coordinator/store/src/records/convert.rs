@@ -1,11 +1,12 @@
-//! What the generated types and the engine's share: ids, kinds, failures, resources, workers, headers.
+//! What the generated types and the engine's share: ids, kinds, failures, resources, workers, variables, headers.
 
 use std::fmt::Display;
 use std::sync::Arc;
 
+use stepfleet_asl::Payload;
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::{Header, StateKind, Status};
-use stepfleet_engine::{ExecutionId, KeyHash, SessionId, Worker};
+use stepfleet_engine::{ExecutionId, KeyHash, SessionId, Variables, Worker};
 use stepfleet_proto::record::v1;
 
 use super::wire::{Out, Wire};
@@ -126,6 +127,24 @@ pub(crate) fn worker(worker: Option<v1::Worker>) -> Worker {
         name: worker.name.map(Arc::from),
         session,
     }
+}
+
+/// Variables, one message each.
+pub(crate) fn put_variables<O: Out>(wire: &mut Wire<'_, O>, tag: u32, variables: &Variables) {
+    for (name, value) in variables.iter() {
+        wire.message_of(tag, name.len() + value.len() + 24, |wire| {
+            wire.string(1, name);
+            wire.string(2, value.text());
+        });
+    }
+}
+
+/// Records of a release without variables have none.
+pub(crate) fn variables(variables: Vec<v1::Variable>) -> Variables {
+    variables
+        .into_iter()
+        .map(|it| (it.name.into(), Payload::trusted(it.value)))
+        .collect()
 }
 
 pub(crate) fn put_header<O: Out>(wire: &mut Wire<'_, O>, header: &Header) {

@@ -27,6 +27,15 @@ fn sample() -> Parts {
         seconds: Some(3600),
         session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
         kind: StateKind::Task,
+        variables: Vec::new(),
+    }
+}
+
+/// The same in a block with variables, which the first releases did not have.
+fn with_variables() -> Parts {
+    Parts {
+        variables: vec![("größe".into(), 7), ("order".into(), 200)],
+        ..sample()
     }
 }
 
@@ -53,16 +62,16 @@ fn check(name: &str, bytes: &[u8]) {
     );
 }
 
-fn events() -> Vec<Event> {
+fn events(parts: &Parts) -> Vec<Event> {
     (0..BODIES)
         .map(|body| Event {
             previous: EventId(body as u64),
-            body: sample().body(body),
+            body: parts.body(body),
         })
         .collect()
 }
 
-fn records() -> Vec<u8> {
+fn records(parts: &Parts) -> Vec<u8> {
     let header = RecordHeader {
         hash: KeyHash(0xBEEF),
         execution: ExecutionId(0x1122_3344_5566_7788_99AA_BBCC_DDEE_FF00),
@@ -71,18 +80,21 @@ fn records() -> Vec<u8> {
         count: u32::try_from(BODIES).unwrap(),
     };
     let mut records = Vec::new();
-    encode_record(&mut records, &header, &events(), PayloadId(1));
+    encode_record(&mut records, &header, &events(parts), PayloadId(1));
     records
 }
 
 #[test]
 fn records_keep_their_bytes() {
-    let bytes = records();
-    check("record", &bytes);
-    let Some(Ok(ChunkRecord::Execution(record))) = RecordReader::new(bytes.into()).next() else {
-        panic!("no record")
-    };
-    assert_eq!(record.events(&mut |_| None).unwrap(), events());
+    for (name, parts) in [("record", sample()), ("record_variables", with_variables())] {
+        let bytes = records(&parts);
+        check(name, &bytes);
+        let Some(Ok(ChunkRecord::Execution(record))) = RecordReader::new(bytes.into()).next()
+        else {
+            panic!("no record")
+        };
+        assert_eq!(record.events(&mut |_| None).unwrap(), events(&parts));
+    }
 }
 
 #[test]
@@ -104,18 +116,23 @@ fn control_changes_keep_their_bytes() {
 
 #[test]
 fn snapshots_keep_their_bytes() {
-    let frames = (0..8)
-        .map(|work| sample().frame(2, work))
-        .chain((0..4).map(|phase| sample().frame(phase, 0)));
-    let sample = sample().execution(Status::Running, frames.collect());
-    let bytes = execution::encode(&sample);
-    check("execution", &bytes);
-    assert_eq!(execution::decode(&bytes).unwrap(), sample);
+    for (name, parts) in [
+        ("execution", sample()),
+        ("execution_variables", with_variables()),
+    ] {
+        let frames = (0..8)
+            .map(|work| parts.frame(2, work))
+            .chain((0..4).map(|phase| parts.frame(phase, 0)));
+        let sample = parts.execution(Status::Running, frames.collect());
+        let bytes = execution::encode(&sample);
+        check(name, &bytes);
+        assert_eq!(execution::decode(&bytes).unwrap(), sample);
+    }
 }
 
 #[test]
 fn history_blocks_keep_their_bytes() {
-    let records = records();
+    let records = records(&sample());
     let header: BlockHeader = history::tally(EventId(100), &records.clone().into()).unwrap();
     let bytes = history::encode(&header, &records);
     check("history", &bytes);

@@ -91,6 +91,8 @@ fn detail(event: &api::HistoryEvent) -> String {
     parts.extend(details.worker_name.map(|worker| format!("by {worker}")));
     parts.extend(details.error);
     parts.extend(details.cause);
+    let assigned = details.assigned_variables.into_iter();
+    parts.extend(assigned.map(|(name, value)| format!("${name}={value}")));
     let data = details.output.or(details.input).or(details.parameters);
     parts.extend(data);
     payload::short(&parts.join("  "), DETAIL_CHARS)

@@ -6,6 +6,7 @@ mod lines;
 mod tests;
 mod tracker;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -43,6 +44,7 @@ pub(super) struct Details {
     pub(super) input: Option<String>,
     pub(super) output: Option<String>,
     pub(super) parameters: Option<String>,
+    pub(super) assigned_variables: BTreeMap<String, String>,
 }
 
 impl Details {

@@ -136,7 +136,7 @@ impl StateMachineService for Canned {
             role_arn: "arn:aws:iam::000000000000:role/stepfleet".into(),
             r#type: StateMachineType::Standard.into(),
             creation_date: ago(90_000),
-            revision_id: String::new(),
+            ..DescribeStateMachineResponse::default()
         })
     }
 

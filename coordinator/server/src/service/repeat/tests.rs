@@ -4,7 +4,9 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::StateId;
 use stepfleet_engine::event::{Event, EventBody, Failure, TaskResource};
 use stepfleet_engine::execution::StateKind;
-use stepfleet_engine::{Attempt, Data, EventId, EventSeq, FrameId, PayloadId, Timestamp, Worker};
+use stepfleet_engine::{
+    Attempt, Data, EventId, EventSeq, FrameId, PayloadId, Timestamp, Variables, Worker,
+};
 use stepfleet_store::records::history::StoredEvent;
 
 use super::Search;
@@ -35,6 +37,7 @@ fn exited() -> EventBody {
         kind: StateKind::Task,
         name: "Approve".into(),
         output: data("{}"),
+        assigned: Variables::default(),
         next: None,
     }
 }

@@ -84,6 +84,7 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             kind: kind(exited.kind)?,
             name: exited.name.into(),
             output: data(exited.output, resolve)?,
+            assigned: convert::variables(exited.assigned),
             next: exited.next.map(StateId),
         },
         Body::StateAborted(aborted) => E::StateAborted {

@@ -3,7 +3,9 @@
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::{Data, Event, EventBody, FrameId, Worker};
 
-use crate::records::convert::{kind_number, put_failure, put_header, put_resource, put_worker};
+use crate::records::convert::{
+    kind_number, put_failure, put_header, put_resource, put_variables, put_worker,
+};
 use crate::records::wire::{Out, Wire};
 
 /// Writes the fields of an event.
@@ -47,6 +49,7 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             kind,
             name,
             output,
+            assigned,
             next,
         } => wire.message(8, |wire| {
             wire.uint(1, frame.0);
@@ -54,6 +57,7 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.string(3, name);
             wire.uint(4, output.id.0);
             wire.optional_uint(5, next.map(|state| state.0));
+            put_variables(wire, 6, assigned);
         }),
         E::StateAborted { frame, kind } => wire.message(9, |wire| {
             wire.uint(1, frame.0);

@@ -96,6 +96,7 @@ fn frame(frame: v1::Frame, payloads: &Payloads) -> Result<Frame, StoreError> {
         scope: ScopeId(frame.scope),
         last_event: EventId(frame.last_event),
         input: payloads.data(frame.input)?,
+        variables: convert::variables(frame.variables),
         phase,
     })
 }

@@ -8,7 +8,7 @@ use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
 
 use crate::records::convert::{
-    kind_number, put_failure, put_header, put_resource, put_worker, status_number,
+    kind_number, put_failure, put_header, put_resource, put_variables, put_worker, status_number,
 };
 use crate::records::wire::{Out, Wire};
 
@@ -83,6 +83,7 @@ fn put_frame<'a, O: Out>(wire: &mut Wire<'_, O>, frame: &'a Frame, payloads: &mu
         Phase::Inside(stay) => wire.message(7, |wire| put_stay(wire, stay, payloads)),
         Phase::Finished { output } => wire.message(8, |wire| wire.uint(1, met(output, payloads))),
     }
+    put_variables(wire, 10, &frame.variables);
 }
 
 fn put_stay<'a, O: Out>(wire: &mut Wire<'_, O>, stay: &'a Stay, payloads: &mut Payloads<'a>) {

@@ -1,0 +1,66 @@
+//! `Assign` of a state, a Choice rule or a catcher, and which variables a block and the blocks around it assign.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::program::Assign;
+use crate::template::EXPRESSION_SUFFIX;
+use crate::value::{Object, Value};
+use crate::variable;
+
+use super::data;
+use super::fields::Fields;
+use super::report::Report;
+use super::scope::Block;
+
+const FIELD: &str = "Assign";
+
+/// Names of variables.
+pub(super) type Names = BTreeSet<Arc<str>>;
+
+/// Reads `Assign`. One without variables says nothing, and none comes out.
+pub(super) fn read(report: &mut Report, fields: &Fields<'_>, block: &Block<'_>) -> Option<Assign> {
+    let members = fields.object(report, FIELD)?.as_object()?;
+    for name in members.keys().map(|key| name_of(key)) {
+        let outer = || {
+            block.outer.contains(name).then(|| {
+                format!("The variable '{name}' is assigned in an outer scope and cannot be assigned here")
+            })
+        };
+        if let Some(message) = variable::refuse_name(name).or_else(outer) {
+            report.schema(fields.location(FIELD), message);
+        }
+    }
+    let template = data::template(report, fields, FIELD)?;
+    (!members.is_empty()).then_some(Assign::JsonPath(template))
+}
+
+/// Every variable that the states of a block assign, themselves, in their rules or in their catchers; not in the
+/// blocks inside them.
+pub(super) fn names(states: &Object) -> Names {
+    let mut names = Names::new();
+    for state in states.iter().filter_map(|(_, state)| state.as_object()) {
+        collect(state, &mut names);
+        let lists = ["Choices", "Catch"]
+            .into_iter()
+            .filter_map(|list| state.get(list)?.as_array());
+        for item in lists.flat_map(|items| items.iter()) {
+            if let Some(item) = item.as_object() {
+                collect(item, &mut names);
+            }
+        }
+    }
+    names
+}
+
+fn collect(fields: &Object, names: &mut Names) {
+    let assigned = fields.get(FIELD).and_then(Value::as_object);
+    for key in assigned.into_iter().flat_map(|members| members.keys()) {
+        names.insert(name_of(key).into());
+    }
+}
+
+/// `name` of `name` and `name.$`.
+fn name_of(key: &str) -> &str {
+    key.strip_suffix(EXPRESSION_SUFFIX).unwrap_or(key)
+}
