@@ -1,5 +1,7 @@
 //! The state machine operations.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
@@ -52,6 +54,8 @@ struct Description<'a> {
     encryption_configuration: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    variable_references: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 #[derive(Serialize)]
@@ -203,8 +207,23 @@ impl<'a> Description<'a> {
                 .map(raw)
                 .transpose()?,
             revision_id: machine.revision_id.as_deref(),
+            variable_references: variable_references(machine, included),
         })
     }
+}
+
+/// What each state reads, which is part of what the definition says.
+fn variable_references(
+    machine: &StateMachineDescription,
+    included: IncludedData,
+) -> BTreeMap<&str, Vec<&str>> {
+    if included != IncludedData::AllData {
+        return BTreeMap::new();
+    }
+    let references = machine.variable_references.iter();
+    references
+        .map(|(state, names)| (&**state, names.iter().map(|name| &**name).collect()))
+        .collect()
 }
 
 impl From<StateMachineItem> for Item {

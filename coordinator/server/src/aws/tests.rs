@@ -611,3 +611,38 @@ async fn a_described_machine_gives_its_settings_back() {
         "{found}"
     );
 }
+
+#[tokio::test]
+async fn variables_are_shown_where_they_are_assigned_and_where_they_are_read() {
+    let router = router_for_tests().await;
+    let definition = json!({"StartAt": "Set", "States": {
+        "Set": {"Type": "Pass", "Assign": {"n": 1, "all.$": "$"}, "Next": "Read"},
+        "Read": {"Type": "Pass", "Parameters": {"sum.$": "States.MathAdd($n, $n)", "all.$": "$all.x"}, "End": true},
+    }});
+    let machine = json!({"name": "m", "definition": definition.to_string(), "roleArn": ROLE});
+    assert_eq!(call(&router, "CreateStateMachine", &machine).await.0, 200);
+    let start = json!({"stateMachineArn": MACHINE, "name": "e", "input": r#"{"x":7}"#});
+    assert_eq!(call(&router, "StartExecution", &start).await.0, 200);
+    let references = json!({"Read": ["all", "n"]});
+    let machine = json!({"stateMachineArn": MACHINE});
+    let (_, described) = call(&router, "DescribeStateMachine", &machine).await;
+    assert_eq!(described["variableReferences"], references, "{described}");
+    let execution = json!({"executionArn": EXECUTION});
+    let (_, described) = call(&router, "DescribeStateMachineForExecution", &execution).await;
+    assert_eq!(described["variableReferences"], references, "{described}");
+
+    let (_, page) = call(&router, "GetExecutionHistory", &execution).await;
+    let exited = &page["events"][2]["stateExitedEventDetails"];
+    let expect = json!({
+        "name": "Set", "output": r#"{"x":7}"#, "outputDetails": {"truncated": false},
+        "assignedVariables": {"n": "1", "all": r#"{"x":7}"#}, "assignedVariablesDetails": {"truncated": false},
+    });
+    assert_eq!(exited, &expect);
+    let read = &page["events"][4]["stateExitedEventDetails"];
+    assert_eq!(read["output"], r#"{"sum":2,"all":7}"#);
+    assert_eq!(read["assignedVariables"], Value::Null);
+    let without = json!({"executionArn": EXECUTION, "includeExecutionData": false});
+    let (_, page) = call(&router, "GetExecutionHistory", &without).await;
+    let exited = &page["events"][2]["stateExitedEventDetails"];
+    assert_eq!(exited, &json!({"name": "Set"}));
+}

@@ -1,7 +1,9 @@
 //! `StateMachineService`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use stepfleet_asl::program::VariableReferences;
 use stepfleet_proto::v1::state_machine_service_server::StateMachineService;
 use stepfleet_proto::v1::{
     CreateStateMachineRequest, CreateStateMachineResponse, DeleteStateMachineRequest,
@@ -9,7 +11,7 @@ use stepfleet_proto::v1::{
     DescribeStateMachineForExecutionResponse, DescribeStateMachineRequest,
     DescribeStateMachineResponse, ListStateMachinesRequest, ListStateMachinesResponse,
     StateMachineListItem, UpdateStateMachineRequest, UpdateStateMachineResponse,
-    ValidateStateMachineDefinitionRequest, ValidateStateMachineDefinitionResponse,
+    ValidateStateMachineDefinitionRequest, ValidateStateMachineDefinitionResponse, VariableNames,
 };
 use tonic::{Request, Response, Status};
 
@@ -169,6 +171,7 @@ async fn describe(
         r#type: machine_type(machine.machine_type).into(),
         creation_date: timestamp(machine.date),
         revision_id: machine.revision_id.unwrap_or_default(),
+        variable_references: variable_references(&machine.variable_references),
     })
 }
 
@@ -192,7 +195,16 @@ async fn describe_for_execution(
         role_arn: machine.role_arn,
         update_date: timestamp(machine.date),
         revision_id: machine.revision_id.unwrap_or_default(),
+        variable_references: variable_references(&machine.variable_references),
     })
+}
+
+fn variable_references(references: &VariableReferences) -> HashMap<String, VariableNames> {
+    let names = references.iter().map(|(state, names)| {
+        let names = names.iter().map(ToString::to_string).collect();
+        (state.to_string(), VariableNames { names })
+    });
+    names.collect()
 }
 
 async fn list(

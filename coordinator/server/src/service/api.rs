@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use stepfleet_asl::diagnostic::Diagnostic;
+use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, Timestamp};
 
@@ -83,6 +84,7 @@ pub(crate) struct StateMachineDescription {
     pub date: Timestamp,
     /// None on the first revision.
     pub revision_id: Option<String>,
+    pub variable_references: VariableReferences,
     pub accepted: Accepted,
 }
 

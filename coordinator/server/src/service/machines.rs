@@ -6,7 +6,7 @@ use std::time::Duration;
 use stepfleet_asl::Program;
 use stepfleet_asl::definition;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
-use stepfleet_asl::program::{Kind, Task};
+use stepfleet_asl::program::{Kind, Task, VariableReferences};
 use stepfleet_asl::resource::Resource;
 use stepfleet_engine::Timestamp;
 
@@ -353,14 +353,19 @@ impl Service {
         } else {
             MachineStatus::Active
         };
-        Ok(description(
-            arn,
-            name,
-            status,
-            Timestamp(record.created_at),
-            (!first).then(|| revision.revision_id.clone()),
-            revision,
-        ))
+        let variable_references =
+            self.variable_references(&record.namespace, &record.name, record.revision);
+        Ok(StateMachineDescription {
+            variable_references,
+            ..description(
+                arn,
+                name,
+                status,
+                Timestamp(record.created_at),
+                (!first).then(|| revision.revision_id.clone()),
+                revision,
+            )
+        })
     }
 
     pub(crate) async fn describe_state_machine_for_execution(
@@ -382,14 +387,33 @@ impl Service {
         )?;
         let updated = Timestamp(revision.created_at);
         let id = (header.revision > 1).then(|| revision.revision_id.clone());
-        Ok(description(
-            &header.machine_arn,
-            machine,
-            MachineStatus::Active,
-            updated,
-            id,
-            revision,
-        ))
+        let variable_references =
+            self.variable_references(&header.namespace, &header.machine_name, header.revision);
+        Ok(StateMachineDescription {
+            variable_references,
+            ..description(
+                &header.machine_arn,
+                machine,
+                MachineStatus::Active,
+                updated,
+                id,
+                revision,
+            )
+        })
+    }
+
+    /// A revision that no longer compiles is still described, without them.
+    fn variable_references(
+        &self,
+        namespace: &Arc<str>,
+        name: &Arc<str>,
+        revision: u64,
+    ) -> VariableReferences {
+        let catalog = &self.shared.catalog;
+        catalog
+            .compiled(namespace, name, revision, &self.shared.integrations)
+            .map(|revision| revision.program.variable_references())
+            .unwrap_or_default()
     }
 
     pub(crate) async fn list_state_machines(
@@ -523,6 +547,7 @@ fn description(
         machine_type: MachineType::Standard,
         date,
         revision_id,
+        variable_references: VariableReferences::new(),
         accepted: Accepted {
             logging_configuration: revision.logging_configuration,
             tracing_configuration: revision.tracing_configuration,
