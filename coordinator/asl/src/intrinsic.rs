@@ -1,9 +1,9 @@
 //! The 18 `States.*` functions: a call is parsed once and evaluated over a document and its surroundings.
 
 mod array;
-mod encode;
+pub(crate) mod encode;
 mod json;
-mod math;
+pub(crate) mod math;
 mod parse;
 #[cfg(test)]
 mod tests;

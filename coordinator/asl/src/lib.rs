@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod environment;
 pub mod flow;
 pub mod intrinsic;
+pub mod jsonata;
 pub mod limits;
 pub mod path;
 pub mod payload;

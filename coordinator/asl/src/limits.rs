@@ -36,3 +36,12 @@ pub const HASH_CHARS_MAX: usize = 10_000;
 pub const WAIT_SECONDS_END: i64 = 1 << 31;
 /// `And`, `Or` and `Not` inside one another.
 pub const RULE_NESTING_MAX: usize = 64;
+/// Nested evaluations inside one JSONata expression; a recursive function takes about three of them per call, so this
+/// allows about a hundred calls inside one another.
+pub const JSONATA_DEPTH_MAX: usize = 302;
+/// What AWS lets a JSONata expression hold, in bytes.
+pub const JSONATA_MEMORY_BYTES_MAX: usize = 6_990_256;
+/// What an item of an array counts for in `JSONATA_MEMORY_BYTES_MAX`: `[1..873782]` is the longest range that passes.
+pub const JSONATA_ITEM_BYTES: usize = 8;
+/// Time that one JSONata expression may take, in milliseconds.
+pub const JSONATA_TIMEOUT_MS_MAX: u64 = 5_000;

@@ -69,10 +69,11 @@ pub fn arrows() -> BTreeSet<Arrow> {
 }
 
 /// Names of everything that a crate is built from, itself excluded; tests' own dependencies do not count.
+/// What is reached only through the crates in `apart` is left out.
 ///
 /// # Panics
 /// When cargo cannot resolve the workspace, or there is no such crate.
-pub fn reach(name: &str) -> BTreeSet<String> {
+pub fn reach(name: &str, apart: &[&str]) -> BTreeSet<String> {
     let metadata = metadata(false);
     let resolve = metadata
         .resolve
@@ -98,7 +99,8 @@ pub fn reach(name: &str) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
         for next in edges.get(id).into_iter().flatten() {
-            if seen.insert(*next) {
+            let is_apart = apart.contains(&metadata[next].name.as_str());
+            if seen.insert(*next) && !is_apart {
                 open.push(next);
             }
         }

@@ -34,7 +34,7 @@ pub(super) fn base64_decode(text: &Value) -> Result<Value, String> {
 }
 
 /// Lower-case hex of the digest of a string, or of the JSON text of anything else.
-pub(super) fn hash(data: &Value, algorithm: &Value) -> Result<Value, String> {
+pub(crate) fn hash(data: &Value, algorithm: &Value) -> Result<Value, String> {
     let json;
     let text = match data.as_str() {
         Some(text) => text,
@@ -59,7 +59,7 @@ pub(super) fn hash(data: &Value, algorithm: &Value) -> Result<Value, String> {
 }
 
 /// A version 4 UUID of 122 random bits.
-pub(super) fn uuid(high: u64, low: u64) -> Value {
+pub(crate) fn uuid(high: u64, low: u64) -> Value {
     let high = (high & 0xffff_ffff_ffff_0fff) | 0x4000;
     let low = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
     let digits = format!("{high:016x}{low:016x}");

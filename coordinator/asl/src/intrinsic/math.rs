@@ -33,7 +33,7 @@ pub(super) fn seeded_random(start: &Value, end: &Value, seed: &Value) -> Result<
 }
 
 /// One output of SplitMix64.
-fn split_mix(seed: u64) -> u64 {
+pub(crate) fn split_mix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
