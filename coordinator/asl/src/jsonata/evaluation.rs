@@ -48,6 +48,7 @@ pub struct Limits {
 pub struct Evaluation<'a> {
     inputs: Inputs<'a>,
     limits: Limits,
+    item: JValue,
     members: [OnceCell<JValue>; StatesMember::ALL.len()],
     variables: RefCell<BTreeMap<String, Option<JValue>>>,
     entropy: OnceCell<Entropy>,
@@ -68,10 +69,18 @@ impl<'a> Evaluation<'a> {
         Evaluation {
             inputs,
             limits,
+            item: JValue::Undefined,
             members: Default::default(),
             variables: RefCell::default(),
             entropy: OnceCell::new(),
         }
+    }
+
+    /// The same with a context item `$`, which AWS leaves undefined: for conformance suites of the language.
+    #[doc(hidden)]
+    pub fn over(self, item: &Value) -> Evaluation<'a> {
+        let item = to_jvalue(item);
+        Evaluation { item, ..self }
     }
 
     /// Evaluates a tree that reads no more than `reads`.
@@ -98,7 +107,7 @@ impl<'a> Evaluation<'a> {
             self.inputs.now_ms,
             &entropy,
         )
-        .and_then(|()| evaluator.evaluate(tree, &JValue::Undefined))
+        .and_then(|()| evaluator.evaluate(tree, &self.item))
         .map_err(|error| Problem::Threw(message(&error)))
         .and_then(|result| from_jvalue(&result))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonata_core::ast::AstNode;
-use jsonata_core::parser;
+use jsonata_core::parser::{self, ParserError};
 
 use super::evaluation::Evaluation;
 use super::failure::{Failure, Problem};
@@ -54,7 +54,7 @@ impl Expression {
     /// # Errors
     /// What is wrong with the text: the parser's words, or that it uses `$eval`.
     pub fn compile(source: &str) -> Result<Expression, String> {
-        let tree = parser::parse(source).map_err(|error| error.to_string())?;
+        let tree = parser::parse(source).map_err(|error| message(&error))?;
         let reads = Reads::of(&tree);
         if reads.functions.contains("eval") {
             return Err("The function $eval is not supported".to_owned());
@@ -119,4 +119,12 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expression").field(&self.source()).finish()
     }
+}
+
+/// The parser's words, with the code of the language where the parser leaves it out.
+fn message(error: &ParserError) -> String {
+    if matches!(error, ParserError::UnclosedComment) {
+        return "S0106: Comment has no closing tag".to_owned();
+    }
+    error.to_string()
 }

@@ -1,5 +1,7 @@
 //! Expressions, their reads, conversion, our functions and the texts of failures, as tables.
 
+mod any;
+
 use super::{Evaluation, Expression, Inputs, Limits, Marks, Problem, StatesMember, Template};
 use crate::environment::EvalError;
 use crate::environment::fixed::{Fixed, value};
