@@ -4,6 +4,7 @@
 //! Flow: [`Marks::of`] tells an expression from a text; [`Expression`] and [`Template`] are compiled once and shared
 //! between threads; an [`Evaluation`] holds what one visit of a state gives them, converted at most once.
 
+mod bounded;
 mod convert;
 mod evaluation;
 mod expression;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jsonata_core::value::JValue;
 
+use super::bounded;
 use super::failure::Problem;
-use crate::limits::JSON_DEPTH_MAX;
+use super::functions::MEMORY_EXCEEDED;
+use crate::limits::{JSON_DEPTH_MAX, JSONATA_MEMORY_BYTES_MAX};
 use crate::value::{Number, Object, Value};
 
 /// The largest whole number that a double holds without gaps.
@@ -31,6 +33,9 @@ pub(super) fn to_jvalue(value: &Value) -> JValue {
 
 /// The evaluator's result as a value.
 pub(super) fn from_jvalue(value: &JValue) -> Result<Value, Problem> {
+    // A small graph of shared parts can be a tree that no memory holds.
+    let mut left = JSONATA_MEMORY_BYTES_MAX;
+    bounded::take(value, &mut left).ok_or_else(|| Problem::Threw(MEMORY_EXCEEDED.to_owned()))?;
     from_nested(value, JSON_DEPTH_MAX)
 }
 

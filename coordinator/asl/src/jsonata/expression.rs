@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::{self, ParserError};
 
+use super::bounded;
 use super::evaluation::Evaluation;
 use super::failure::{Failure, Problem};
 use super::reads::Reads;
@@ -54,11 +55,12 @@ impl Expression {
     /// # Errors
     /// What is wrong with the text: the parser's words, or that it uses `$eval`.
     pub fn compile(source: &str) -> Result<Expression, String> {
-        let tree = parser::parse(source).map_err(|error| message(&error))?;
+        let mut tree = parser::parse(source).map_err(|error| message(&error))?;
         let reads = Reads::of(&tree);
         if reads.functions.contains("eval") {
             return Err("The function $eval is not supported".to_owned());
         }
+        bounded::bound(&mut tree);
         Ok(Expression(Arc::new(Compiled {
             source: source.into(),
             tree,

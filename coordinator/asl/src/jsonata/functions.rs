@@ -11,6 +11,7 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
 
+use super::bounded;
 use super::convert::{from_jvalue, to_jvalue};
 use crate::intrinsic::encode::{hash, uuid};
 use crate::intrinsic::math::split_mix;
@@ -51,6 +52,9 @@ pub(super) fn register(
     evaluator.register_fn_override("eval", |_: &[JValue]| -> Answer {
         Err(refused("The function $eval is not supported"))
     })?;
+    evaluator.register_fn(bounded::CONCATENATE, bounded::concatenate)?;
+    evaluator.register_fn(bounded::CHECKED, bounded::check)?;
+    evaluator.register_fn(bounded::WIDTH, bounded::check_width)?;
     for name in names {
         match name.as_str() {
             "partition" => evaluator.register_fn("partition", partition)?,

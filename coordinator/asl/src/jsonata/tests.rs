@@ -184,6 +184,47 @@ fn memory_and_depth_are_bounded() {
 }
 
 #[test]
+fn texts_are_bounded_however_they_grow() {
+    const MEMORY: &str = "threw an error during evaluation. Expression evaluation memory limit exceeded: Check for excessive memory usage";
+    check(&[
+        (
+            "'a' & 1 & null & $no & [1,'x'] & {'k':true}",
+            r#""a1null[1,\"x\"]{\"k\":true}""#,
+        ),
+        (
+            "($f := function($n, $s){$n = 0 ? $s & '!' : $f($n - 1, $s & 'x')}; $f(5, ''))",
+            r#""xxxxx!""#,
+        ),
+        ("('a' & 'b')[0]", r#""ab""#),
+        ("[1,2].('n' & $)", r#"["n1","n2"]"#),
+        ("{'k' & 1: 2}", r#"{"k1":2}"#),
+        (
+            "'x' ~> 'a' & 'b'",
+            "threw an error during evaluation. T2006: The right side of the function application operator ~> must be a function",
+        ),
+        ("['a','b'] ~> $join('-') ~> $pad(5, '#')", r##""a-b##""##),
+        ("$map(['a','b'], $pad(?, 3, '.'))", r#"["a..","b.."]"#),
+        ("$length($pad('', 10))", "10"),
+        ("$join(['a','b'], '-')", r#""a-b""#),
+        ("$reduce([1..40], function($a, $i){$a & $a}, 'xy')", MEMORY),
+        ("$pad('', 1000000000000)", MEMORY),
+        ("('x').$pad(-1000000000000)", MEMORY),
+        (
+            "$length($reduce([1..20], function($a, $i){[$a, $a]}, 'xy') & '')",
+            MEMORY,
+        ),
+        (
+            "$string($reduce([1..20], function($a, $i){[$a, $a]}, 'xy'))",
+            MEMORY,
+        ),
+        (
+            "$reduce([1..20], function($a, $i){[[$a, $a]]}, 'xy')",
+            MEMORY,
+        ),
+    ]);
+}
+
+#[test]
 fn endless_expressions_are_cut_by_time() {
     let expression = Expression::compile("($f := function(){$f()}; $f())").unwrap();
     let (env, input) = (Fixed::new(), Value::Null);
