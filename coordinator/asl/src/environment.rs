@@ -22,6 +22,8 @@ pub trait Environment {
 pub struct EvalError {
     pub error: &'static str,
     pub cause: String,
+    /// The field of the failed JSONata expression, `Output/result`; none for everything else.
+    pub location: Option<String>,
 }
 
 impl EvalError {
@@ -30,6 +32,7 @@ impl EvalError {
         EvalError {
             error: "States.Runtime",
             cause: cause.into(),
+            location: None,
         }
     }
 
@@ -38,6 +41,7 @@ impl EvalError {
         EvalError {
             error: "States.IntrinsicFailure",
             cause: cause.into(),
+            location: None,
         }
     }
 
@@ -46,6 +50,17 @@ impl EvalError {
         EvalError {
             error: "States.ResultPathMatchFailure",
             cause: cause.into(),
+            location: None,
+        }
+    }
+
+    /// `States.QueryEvaluationError` of the expression in the field `location`; history tells it as an event of its
+    /// own.
+    pub fn query(cause: impl Into<String>, location: impl Into<String>) -> EvalError {
+        EvalError {
+            error: "States.QueryEvaluationError",
+            cause: cause.into(),
+            location: Some(location.into()),
         }
     }
 }

@@ -98,7 +98,8 @@ fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
         | E::StateExited { .. }
         | E::StateAborted { .. }
         | E::WaitScheduled { .. }
-        | E::RetryScheduled { .. } => stay::write(execution, moment, body),
+        | E::RetryScheduled { .. }
+        | E::EvaluationFailed { .. } => stay::write(execution, moment, body),
         E::ActivityScheduled { .. }
         | E::ActivityScheduleFailed { .. }
         | E::ActivityStarted { .. }

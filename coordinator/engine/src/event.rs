@@ -155,6 +155,15 @@ pub enum EventBody {
         failure: Failure,
     },
 
+    /// An expression of the state that `name` names failed; `location` is its field (`Output/result`). Retry and
+    /// Catch, or the failure of what contains the state, follow.
+    EvaluationFailed {
+        frame: FrameId,
+        name: Arc<str>,
+        location: Arc<str>,
+        failure: Failure,
+    },
+
     /// Parallel or Map: branches or iterations follow as `BranchStarted` / `MapIterationStarted`.
     ParallelStateStarted {
         frame: FrameId,

@@ -56,6 +56,9 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
                 output: output.clone(),
             },
         };
+    } else if let EventBody::EvaluationFailed { .. } = body {
+        // What the state was doing is ended by the events that follow.
+        frame.last_event = moment.id;
     } else if let Some(stay) = frame.stay_mut() {
         write_stay(stay, body);
     }

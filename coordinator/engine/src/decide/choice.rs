@@ -34,5 +34,6 @@ fn no_match() -> EvalError {
         error: "States.NoChoiceMatched",
         cause: "Failed to transition out of the state. The state does not point to a next state."
             .to_owned(),
+        location: None,
     }
 }

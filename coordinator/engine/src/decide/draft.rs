@@ -33,6 +33,8 @@ pub(super) struct Fault {
     pub(super) failure: Failure,
     /// A missed heartbeat: it reads `States.Timeout` and answers to `States.HeartbeatTimeout` as well.
     pub(super) heartbeat: bool,
+    /// The field whose expression failed, until history has told it.
+    pub(super) location: Option<Arc<str>>,
 }
 
 /// Why the work of a state stops short.
@@ -56,6 +58,8 @@ pub(super) struct Draft<'a> {
     transitions: u32,
     bytes: usize,
     drawn: Cell<u64>,
+    /// The newest entry into a state, with the event that it names as its cause.
+    entered: Option<(EventId, EventId)>,
 }
 
 impl<'a> Draft<'a> {
@@ -71,6 +75,7 @@ impl<'a> Draft<'a> {
             transitions: 0,
             bytes: 0,
             drawn: Cell::new(0),
+            entered: None,
         }
     }
 
@@ -211,6 +216,20 @@ impl<'a> Draft<'a> {
         self.bytes += bytes;
     }
 
+    /// Notes that the event of the frame's entry, just emitted, names `cause`.
+    pub(super) fn entered(&mut self, frame: FrameId, cause: EventId) {
+        self.entered = Some((self.chain(frame), cause));
+    }
+
+    /// What a failed evaluation names as its cause: the last event on the frame's line, or, when that is the entry
+    /// into the state, what the entry itself names.
+    pub(super) fn evaluated_after(&self, frame: FrameId) -> EventId {
+        let last = self.chain(frame);
+        self.entered
+            .filter(|(entry, _)| *entry == last)
+            .map_or(last, |(_, cause)| cause)
+    }
+
     /// Counts one transition.
     pub(super) fn count(&mut self) {
         self.transitions += 1;
@@ -248,21 +267,19 @@ impl Fault {
             "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
             stay.name, stay.entry.0, error.cause
         );
-        Self::from(truncated(Failure {
+        let failure = truncated(Failure {
             error: Some(error.error.into()),
             cause: Some(cause.into()),
-        }))
+        });
+        Self {
+            location: error.location.map(Arc::from),
+            ..Self::from(failure)
+        }
     }
 
     /// `States.Runtime`, framed.
     pub(super) fn runtime(text: String, stay: &Stay) -> Self {
-        Self::framed(
-            EvalError {
-                error: "States.Runtime",
-                cause: text,
-            },
-            stay,
-        )
+        Self::framed(EvalError::runtime(text), stay)
     }
 }
 
@@ -271,6 +288,7 @@ impl From<Failure> for Fault {
         Self {
             failure,
             heartbeat: false,
+            location: None,
         }
     }
 }

@@ -67,7 +67,10 @@ fn end(draft: &mut Draft<'_>, frame: FrameId, failure: Failure, heartbeat: bool)
     }
     let previous = draft.chain(frame);
     draft.emit(previous, body)?;
-    Err(Halt::Fault(Fault { failure, heartbeat }))
+    Err(Halt::Fault(Fault {
+        heartbeat,
+        ..Fault::from(failure)
+    }))
 }
 
 fn timeout(cause: Option<Arc<str>>) -> Failure {

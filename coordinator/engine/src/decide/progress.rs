@@ -106,6 +106,7 @@ fn enter(draft: &mut Draft<'_>, id: FrameId, state_id: StateId) -> Step {
             input,
         },
     )?;
+    draft.entered(id, previous);
     attempt_with(draft, id, perform)
 }
 

@@ -15,7 +15,8 @@ const TIMEOUT: &str = "States.Timeout";
 const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
 
 /// The state that `frame` is inside failed.
-pub(super) fn fail(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Step {
+pub(super) fn fail(draft: &mut Draft<'_>, frame: FrameId, mut fault: Fault) -> Step {
+    tell_evaluation(draft, frame, &mut fault)?;
     let previous = draft.chain(frame);
     // Nothing retries or catches it, wherever it happens; the execution fails from here.
     if fault.failure.error.as_deref() == Some(RUNTIME) {
@@ -37,6 +38,25 @@ pub(super) fn fail(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Step 
         | Kind::Fail(_) => {}
     }
     catch(draft, frame, state, fault)
+}
+
+/// A failed expression has an event of its own, before all that follows from it.
+fn tell_evaluation(draft: &mut Draft<'_>, frame: FrameId, fault: &mut Fault) -> Step {
+    let Some(location) = fault.location.take() else {
+        return Ok(());
+    };
+    let name = draft.stay(frame).name.clone();
+    let previous = draft.evaluated_after(frame);
+    let failure = fault.failure.clone();
+    draft.emit(
+        previous,
+        EventBody::EvaluationFailed {
+            frame,
+            name,
+            location,
+            failure,
+        },
+    )
 }
 
 /// Schedules the next attempt, if the first retrier that matches has one left. Each retrier counts for itself as long
@@ -97,7 +117,10 @@ fn catch(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: Fault) -> 
     .and_then(|leaving| leaving.check_size(draft, frame).map(|()| leaving));
     match leaving {
         Ok(leaving) => exit::leave(draft, frame, leaving, None, Some(catcher.next)),
-        Err(fault) => uncaught(draft, frame, fault),
+        Err(mut fault) => {
+            tell_evaluation(draft, frame, &mut fault)?;
+            uncaught(draft, frame, fault)
+        }
     }
 }
 

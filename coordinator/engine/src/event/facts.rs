@@ -72,7 +72,8 @@ impl EventBody {
             | Self::RetryScheduled { .. }
             | Self::ActivityReoffered { .. }
             | Self::ActivityRestarted { .. }
-            | Self::BranchFailed { .. } => None,
+            | Self::BranchFailed { .. }
+            | Self::EvaluationFailed { .. } => None,
         }
     }
 
@@ -117,7 +118,8 @@ impl EventBody {
             | Self::RetryScheduled { frame, .. }
             | Self::ActivityReoffered { frame }
             | Self::ActivityRestarted { frame, .. }
-            | Self::BranchFailed { frame, .. } => Some(*frame),
+            | Self::BranchFailed { frame, .. }
+            | Self::EvaluationFailed { frame, .. } => Some(*frame),
         }
     }
 }

@@ -30,13 +30,13 @@ impl Frame {
 impl Work {
     /// | work | events that may follow |
     /// |---|---|
-    /// | entered, backoff | a schedule, a start of branches or items, an exit, a failure, a retry, an abort |
+    /// | entered, backoff | a schedule, a start of branches or items, an exit, a failed evaluation, a failure, a retry, an abort |
     /// | activity, offered | started, timed out, aborted |
     /// | activity, started | succeeded, failed, timed out, offered again, aborted |
     /// | task | started, submitted, succeeded, failed, timed out, aborted |
-    /// | waiting | exit, abort |
-    /// | parallel, map | what their children do, success, abort |
-    /// | over | exit, retry, failure of the state, abort |
+    /// | waiting | exit, a failed evaluation, abort |
+    /// | parallel, map | what their children do, success, a failed evaluation, abort |
+    /// | over | exit, a failed evaluation, retry, failure of the state, abort |
     fn admits(&self, body: &EventBody) -> bool {
         use EventBody as E;
         if matches!(body, E::StateAborted { .. }) {
@@ -46,13 +46,16 @@ impl Work {
             body,
             E::StateExited { .. }
                 | E::RetryScheduled { .. }
+                | E::EvaluationFailed { .. }
                 | E::ParallelStateFailed { .. }
                 | E::MapStateFailed { .. }
         );
         match self {
             Self::Entered | Self::Backoff { .. } => leaves || begins(body),
             Self::Over => leaves,
-            Self::Waiting { .. } => matches!(body, E::StateExited { .. }),
+            Self::Waiting { .. } => {
+                matches!(body, E::StateExited { .. } | E::EvaluationFailed { .. })
+            }
             Self::Activity(work) if work.started_at.is_none() => matches!(
                 body,
                 E::ActivityStarted { .. }

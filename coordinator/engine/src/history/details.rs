@@ -62,6 +62,11 @@ pub enum HistoryDetails {
         resource: TaskResource,
         failure: Failure,
     },
+    EvaluationFailed {
+        state: Arc<str>,
+        location: Arc<str>,
+        failure: Failure,
+    },
     MapStateStarted {
         length: u32,
     },

@@ -24,6 +24,7 @@ impl HistoryEvent {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of all kinds of details")]
 fn details(details: &HistoryDetails, with_data: bool) -> Value {
     use HistoryDetails as D;
     let mut members = Members {
@@ -91,6 +92,15 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
         D::TaskFailure { resource, failure } => {
             members.resource(resource);
             members.failure(failure);
+        }
+        D::EvaluationFailed {
+            state,
+            location,
+            failure,
+        } => {
+            members.failure(failure);
+            members.text("location", Some(location));
+            members.text("state", Some(state));
         }
         D::MapStateStarted { length } => members.put("length", Value::from(i64::from(*length))),
         D::MapIteration { name, index } => {

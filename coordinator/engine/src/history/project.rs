@@ -175,6 +175,19 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
                 failure: failure.clone(),
             },
         ),
+        E::EvaluationFailed {
+            name,
+            location,
+            failure,
+            ..
+        } => {
+            let details = D::EvaluationFailed {
+                state: name.clone(),
+                location: location.clone(),
+                failure: failure.clone(),
+            };
+            (K::EvaluationFailed, details)
+        }
         E::ParallelStateStarted { .. } => (K::ParallelStateStarted, D::None),
         E::ParallelStateSucceeded { .. } => (K::ParallelStateSucceeded, D::None),
         E::ParallelStateFailed { .. } => (K::ParallelStateFailed, D::None),

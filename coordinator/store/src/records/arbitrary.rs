@@ -22,7 +22,7 @@ use super::live::{Live, Offer};
 use super::record::ControlChange;
 
 /// Kinds of event body.
-pub(crate) const BODIES: usize = 39;
+pub(crate) const BODIES: usize = 40;
 /// Kinds of work, and of phases.
 const WORKS: usize = 8;
 const PHASES: usize = 4;
@@ -307,7 +307,13 @@ impl Parts {
                 frame,
                 worker: self.worker(),
             },
-            _ => E::BranchFailed { frame, child },
+            38 => E::BranchFailed { frame, child },
+            _ => E::EvaluationFailed {
+                frame,
+                location: "Output/result".into(),
+                name,
+                failure,
+            },
         }
     }
 

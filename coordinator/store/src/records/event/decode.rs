@@ -256,6 +256,12 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             frame: frame(it.frame),
             child: frame(it.child),
         },
+        Body::EvaluationFailed(it) => E::EvaluationFailed {
+            frame: frame(it.frame),
+            name: it.name.into(),
+            location: it.location.into(),
+            failure: failure(it.failure),
+        },
     })
 }
 

@@ -219,6 +219,17 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);
         }),
+        E::EvaluationFailed {
+            frame,
+            name,
+            location,
+            failure,
+        } => wire.message(41, |wire| {
+            wire.uint(1, frame.0);
+            wire.string(2, name);
+            wire.string(3, location);
+            wire.message(4, |wire| put_failure(wire, failure));
+        }),
     }
 }
 
