@@ -11,8 +11,22 @@ pub trait Environment {
     fn context(&self) -> &Value;
     /// The value of a variable (`$name`), if assigned.
     fn variable(&self, name: &str) -> Option<Value>;
+    /// How long one JSONata expression may take.
+    fn patience(&self) -> Patience;
+    /// Says that an expression took longer than [`Patience::Brief`] allows: whatever the evaluation then gives is void.
+    fn interrupted(&self);
     /// The next 64 bits of the entropy that came with the input (UUID, MathRandom without seed).
     fn random_u64(&self) -> u64;
+}
+
+/// How long one JSONata expression may take. Its work has no bound that can be told beforehand, so that whoever
+/// shares a thread with others begins with little patience, and goes on elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// `limits::EXPRESSION_BRIEF_MS`; an expression that needs more is interrupted, and nothing follows from it.
+    Brief,
+    /// `limits::EXPRESSION_MS_MAX`; an expression that needs more fails.
+    Full,
 }
 
 /// A failed evaluation: the `States.*` error name and the cause, without the frame

@@ -25,7 +25,7 @@ pub mod value;
 mod variable;
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use environment::{Environment, EvalError};
+pub use environment::{Environment, EvalError, Patience};
 pub use payload::Payload;
 pub use program::Program;
 pub use value::{JsonError, Number, Object, Value};

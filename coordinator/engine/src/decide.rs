@@ -31,7 +31,7 @@ use crate::execution::{Execution, Header};
 use crate::ids::{EventId, PayloadId};
 use crate::input::Input;
 
-use draft::Draft;
+use draft::{Draft, Interrupted};
 pub(crate) use report::find_attempt;
 
 /// The bounded outcome of one input.
@@ -55,9 +55,13 @@ pub enum Rejection {
     /// `Input::Stop` for a closed execution; the answer is its stop date.
     #[error("the execution is closed")]
     ExecutionClosed,
+    /// An expression needs more time than `Patience::Brief` gives. Nothing was decided.
+    #[error("an expression takes long")]
+    Interrupted,
 }
 
-/// Begins an execution of `program`. `header` names the revision that `program` was compiled from.
+/// Begins an execution of `program`. `header` names the revision that `program` was compiled from. An execution whose
+/// first expressions take long begins with nothing but its start; the rest follows by `Continue`.
 pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'_>) -> Decision {
     let started = Event {
         previous: EventId(0),
@@ -72,16 +76,22 @@ pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'
     };
     let execution = Execution::from_started(env.now, &started)
         .expect("an ExecutionStarted event begins an execution");
-    let mut draft = Draft::new(program, env, execution);
-    draft.begin(started);
-    draft.finish(progress::wake)
+    let mut draft = Draft::new(program, env, execution.clone());
+    draft.begin(started.clone());
+    draft.finish(progress::wake).unwrap_or_else(|Interrupted| {
+        let mut draft = Draft::new(program, env, execution);
+        draft.begin(started);
+        draft.continue_later();
+        draft.close_now()
+    })
 }
 
 /// What `input` does to `execution`. `program` is the revision that the execution's header names. A `Tick` or
 /// `Continue` with nothing to do gives an empty decision.
 ///
 /// # Errors
-/// A [`Rejection`] before any event: the attempt is not there, not in the sender's hands, or the execution is closed.
+/// A [`Rejection`] before any event: the attempt is not there, not in the sender's hands, the execution is closed, or
+/// an expression takes long.
 pub fn decide(
     program: &Program,
     execution: &Execution,
@@ -93,7 +103,7 @@ pub fn decide(
     }
     let target = report::target(execution, &input)?;
     let draft = Draft::new(program, env, execution.clone());
-    Ok(draft.finish(|draft| match target {
+    let decision = draft.finish(|draft| match target {
         Some(frame) => report::handle(draft, frame, input),
         None => match input {
             Input::Stop(failure) => Err(draft.abort(failure)),
@@ -106,7 +116,8 @@ pub fn decide(
             | Input::WorkerLost { .. }
             | Input::Submitted { .. } => progress::wake(draft),
         },
-    }))
+    });
+    decision.map_err(|Interrupted| Rejection::Interrupted)
 }
 
 fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision, Rejection> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use stepfleet_asl::Patience;
 use stepfleet_asl::resource::{Integration, Resource};
 
 use crate::ids::{TaskRef, Timestamp};
@@ -16,6 +17,11 @@ pub struct Env<'a> {
     pub entropy: u64,
     pub services: &'a dyn Services,
     pub limits: &'a Limits,
+    /// How long an expression may take. Under `Patience::Brief` a decision may be [`Rejection::Interrupted`]; it is
+    /// then made again, with the same input, elsewhere and under `Patience::Full`.
+    ///
+    /// [`Rejection::Interrupted`]: crate::Rejection::Interrupted
+    pub patience: Patience,
 }
 
 /// Pure functions of the installation.

@@ -1,6 +1,7 @@
 //! Partitions and the hosts that own them. A partition's executions are changed by one task only, through one path:
 //! message → decide → events → log → effects.
 
+pub(crate) mod aside;
 pub(crate) mod batch;
 pub(crate) mod desk;
 pub(crate) mod handle;

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     /// Cancelled when the process must end: `fatal.stop`.
     pub stop: CancellationToken,
     pub partitions: OnceLock<Partitions>,
+    /// Turns of decisions that are made off their hosts.
+    pub evaluations: Arc<tokio::sync::Semaphore>,
 }
 
 impl Shared {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::Environment;
+use super::{Environment, Patience};
 use crate::value::Value;
 
 pub(crate) struct Fixed {
@@ -24,6 +24,12 @@ impl Fixed {
 }
 
 impl Environment for Fixed {
+    fn patience(&self) -> Patience {
+        Patience::Full
+    }
+
+    fn interrupted(&self) {}
+
     fn context(&self) -> &Value {
         &self.context
     }

@@ -24,6 +24,10 @@ use crate::limits::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed;
 
+/// An expression took longer than it may here: the draft is void.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interrupted;
+
 /// A step that may have closed the execution.
 pub(super) type Step<T = ()> = Result<T, Closed>;
 
@@ -60,6 +64,7 @@ pub(super) struct Draft<'a> {
     drawn: Cell<u64>,
     /// The newest entry into a state, with the event that it names as its cause.
     entered: Option<(EventId, EventId)>,
+    interrupted: Cell<bool>,
 }
 
 impl<'a> Draft<'a> {
@@ -76,6 +81,7 @@ impl<'a> Draft<'a> {
             bytes: 0,
             drawn: Cell::new(0),
             entered: None,
+            interrupted: Cell::new(false),
         }
     }
 
@@ -85,11 +91,22 @@ impl<'a> Draft<'a> {
     }
 
     /// Does `work`, goes on with every frame that can, and closes the draft.
-    pub(super) fn finish(mut self, work: impl FnOnce(&mut Self) -> Step) -> Decision {
+    pub(super) fn finish(
+        mut self,
+        work: impl FnOnce(&mut Self) -> Step,
+    ) -> Result<Decision, Interrupted> {
         // A closed execution is an ordinary outcome: its last event says how.
         if let Err(Closed) = work(&mut self).and_then(|()| progress::drain(&mut self)) {
             self.queue.clear();
         }
+        if self.interrupted.get() {
+            return Err(Interrupted);
+        }
+        Ok(self.close_now())
+    }
+
+    /// The decision as far as it is.
+    pub(super) fn close_now(self) -> Decision {
         Decision {
             events: self.events,
             commands: self.commands,
@@ -236,7 +253,14 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.transitions >= DECISION_TRANSITIONS_MAX || self.bytes >= DECISION_BYTES_MAX
+        self.transitions >= DECISION_TRANSITIONS_MAX
+            || self.bytes >= DECISION_BYTES_MAX
+            || self.interrupted.get()
+    }
+
+    /// An expression was cut short: nothing that is drafted from here on counts.
+    pub(super) fn interrupt(&self) {
+        self.interrupted.set(true);
     }
 
     /// The next 64 bits drawn from the entropy of the input (splitmix64).

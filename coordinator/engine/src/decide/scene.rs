@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use stepfleet_asl::program::{Kind, State};
 use stepfleet_asl::resource::{Pattern, Resource};
 use stepfleet_asl::time::format_timestamp;
-use stepfleet_asl::{Environment, EvalError, Object, Payload, Value};
+use stepfleet_asl::{Environment, EvalError, Object, Patience, Payload, Value};
 
 use crate::decide::draft::{Draft, Fault};
 use crate::execution::{Execution, Frame, Stay, Work};
@@ -48,6 +48,14 @@ impl Environment for Scene<'_> {
     fn variable(&self, name: &str) -> Option<Value> {
         let value = self.draft.execution.variable(self.frame, name);
         value.map(|payload| payload.value().clone())
+    }
+
+    fn patience(&self) -> Patience {
+        self.draft.env.patience
+    }
+
+    fn interrupted(&self) {
+        self.draft.interrupt();
     }
 
     fn random_u64(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepfleet_asl::definition::{self, MachineType, Options};
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Header, Phase, TaskStage, Work};
 use stepfleet_engine::limits::{DECISION_TRANSITIONS_MAX, Limits};
@@ -67,6 +67,7 @@ impl World {
             entropy: 1,
             services: &TestServices,
             limits: &limits,
+            patience: Patience::Full,
         };
         let decision = start(&program, Arc::new(header()), input, &env);
         let mut world = Self {
@@ -91,6 +92,7 @@ impl World {
             entropy: self.entropy,
             services: &TestServices,
             limits: &self.limits,
+            patience: Patience::Full,
         };
         let before = self.execution.clone();
         let result = decide(&self.program, &self.execution, &env, input.clone());

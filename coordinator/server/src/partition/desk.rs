@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
@@ -63,6 +63,19 @@ pub(crate) enum StepError {
     Rejected(Rejection),
     /// A broken invariant: the execution is set aside.
     Broken,
+    /// An expression takes long: the decision must be made off the host, see `aside`.
+    Interrupted,
+}
+
+impl From<Rejection> for StepError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Interrupted => Self::Interrupted,
+            Rejection::TaskTimedOut | Rejection::TaskDoesNotExist | Rejection::ExecutionClosed => {
+                Self::Rejected(rejection)
+            }
+        }
+    }
 }
 
 impl Desk {
@@ -92,6 +105,11 @@ impl Desk {
     /// The time of this turn: one reading serves a decision and the record of it.
     pub(crate) fn now(&self) -> Timestamp {
         self.time
+    }
+
+    /// Goes back to the time of a decision that was made elsewhere, until the next turn.
+    pub(super) fn turn_back(&mut self, to: Timestamp) {
+        self.time = to;
     }
 
     /// Begins a turn.
@@ -192,19 +210,27 @@ impl Desk {
         if resident.quarantined {
             return Err(StepError::Broken);
         }
+        if let Some(made) = resident.prepared.take() {
+            return made;
+        }
         let env = self.env();
         let attempt =
             AssertUnwindSafe(|| decide(&resident.program, &resident.execution, &env, input));
         match catch_unwind(attempt) {
-            Ok(result) => result.map_err(StepError::Rejected),
+            Ok(result) => result.map_err(StepError::from),
             Err(_panic) => {
-                resident.quarantined = true;
-                self.shared.metrics.quarantined();
-                let execution = &resident.execution.header.execution_arn;
-                tracing::error!(execution.id = %execution, "a broken invariant was found; the execution is set aside");
+                self.quarantine(resident);
                 Err(StepError::Broken)
             }
         }
+    }
+
+    /// A broken invariant was found in an execution: it is kept, and refuses everything.
+    pub(super) fn quarantine(&self, resident: &mut Resident) {
+        resident.quarantined = true;
+        self.shared.metrics.quarantined();
+        let execution = &resident.execution.header.execution_arn;
+        tracing::error!(execution.id = %execution, "a broken invariant was found; the execution is set aside");
     }
 
     /// Time, entropy and look-ups of one decision.
@@ -214,6 +240,7 @@ impl Desk {
             entropy: self.shared.entropy.next_u64(),
             services: self.shared.as_ref(),
             limits: &self.shared.limits,
+            patience: Patience::Brief,
         }
     }
 

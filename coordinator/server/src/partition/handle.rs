@@ -77,6 +77,7 @@ impl Host {
                     self.loaded(execution, result);
                 }
             }
+            Message::Decided(decided) => self.decided(*decided),
             Message::Written(written) => self.written(written),
             Message::Checkpoint { answer } => self.checkpoint(answer),
         }
@@ -133,19 +134,23 @@ impl Host {
             Place::Loading { waiting, .. } => return waiting.push(Message::Task(report)),
             Place::Evicted(_) => return self.load(id, Message::Task(report)),
         };
-        let TaskReport {
-            task,
-            namespace,
-            outcome,
-            reply,
-        } = report;
+        if let Some(waiting) = &mut resident.aside {
+            return waiting.push(Message::Task(report));
+        }
         let header = &resident.execution.header;
-        let foreign = !namespace.is_empty() && namespace != header.namespace;
-        let result = if foreign || (task.incarnation != header.incarnation) {
+        let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
+        let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
+        } else if matches!(report.outcome, Outcome::Heartbeat) {
+            let attempt = report.task.attempt;
+            heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
         } else {
-            apply_outcome(&mut self.desk, resident, &task, outcome)
+            match self.desk.step(resident, report.input()) {
+                Err(StepError::Interrupted) => return self.desk.set_aside(resident, report),
+                result => result.map_err(step_error),
+            }
         };
+        let TaskReport { task, reply, .. } = report;
         let effect = Effect::Task {
             reply,
             task,
@@ -157,7 +162,10 @@ impl Host {
 
     pub(super) fn slot(&mut self, offer: Offer, slot: Slot) {
         let unused = match self.slots.get_mut(&offer.execution) {
-            Some(Place::Resident(resident)) => self.desk.start_offered(resident, offer, slot).err(),
+            Some(Place::Resident(resident)) => match &mut resident.aside {
+                Some(waiting) => return waiting.push(Message::Slot { offer, slot }),
+                None => self.desk.start_offered(resident, offer, slot).err(),
+            },
             Some(Place::Loading { waiting, .. }) => {
                 return waiting.push(Message::Slot { offer, slot });
             }
@@ -188,12 +196,16 @@ impl Host {
             Some(Place::Loading { waiting, .. }) => return waiting.push(message(failure, answer)),
             Some(Place::Evicted(_)) | None => return self.load(id, message(failure, answer)),
         };
+        if let Some(waiting) = &mut resident.aside {
+            return waiting.push(message(failure, answer));
+        }
+        // A stop evaluates nothing, so that it is never interrupted.
         let result = match self.desk.step(resident, Input::Stop(failure)) {
             Ok(()) | Err(StepError::Rejected(_)) => {
                 let now = self.desk.now();
                 Ok(resident.execution.closed_at.unwrap_or(now))
             }
-            Err(StepError::Broken) => Err(broken()),
+            Err(StepError::Broken | StepError::Interrupted) => Err(broken()),
         };
         let changed_in = resident.changed_in;
         self.notify_watchers(id);
@@ -261,9 +273,20 @@ impl Host {
             match self.slots.get_mut(&id) {
                 Some(Place::Resident(resident)) => {
                     self.desk.arm(id, resident.armed.take(), None);
-                    if self.desk.step(resident, Input::Tick).is_ok() {
-                        let status = resident.execution.status;
-                        self.desk.reindex(resident, status);
+                    if resident.aside.is_some() {
+                        // The decision that is being made sets it anew.
+                        continue;
+                    }
+                    match self.desk.step(resident, Input::Tick) {
+                        Ok(()) => {
+                            let status = resident.execution.status;
+                            self.desk.reindex(resident, status);
+                        }
+                        Err(StepError::Interrupted) => {
+                            let report = TaskReport::continuation(&resident.execution);
+                            self.desk.set_aside(resident, report);
+                        }
+                        Err(StepError::Rejected(_) | StepError::Broken) => {}
                     }
                     self.notify_watchers(id);
                 }
@@ -314,28 +337,31 @@ impl Host {
     }
 }
 
-fn apply_outcome(
-    desk: &mut super::desk::Desk,
-    resident: &mut Resident,
-    task: &TaskRef,
-    outcome: Outcome,
-) -> Result<(), ApiError> {
-    let attempt = task.attempt;
-    let input = match outcome {
-        Outcome::Succeeded(output) => Input::Succeeded { attempt, output },
-        Outcome::Failed(failure) => Input::Failed { attempt, failure },
-        Outcome::Undelivered => Input::Undelivered { attempt },
-        Outcome::Lost => Input::WorkerLost { attempt },
-        Outcome::Continue => Input::Continue,
-        Outcome::Heartbeat => {
-            let result = heartbeat(&mut resident.execution, attempt, desk.now());
-            return result.map_err(task_error);
+impl TaskReport {
+    /// What the execution is told. A heartbeat is no input: it moves a window, and nothing is recorded of it.
+    pub(super) fn input(&self) -> Input {
+        let attempt = self.task.attempt;
+        match &self.outcome {
+            Outcome::Succeeded(output) => Input::Succeeded {
+                attempt,
+                output: output.clone(),
+            },
+            Outcome::Failed(failure) => Input::Failed {
+                attempt,
+                failure: failure.clone(),
+            },
+            Outcome::Undelivered => Input::Undelivered { attempt },
+            Outcome::Lost => Input::WorkerLost { attempt },
+            Outcome::Continue | Outcome::Heartbeat => Input::Continue,
         }
-    };
-    desk.step(resident, input).map_err(|error| match error {
+    }
+}
+
+fn step_error(error: StepError) -> ApiError {
+    match error {
         StepError::Rejected(rejection) => task_error(rejection),
-        StepError::Broken => broken(),
-    })
+        StepError::Broken | StepError::Interrupted => broken(),
+    }
 }
 
 /// The recorded texts of a token that does not count.
@@ -349,6 +375,7 @@ pub(crate) fn task_error(rejection: Rejection) -> ApiError {
             ErrorCode::TaskDoesNotExist,
             "Task Does Not Exist: 'Provided task does not exist'",
         ),
+        Rejection::Interrupted => broken(),
     }
 }
 

@@ -142,6 +142,7 @@ impl Host {
             | Message::Read(_)
             | Message::Claim { .. }
             | Message::Loaded(_)
+            | Message::Decided(_)
             | Message::Written(_)
             | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
@@ -175,6 +176,7 @@ impl Host {
             | Message::Read(_)
             | Message::Claim { .. }
             | Message::Loaded(_)
+            | Message::Decided(_)
             | Message::Written(_)
             | Message::Checkpoint { .. }) => self.refuse(other, &missing()),
         }
@@ -354,6 +356,7 @@ fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
     rests
         && !wakes_soon
         && !resident.quarantined
+        && resident.aside.is_none()
         && resident.execution.status == Status::Running
         && !tasks::is_held_by_session(&resident.execution)
         && !tasks::has_heartbeat(&resident.execution)
@@ -387,6 +390,7 @@ impl Host {
             | Message::Read(_)
             | Message::Claim { .. }
             | Message::Loaded(_)
+            | Message::Decided(_)
             | Message::Written(_)
             | Message::Checkpoint { .. } => {}
         }

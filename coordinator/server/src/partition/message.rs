@@ -15,6 +15,7 @@ use stepfleet_store::Seq;
 use stepfleet_store::records::history::{Block, BlockHeader};
 use tokio::sync::{Notify, oneshot};
 
+use super::aside::Decided;
 use crate::fleet::Session;
 use crate::matching::{Offer, Slot};
 use crate::service::api::StartedExecution;
@@ -52,6 +53,8 @@ pub(crate) enum Message {
     },
     /// A load from the state store ended.
     Loaded(Vec<(ExecutionId, LoadResult)>),
+    /// A decision was made off the host, see `aside`.
+    Decided(Box<Decided>),
     /// Rows of these executions, as of their number of changes, are in the state store.
     Written(Vec<(ExecutionId, u64)>),
     /// Make rows of everything that changed; answers what they cover.
@@ -73,6 +76,7 @@ impl Message {
             | Self::Read(_)
             | Self::Claim { .. }
             | Self::Loaded(_)
+            | Self::Decided(_)
             | Self::Written(_)
             | Self::Checkpoint { .. } => 0,
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stepfleet_asl::Program;
-use stepfleet_engine::{EventId, Execution, ExecutionId, KeyHash, Timestamp};
+use stepfleet_engine::{Decision, EventId, Execution, ExecutionId, KeyHash, Timestamp};
 
 use stepfleet_store::records::history::BlockHeader;
 
+use super::desk::StepError;
 use super::message::Message;
 
 /// One execution of a host.
@@ -60,6 +61,10 @@ pub(crate) struct Resident {
     pub has_rows: bool,
     /// A broken invariant was found: it is kept, and refuses everything.
     pub quarantined: bool,
+    /// While a decision about it is made off the host: the message that asked for it, and what came after, in order.
+    pub aside: Option<Vec<Message>>,
+    /// That decision, for the message that asked.
+    pub prepared: Option<Result<Decision, StepError>>,
 }
 
 /// The newest part of a history, as records of the log, with what a block of it would say of itself.
@@ -85,6 +90,8 @@ impl Resident {
             accounted: 0,
             has_rows: false,
             quarantined: false,
+            aside: None,
+            prepared: None,
         }
     }
 

@@ -12,6 +12,7 @@ use stepfleet_store::log::model::ModelLog;
 use stepfleet_store::state::fjall::{FjallOptions, FjallStore};
 use stepfleet_store::state::memory::MemoryStore;
 use stepfleet_store::{PartitionLog, Seq, StateStore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -114,6 +115,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         stop: fatal.stop.clone(),
         fatal: fatal.clone(),
         partitions: OnceLock::new(),
+        evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
     let hosts_stop = CancellationToken::new();
@@ -216,9 +218,17 @@ async fn tokens(
     Ok(TokenKeys::new(1, secret, cluster))
 }
 
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Long evaluations at once: half of the machine stays with the hosts, whatever expressions do.
+fn evaluations_max() -> usize {
+    (processors() / 2).max(1)
+}
+
 fn host_count(partitions: u16) -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let most = processors.min(HOSTS_MAX).min(usize::from(partitions));
+    let most = processors().min(HOSTS_MAX).min(usize::from(partitions));
     // Hosts own equal runs of partitions, whose number is a power of two.
     1 << most.ilog2()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use stepfleet_asl::definition::{self, MachineType, Options};
 use stepfleet_asl::resource::{Integration, Resource};
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::env::{Env, Served, Services};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::limits::Limits;
@@ -109,6 +109,7 @@ pub(crate) fn env(limits: &Limits) -> Env<'_> {
         entropy: 1,
         services: &Everything,
         limits,
+        patience: Patience::Full,
     }
 }
 
