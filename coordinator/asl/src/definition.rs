@@ -18,6 +18,7 @@ mod map;
 mod parallel;
 mod parameters;
 mod pass;
+mod query;
 mod report;
 mod retry;
 mod scope;

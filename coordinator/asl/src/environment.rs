@@ -13,8 +13,12 @@ pub trait Environment {
     fn variable(&self, name: &str) -> Option<Value>;
     /// How long one JSONata expression may take.
     fn patience(&self) -> Patience;
-    /// Says that an expression took longer than [`Patience::Brief`] allows: whatever the evaluation then gives is void.
-    fn interrupted(&self);
+    /// An expression is about to be evaluated.
+    fn evaluating(&self);
+    /// An expression took longer than it may. Under [`Patience::Brief`] whatever the evaluation then gives is void.
+    fn timed_out(&self);
+    /// Milliseconds since 1970, as `$now` and `$millis` tell it.
+    fn now_ms(&self) -> i64;
     /// The next 64 bits of the entropy that came with the input (UUID, MathRandom without seed).
     fn random_u64(&self) -> u64;
 }
@@ -23,9 +27,9 @@ pub trait Environment {
 /// shares a thread with others begins with little patience, and goes on elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// `limits::EXPRESSION_BRIEF_MS`; an expression that needs more is interrupted, and nothing follows from it.
+    /// `limits::JSONATA_BRIEF_MS`; an expression that needs more is interrupted, and nothing follows from it.
     Brief,
-    /// `limits::EXPRESSION_MS_MAX`; an expression that needs more fails.
+    /// `limits::JSONATA_TIMEOUT_MS_MAX`; an expression that needs more fails.
     Full,
 }
 

@@ -2,6 +2,7 @@
 //! A document that passes through unchanged is neither parsed nor printed.
 
 mod fields;
+mod query;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,8 @@ use crate::limits::JSON_DEPTH_MAX;
 use crate::path::Path;
 use crate::payload::Payload;
 use crate::program::{
-    Assign, Choice, ChoiceBranch, Map, Pass, ResultPath, Selection, State, StateId,
+    Assign, Catcher, Choice, ChoiceBranch, Condition, Kind, Language, Map, Pass, ResultPath,
+    Selection, Selector, State, StateId,
 };
 use crate::value::Value;
 
@@ -27,6 +29,15 @@ pub fn effective_input(
     raw: &Payload,
     env: &dyn Environment,
 ) -> Result<Payload, EvalError> {
+    if let Some(arguments) = &state.arguments {
+        return payload(query::value(
+            arguments,
+            "Arguments",
+            raw,
+            &Given::Input(raw),
+            env,
+        )?);
+    }
     let selected = select(&state.input_path, raw, env)?;
     match &state.parameters {
         None => Ok(selected),
@@ -58,6 +69,15 @@ pub fn output(
     result: &Payload,
     env: &dyn Environment,
 ) -> Result<Payload, EvalError> {
+    if let Some(output) = &state.output {
+        let given = match &state.kind {
+            Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_) => Given::Result(result),
+            Kind::Pass(_) | Kind::Choice(_) | Kind::Wait(_) | Kind::Succeed | Kind::Fail(_) => {
+                Given::Input(result)
+            }
+        };
+        return payload(query::value(output, "Output", raw, &given, env)?);
+    }
     let result = match &state.result_selector {
         None => result.clone(),
         Some(selector) => payload(selector.eval(result.value(), env)?)?,
@@ -70,32 +90,51 @@ pub fn output(
     select(&state.output_path, &merged, env)
 }
 
-/// The input of a Catcher's target: the error output merged into the raw input. The state's own ResultSelector,
-/// ResultPath and OutputPath have no part in it.
+/// The input of a Catcher's target: the error output merged into the raw input, or what its `Output` makes of it. The
+/// state's own ResultSelector, ResultPath, OutputPath and Output have no part in it.
 ///
 /// # Errors
-/// `States.ResultPathMatchFailure`.
+/// `States.ResultPathMatchFailure`, `States.QueryEvaluationError`.
 pub fn caught(
-    result_path: &ResultPath,
+    catcher: &Catcher,
     raw: &Payload,
-    error_output: Value,
+    error_output: &Payload,
+    env: &dyn Environment,
 ) -> Result<Payload, EvalError> {
-    match result_path {
-        ResultPath::Replace => payload(error_output),
+    if let Some(output) = &catcher.output {
+        let given = Given::ErrorOutput(error_output);
+        return payload(query::value(output, "Output", raw, &given, env)?);
+    }
+    match &catcher.result_path {
+        ResultPath::Replace => Ok(error_output.clone()),
         ResultPath::Discard => Ok(raw.clone()),
-        ResultPath::Insert(path) => payload(path.insert(raw.value(), error_output)?),
+        ResultPath::Insert(path) => {
+            payload(path.insert(raw.value(), error_output.value().clone())?)
+        }
     }
 }
 
-/// The items of a Map: what `ItemsPath` (default `$`) finds in the effective input.
+/// The items of a Map: what `Items` gives, or `ItemsPath` (default `$`) finds in the effective input.
 ///
 /// # Errors
-/// `States.Runtime` when it finds nothing or no array.
+/// `States.Runtime` when a path finds nothing or no array, `States.QueryEvaluationError`.
 pub fn items(
+    state: &State,
     map: &Map,
     input: &Payload,
     env: &dyn Environment,
 ) -> Result<Arc<Vec<Value>>, EvalError> {
+    if let Some(items) = &map.items {
+        return query::typed(items, "Items", "array", input, env, |value| {
+            value.as_array().cloned()
+        });
+    }
+    if state.language == Language::Jsonata {
+        return input.value().as_array().cloned().ok_or_else(|| {
+            let cause = format!("Map state input must be an array but was: {}", input.text());
+            EvalError::query(cause, "Items")
+        });
+    }
     let (found, source) = match &map.items_path {
         None => (input.value().clone(), "$"),
         Some(path) => (find(path, input.value(), env)?, path.source()),
@@ -118,7 +157,11 @@ pub fn item(
 ) -> Result<Payload, EvalError> {
     match &map.item_selector {
         None => payload(item.clone()),
-        Some(selector) => payload(selector.eval(input.value(), env)?),
+        Some(Selector::JsonPath(selector)) => payload(selector.eval(input.value(), env)?),
+        Some(Selector::Jsonata(selector)) => {
+            let given = Given::Input(input);
+            payload(query::value(selector, "ItemSelector", input, &given, env)?)
+        }
     }
 }
 
@@ -130,34 +173,86 @@ pub enum Chosen<'a> {
     Default(StateId),
 }
 
-/// The values of the variables of an `Assign`, in its order. `$` in it is `document`.
+/// What a state has in hand when it is left, beside its raw input: `$` of a JSONPath `Assign`.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// The effective input, or the result of a Pass.
+    Input(&'a Payload),
+    /// The result of a Task, Parallel or Map: `$states.result`.
+    Result(&'a Payload),
+    /// What was caught: `$states.errorOutput`.
+    ErrorOutput(&'a Payload),
+}
+
+/// The values of the variables of an `Assign`, in its order. `raw` is the state's raw input.
 ///
 /// # Errors
-/// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure`.
+/// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure`, `States.QueryEvaluationError`.
 pub fn assigned(
     assign: &Assign,
-    document: &Payload,
+    raw: &Payload,
+    given: &Given<'_>,
     env: &dyn Environment,
 ) -> Result<Vec<(Arc<str>, Payload)>, EvalError> {
-    let Assign::JsonPath(template) = assign;
-    let values = template.eval(document.value(), env)?;
+    let values = match assign {
+        Assign::JsonPath(template) => {
+            let (Given::Input(document) | Given::Result(document) | Given::ErrorOutput(document)) =
+                given;
+            template.eval(document.value(), env)?
+        }
+        Assign::Jsonata(template) => query::value(template, "Assign", raw, given, env)?,
+    };
     let members = values.as_object().into_iter().flat_map(|all| all.iter());
     members
         .map(|(name, value)| Ok((name.clone(), payload(value.clone())?)))
         .collect()
 }
 
+/// The output of a Choice that takes `chosen`: the rule's own `Output`, or the state's for its default.
+///
+/// # Errors
+/// As [`output`].
+pub fn choice_output(
+    state: &State,
+    chosen: Chosen<'_>,
+    raw: &Payload,
+    input: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    let Chosen::Branch(branch) = chosen else {
+        return output(state, raw, input, env);
+    };
+    match &branch.output {
+        Some(output) => payload(query::value(
+            output,
+            "Output",
+            raw,
+            &Given::Input(input),
+            env,
+        )?),
+        None if state.language == Language::Jsonata => Ok(raw.clone()),
+        None => output(state, raw, input, env),
+    }
+}
+
 /// The target of a Choice: the first rule that is true, else `Default`; none when neither is there.
 ///
 /// # Errors
-/// `States.Runtime` when the path of a variable finds nothing.
+/// `States.Runtime` when the path of a variable finds nothing, `States.QueryEvaluationError`.
 pub fn choose<'a>(
     choice: &'a Choice,
-    input: &Value,
+    input: &Payload,
     env: &dyn Environment,
 ) -> Result<Option<Chosen<'a>>, EvalError> {
     for branch in &choice.branches {
-        if branch.rule.eval(input, env)? {
+        let holds = match &branch.condition {
+            Condition::Rule(rule) => rule.eval(input.value(), env)?,
+            Condition::Jsonata {
+                location,
+                condition,
+            } => query::typed(condition, location, "boolean", input, env, Value::as_bool)?,
+        };
+        if holds {
             return Ok(Some(Chosen::Branch(branch)));
         }
     }

@@ -3,9 +3,7 @@
 /// A definition's text, in bytes.
 pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 /// How long a JSONata expression may take where others wait behind it, in milliseconds.
-pub const EXPRESSION_BRIEF_MS: u64 = 4;
-/// How long a JSONata expression may take before it fails, in milliseconds.
-pub const EXPRESSION_MS_MAX: u64 = 10_000;
+pub const JSONATA_BRIEF_MS: u64 = 2;
 /// Nesting of a JSON document.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Unicode characters of a state's name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::choice::Rule;
 use crate::diagnostic::Diagnostic;
+use crate::jsonata;
 use crate::path::{Path, ReferencePath};
 use crate::payload::Payload;
 use crate::resource::Resource;
@@ -56,10 +57,22 @@ pub struct State {
     pub output_path: Selection,
     /// `Assign`; of a Choice, that of its default.
     pub assign: Option<Assign>,
+    pub language: Language,
+    /// `Arguments` of a Task or Parallel in JSONata.
+    pub arguments: Option<jsonata::Template>,
+    /// `Output` of a state in JSONata; of a Choice, that of its default.
+    pub output: Option<jsonata::Template>,
     pub retriers: Vec<Retrier>,
     pub catchers: Vec<Catcher>,
     pub transition: Transition,
     pub kind: Kind,
+}
+
+/// `QueryLanguage`. A state in JSONata has none of the fields that hold paths, and they keep their defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    JsonPath,
+    Jsonata,
 }
 
 /// `InputPath` or `OutputPath`.
@@ -89,6 +102,8 @@ pub enum ResultPath {
 pub enum Assign {
     /// An object template: a member is a variable.
     JsonPath(Template),
+    /// An object template in JSONata.
+    Jsonata(jsonata::Template),
 }
 
 /// Where a state leads. Choice, Succeed and Fail are `Terminal`: Choice's targets are in its rules.
@@ -128,11 +143,12 @@ pub struct Task {
     pub credentials: Option<Template>,
 }
 
-/// A whole number of a field or of its `…Path` twin.
+/// A whole number of a field, of its `…Path` twin, or of a JSONata expression.
 #[derive(Debug)]
 pub enum Bound {
     Literal(u32),
     Path(Path),
+    Expression(jsonata::Template),
 }
 
 /// `Choice`: the first rule that is true wins.
@@ -145,9 +161,22 @@ pub struct Choice {
 /// One entry of `Choices`.
 #[derive(Debug)]
 pub struct ChoiceBranch {
-    pub rule: Rule,
+    pub condition: Condition,
     pub next: StateId,
     pub assign: Option<Assign>,
+    /// `Output` of a rule in JSONata.
+    pub output: Option<jsonata::Template>,
+}
+
+/// When a Choice takes a branch.
+#[derive(Debug)]
+pub enum Condition {
+    Rule(Rule),
+    /// `Condition`, which must give a boolean; `location` is its place in the state, `Choices[0]/Condition`.
+    Jsonata {
+        location: Arc<str>,
+        condition: jsonata::Template,
+    },
 }
 
 /// `Wait`.
@@ -158,6 +187,8 @@ pub enum Wait {
     Timestamp(i64),
     SecondsPath(Path),
     TimestampPath(Path),
+    SecondsExpression(jsonata::Template),
+    TimestampExpression(jsonata::Template),
 }
 
 /// `Fail`.
@@ -175,6 +206,7 @@ pub enum Text {
         source: Arc<str>,
         expression: Expression,
     },
+    Jsonata(jsonata::Template),
 }
 
 /// `Parallel`: one scope a branch, in order.
@@ -188,10 +220,19 @@ pub struct Parallel {
 pub struct Map {
     pub processor: ScopeId,
     pub items_path: Option<Path>,
+    /// `Items` of a Map in JSONata.
+    pub items: Option<jsonata::Template>,
     /// `ItemSelector`, or the legacy `Parameters`.
-    pub item_selector: Option<Template>,
+    pub item_selector: Option<Selector>,
     /// 0 is "as many as the service allows" (`limits::MAP_CONCURRENCY_MAX`).
     pub max_concurrency: Bound,
+}
+
+/// `ItemSelector`.
+#[derive(Debug)]
+pub enum Selector {
+    JsonPath(Template),
+    Jsonata(jsonata::Template),
 }
 
 /// One entry of `Retry`.
@@ -220,4 +261,6 @@ pub struct Catcher {
     pub next: StateId,
     pub result_path: ResultPath,
     pub assign: Option<Assign>,
+    /// `Output` of a catcher in JSONata.
+    pub output: Option<jsonata::Template>,
 }

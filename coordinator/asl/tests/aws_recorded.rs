@@ -166,7 +166,7 @@ fn variable_references_are_those_that_aws_shows() {
         assert_eq!(ours, recorded.unwrap_or_default(), "{}", call.id());
         compared += 1;
     }
-    assert_eq!(compared, 15);
+    assert_eq!(compared, 17);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn validation_agrees_with_aws() {
         assert_eq!(answer["diagnostics"], Json::Array(ours), "{}", call.id());
         compared += 1;
     }
-    assert_eq!(compared, 5);
+    assert_eq!(compared, 9);
 }
 
 fn as_aws(error: &Diagnostic) -> Json {

@@ -145,6 +145,7 @@ const FILES: &[&str] = &[
     "data.txt",
     "document.txt",
     "graph.txt",
+    "jsonata.txt",
     "later.txt",
     "map.txt",
     "parallel.txt",

@@ -8,6 +8,9 @@ pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 /// State transitions of one decision; what is left goes on by `Input::Continue`.
 pub const DECISION_TRANSITIONS_MAX: u32 = 256;
+/// JSONata expressions of one decision, after which the rest waits for `Input::Continue`: each may take
+/// `JSONATA_BRIEF_MS` of the thread that others share.
+pub const DECISION_EVALUATIONS_MAX: u32 = 32;
 /// Bytes of new payload of one decision.
 pub const DECISION_BYTES_MAX: usize = 262_144;
 /// Nesting of Parallel and Map.

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::program::Assign;
+use crate::program::{Assign, Language};
 use crate::template::EXPRESSION_SUFFIX;
 use crate::value::{Object, Value};
 use crate::variable;
 
 use super::data;
 use super::fields::Fields;
+use super::query::{self, Offers};
 use super::report::Report;
-use super::scope::Block;
+use super::state::Site;
 
 const FIELD: &str = "Assign";
 
@@ -19,9 +20,20 @@ const FIELD: &str = "Assign";
 pub(super) type Names = BTreeSet<Arc<str>>;
 
 /// Reads `Assign`. One without variables says nothing, and none comes out.
-pub(super) fn read(report: &mut Report, fields: &Fields<'_>, block: &Block<'_>) -> Option<Assign> {
+/// `fields` are those of the state `site`, or of one of its rules or catchers.
+pub(super) fn read(
+    report: &mut Report,
+    fields: &Fields<'_>,
+    site: &Site<'_>,
+    offers: Offers,
+) -> Option<Assign> {
+    let block = site.block;
     let members = fields.object(report, FIELD)?.as_object()?;
-    for name in members.keys().map(|key| name_of(key)) {
+    for key in members.keys() {
+        let name = match site.language {
+            Language::JsonPath => name_of(key),
+            Language::Jsonata => key,
+        };
         let outer = || {
             block.outer.contains(name).then(|| {
                 format!("The variable '{name}' is assigned in an outer scope and cannot be assigned here")
@@ -31,8 +43,11 @@ pub(super) fn read(report: &mut Report, fields: &Fields<'_>, block: &Block<'_>) 
             report.schema(fields.location(FIELD), message);
         }
     }
-    let template = data::template(report, fields, FIELD)?;
-    (!members.is_empty()).then_some(Assign::JsonPath(template))
+    let assign = match site.language {
+        Language::JsonPath => Assign::JsonPath(data::template(report, fields, FIELD)?),
+        Language::Jsonata => Assign::Jsonata(query::template(report, fields, FIELD, offers)?),
+    };
+    (!members.is_empty()).then_some(assign)
 }
 
 /// Every variable that the states of a block assign, themselves, in their rules or in their catchers; not in the

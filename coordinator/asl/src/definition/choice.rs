@@ -1,17 +1,20 @@
 //! `Choice`.
 
 use crate::choice::Rule;
-use crate::program::{Choice, ChoiceBranch, Kind};
+use crate::program::{Choice, ChoiceBranch, Condition, Kind, Language};
 use crate::value::Value;
 
 use super::fields::Fields;
+use super::query::{self, Offers};
 use super::report::Report;
-use super::scope::Block;
 use super::state::Site;
 use super::walk::Walk;
 use super::{assign, graph};
 
 pub(super) const FIELDS: &[&str] = &["Choices", "Default"];
+
+/// The fields of a rule of a JSONata Choice.
+const QUERY_RULE_FIELDS: &[&str] = &["Assign", "Comment", "Condition", "Next", "Output"];
 
 /// The fields of a rule of a JSONata Choice, which a JSONPath rule does not have.
 const JSONATA_FIELDS: &[&str] = &["Condition", "Output"];
@@ -22,23 +25,45 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Kind {
     fields.require(report, &["Choices"]);
     let mut branches = Vec::new();
     for (at, value) in fields.some_items(report, "Choices") {
-        branches.extend(branch(report, value, &at, site.block));
+        branches.extend(branch(report, value, &at, site));
     }
     let default = graph::target(report, fields, "Default", site.block.targets);
     Kind::Choice(Choice { branches, default })
 }
 
-fn branch(report: &mut Report, value: &Value, at: &str, block: &Block<'_>) -> Option<ChoiceBranch> {
+fn branch(report: &mut Report, value: &Value, at: &str, site: &Site<'_>) -> Option<ChoiceBranch> {
     let fields = Fields::of(report, value, at)?;
     fields.require(report, &["Next"]);
     fields.string(report, "Comment");
-    let assign = assign::read(report, &fields, block);
-    let next = graph::target(report, &fields, "Next", block.targets);
-    let rule = rule(report, value, &fields);
+    let assign = assign::read(report, &fields, site, Offers::Nothing);
+    let next = graph::target(report, &fields, "Next", site.block.targets);
+    let (condition, output) = match site.language {
+        Language::JsonPath => (rule(report, value, &fields).map(Condition::Rule), None),
+        Language::Jsonata => {
+            fields.only(report, QUERY_RULE_FIELDS);
+            let output = query::template(report, &fields, "Output", Offers::Nothing);
+            (condition(report, &fields, site), output)
+        }
+    };
     Some(ChoiceBranch {
-        rule: rule?,
+        condition: condition?,
         next: next?,
         assign,
+        output,
+    })
+}
+
+/// `Condition`: a boolean or an expression.
+fn condition(report: &mut Report, fields: &Fields<'_>, site: &Site<'_>) -> Option<Condition> {
+    fields.require(report, &["Condition"]);
+    let condition = query::expression(report, fields, "Condition", "Boolean", |value| {
+        value.as_bool().is_some()
+    })?;
+    let at = fields.location("Condition");
+    let state = site.fields.location("");
+    Some(Condition::Jsonata {
+        location: at.strip_prefix(&state).unwrap_or(&at).into(),
+        condition,
     })
 }
 

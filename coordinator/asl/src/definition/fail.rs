@@ -1,14 +1,17 @@
 //! `Fail`.
 
-use crate::program::{Fail, Kind, Text};
+use crate::program::{Fail, Kind, Language, Text};
 use crate::template::Expression;
+use crate::value::Value;
 
 use super::fields::Fields;
+use super::query;
 use super::report::Report;
 use super::state::Site;
 use super::walk::Walk;
 
 pub(super) const FIELDS: &[&str] = &["Error", "Cause", "ErrorPath", "CausePath"];
+pub(super) const QUERY_FIELDS: &[&str] = &["Error", "Cause"];
 
 /// The intrinsics that give a string, which is what `ErrorPath` and `CausePath` need.
 const INTRINSICS: &[&str] = &[
@@ -25,12 +28,16 @@ const INTRINSICS: &[&str] = &[
 pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Kind {
     let (report, fields) = (&mut walk.report, &site.fields);
     Kind::Fail(Fail {
-        error: text(report, fields, "Error"),
-        cause: text(report, fields, "Cause"),
+        error: text(report, fields, site.language, "Error"),
+        cause: text(report, fields, site.language, "Cause"),
     })
 }
 
-fn text(report: &mut Report, fields: &Fields<'_>, field: &str) -> Option<Text> {
+fn text(report: &mut Report, fields: &Fields<'_>, language: Language, field: &str) -> Option<Text> {
+    if language == Language::Jsonata {
+        let is_text = |value: &Value| value.as_str().is_some();
+        return query::expression(report, fields, field, "String", is_text).map(Text::Jsonata);
+    }
     let twin = format!("{field}Path");
     fields.at_most_one(report, &[field, &twin]);
     let literal = fields.string(report, field).cloned().map(Text::Literal);

@@ -15,11 +15,6 @@ const DISTRIBUTED: &[&str] = &[
     "ToleratedFailurePercentagePath",
 ];
 
-/// Refuses `QueryLanguage: "JSONata"`.
-pub(super) fn jsonata(report: &mut Report, fields: &Fields<'_>) {
-    refuse(report, fields, "QueryLanguage", "JSONata");
-}
-
 /// Refuses the fields of a distributed Map.
 pub(super) fn distributed_fields(report: &mut Report, map: &Fields<'_>) {
     for field in DISTRIBUTED.iter().filter(|field| map.has(field)) {

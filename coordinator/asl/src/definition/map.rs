@@ -1,13 +1,18 @@
 //! Inline `Map`. What belongs to a distributed Map is refused by `later`.
 
+use std::ops::RangeInclusive;
+
+use crate::jsonata;
 use crate::limits::MAP_CONCURRENCY_LITERAL_MAX;
-use crate::program::{Bound, Kind, Map, ScopeId};
-use crate::template::Template;
+use crate::path::Path;
+use crate::program::{Bound, Kind, Language, Map, ScopeId, Selector};
 
 use super::fields::Fields;
+use super::query::Offers;
+use super::report::Report;
 use super::state::Site;
 use super::walk::Walk;
-use super::{data, later, scope};
+use super::{data, later, query, scope};
 
 pub(super) const FIELDS: &[&str] = &[
     "ItemProcessor",
@@ -19,32 +24,62 @@ pub(super) const FIELDS: &[&str] = &[
     "Parameters",
 ];
 
+/// The fields of a Map in JSONata.
+pub(super) const QUERY_FIELDS: &[&str] =
+    &["ItemProcessor", "ItemSelector", "Items", "MaxConcurrency"];
+
 /// One of `ItemProcessor` and its old name `Iterator`; at most one of `ItemSelector` and its old name `Parameters`.
 pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<Kind> {
     let fields = &site.fields;
     later::distributed_fields(&mut walk.report, fields);
-    let items_path = data::reference_path(&mut walk.report, fields, "ItemsPath");
-    let item_selector = item_selector(walk, fields);
-    let max_concurrency = data::bound(
-        &mut walk.report,
-        fields,
-        "MaxConcurrency",
-        0..=MAP_CONCURRENCY_LITERAL_MAX,
-    );
+    let data = Data::read(&mut walk.report, site);
     let processor = processor(walk, site)?;
     Some(Kind::Map(Box::new(Map {
         processor,
-        items_path,
-        item_selector,
-        max_concurrency: max_concurrency.unwrap_or(Bound::Literal(0)),
+        items_path: data.items_path,
+        items: data.items,
+        item_selector: data.item_selector,
+        max_concurrency: data.max_concurrency.unwrap_or(Bound::Literal(0)),
     })))
 }
 
-fn item_selector(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Template> {
-    fields.at_most_one(&mut walk.report, &["ItemSelector", "Parameters"]);
-    let selector = data::template(&mut walk.report, fields, "ItemSelector");
-    let legacy = data::template(&mut walk.report, fields, "Parameters");
-    selector.or(legacy)
+/// What a Map says about its items.
+struct Data {
+    items_path: Option<Path>,
+    items: Option<jsonata::Template>,
+    item_selector: Option<Selector>,
+    max_concurrency: Option<Bound>,
+}
+
+impl Data {
+    fn read(report: &mut Report, site: &Site<'_>) -> Data {
+        const CONCURRENCY: RangeInclusive<u32> = 0..=MAP_CONCURRENCY_LITERAL_MAX;
+        let fields = &site.fields;
+        match site.language {
+            Language::JsonPath => Data {
+                items_path: data::reference_path(report, fields, "ItemsPath"),
+                items: None,
+                item_selector: item_selector(report, fields),
+                max_concurrency: data::bound(report, fields, "MaxConcurrency", CONCURRENCY),
+            },
+            Language::Jsonata => Data {
+                items_path: None,
+                items: query::expression(report, fields, "Items", "Array", |value| {
+                    value.as_array().is_some()
+                }),
+                item_selector: query::template(report, fields, "ItemSelector", Offers::Nothing)
+                    .map(Selector::Jsonata),
+                max_concurrency: query::bound(report, fields, "MaxConcurrency", CONCURRENCY),
+            },
+        }
+    }
+}
+
+fn item_selector(report: &mut Report, fields: &Fields<'_>) -> Option<Selector> {
+    fields.at_most_one(report, &["ItemSelector", "Parameters"]);
+    let selector = data::template(report, fields, "ItemSelector");
+    let legacy = data::template(report, fields, "Parameters");
+    selector.or(legacy).map(Selector::JsonPath)
 }
 
 fn processor(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<ScopeId> {

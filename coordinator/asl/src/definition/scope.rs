@@ -5,24 +5,17 @@ use std::sync::Arc;
 
 use crate::diagnostic::DUPLICATE_STATE_NAME;
 use crate::limits::{STATE_NAME_CHARS_MAX, TIMEOUT_SECONDS_MAX};
-use crate::program::{Scope, ScopeId, StateId};
+use crate::program::{Language, Scope, ScopeId, StateId};
 use crate::value::Object;
 
 use super::assign::{self, Names};
 use super::fields::Fields;
+use super::graph;
 use super::state::{self, Site};
 use super::walk::Walk;
-use super::{graph, later};
 
 /// The fields of every `States` block.
 pub(super) const FIELDS: &[&str] = &["Comment", "QueryLanguage", "StartAt", "States"];
-
-/// The language of the states that do not name their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    JsonPath,
-    Jsonata,
-}
 
 /// What the states of one block share.
 #[derive(Debug)]
@@ -52,7 +45,7 @@ pub(super) fn compile(
 ) -> Option<ScopeId> {
     fields.require(&mut walk.report, &["States", "StartAt"]);
     fields.string(&mut walk.report, "Comment");
-    let language = language(walk, fields);
+    let language = language(walk, fields, owner);
     let states = fields
         .object(&mut walk.report, "States")
         .and_then(|value| value.as_object());
@@ -82,6 +75,7 @@ pub(super) fn compile(
             state::compile(
                 walk,
                 &Site {
+                    language,
                     block: &block,
                     id,
                     name,
@@ -126,12 +120,18 @@ fn check_name(walk: &mut Walk<'_>, name: &Arc<str>, at: &str) {
     }
 }
 
-fn language(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Language {
-    match fields.one_of(&mut walk.report, "QueryLanguage", &["JSONPath", "JSONata"]) {
-        Some("JSONata") => {
-            later::jsonata(&mut walk.report, fields);
-            Language::Jsonata
-        }
-        Some(_) | None => Language::JsonPath,
+/// A block that names no language has the document's; one in JSONPath cannot stand in a document in JSONata.
+fn language(walk: &mut Walk<'_>, fields: &Fields<'_>, owner: Option<StateId>) -> Language {
+    let inherited = walk.language;
+    let own = match fields.one_of(&mut walk.report, "QueryLanguage", &["JSONPath", "JSONata"]) {
+        Some("JSONata") => Language::Jsonata,
+        Some(_) => Language::JsonPath,
+        None => inherited,
+    };
+    if owner.is_none() {
+        walk.language = own;
+    } else if (inherited, own) == (Language::Jsonata, Language::JsonPath) {
+        walk.report.schema(fields.here(), state::NO_WAY_BACK);
     }
+    own
 }

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
+use crate::jsonata;
 use crate::program::{
-    Assign, Catcher, Kind, ResultPath, Retrier, Selection, State, StateId, Transition,
+    Assign, Catcher, Kind, Language, ResultPath, Retrier, Selection, State, StateId, Transition,
 };
 use crate::template::Template;
 
 use super::fields::Fields;
+use super::query::{self, Offers};
 use super::report::Report;
-use super::scope::{Block, Language};
+use super::scope::Block;
 use super::walk::Walk;
 use super::{
     assign, catch, choice, data, fail, graph, later, map, parallel, pass, retry, task, wait,
 };
 
 /// A state to compile: its block, id, name and fields.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Site<'a> {
+    /// The state's own language, once it is known; before that its block's.
+    pub(super) language: Language,
     pub(super) block: &'a Block<'a>,
     pub(super) id: StateId,
     pub(super) name: &'a Arc<str>,
@@ -54,7 +58,13 @@ enum Family {
     ResultPath,
     Errors,
     Variables,
+    Arguments,
+    Output,
 }
+
+/// A state in JSONPath inside what is in JSONata.
+pub(super) const NO_WAY_BACK: &str =
+    "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
 
 /// Compiles a state; none when it has an error that leaves nothing to build.
 pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<State> {
@@ -64,11 +74,10 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<State> {
     let state_type = fields
         .one_of(&mut walk.report, "Type", TYPES)
         .and_then(StateType::of);
-    if language(walk, site) == Language::Jsonata {
-        return None;
-    }
+    let language = language(walk, site);
+    let site = &Site { language, ..*site };
     let state_type = state_type?;
-    check_fields(&mut walk.report, fields, state_type);
+    check_fields(&mut walk.report, site, state_type);
     let frame = Frame::read(walk, site, state_type);
     let kind = kind(walk, site, state_type)?;
     Some(State {
@@ -81,6 +90,9 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<State> {
         result_path: frame.result_path,
         output_path: frame.output_path,
         assign: frame.assign,
+        language,
+        arguments: frame.arguments,
+        output: frame.output,
         retriers: frame.retriers,
         catchers: frame.catchers,
         transition: frame.transition?,
@@ -103,7 +115,28 @@ impl StateType {
         }
     }
 
-    fn families(self) -> &'static [Family] {
+    fn families(self, language: Language) -> &'static [Family] {
+        match language {
+            Language::JsonPath => self.families_of_paths(),
+            Language::Jsonata => self.families_of_queries(),
+        }
+    }
+
+    fn families_of_queries(self) -> &'static [Family] {
+        use Family::{Arguments, Errors, Output, Transition, Variables};
+        match self {
+            StateType::Task | StateType::Parallel => {
+                &[Transition, Arguments, Output, Errors, Variables]
+            }
+            StateType::Map => &[Transition, Output, Errors, Variables],
+            StateType::Pass | StateType::Wait => &[Transition, Output, Variables],
+            StateType::Choice => &[Output, Variables],
+            StateType::Succeed => &[Output],
+            StateType::Fail => &[],
+        }
+    }
+
+    fn families_of_paths(self) -> &'static [Family] {
         use Family::{
             Errors, Parameters, Paths, ResultPath, ResultSelector, Transition, Variables,
         };
@@ -134,20 +167,36 @@ impl StateType {
         }
     }
 
-    fn has(self, family: Family) -> bool {
-        self.families().contains(&family)
+    fn has(self, family: Family, language: Language) -> bool {
+        self.families(language).contains(&family)
     }
 
-    fn own_fields(self) -> &'static [&'static str] {
+    fn own_fields(self, language: Language) -> &'static [&'static str] {
+        let (paths, queries): (&[&str], &[&str]) = match self {
+            StateType::Task => (task::FIELDS, task::QUERY_FIELDS),
+            StateType::Wait => (wait::FIELDS, wait::QUERY_FIELDS),
+            StateType::Pass => (pass::FIELDS, &[]),
+            StateType::Succeed => (&[], &[]),
+            StateType::Fail => (fail::FIELDS, fail::QUERY_FIELDS),
+            StateType::Choice => (choice::FIELDS, choice::FIELDS),
+            StateType::Parallel => (parallel::FIELDS, parallel::FIELDS),
+            StateType::Map => (map::FIELDS, map::QUERY_FIELDS),
+        };
+        match language {
+            Language::JsonPath => paths,
+            Language::Jsonata => queries,
+        }
+    }
+
+    /// What `Assign` and `Output` of the state find in `$states`.
+    fn offers(self) -> Offers {
         match self {
-            StateType::Task => task::FIELDS,
-            StateType::Wait => wait::FIELDS,
-            StateType::Pass => pass::FIELDS,
-            StateType::Succeed => &[],
-            StateType::Fail => fail::FIELDS,
-            StateType::Choice => choice::FIELDS,
-            StateType::Parallel => parallel::FIELDS,
-            StateType::Map => map::FIELDS,
+            StateType::Task | StateType::Parallel | StateType::Map => Offers::Result,
+            StateType::Pass
+            | StateType::Wait
+            | StateType::Choice
+            | StateType::Succeed
+            | StateType::Fail => Offers::Nothing,
         }
     }
 }
@@ -162,36 +211,34 @@ impl Family {
             Family::ResultPath => &["ResultPath"],
             Family::Errors => &["Retry", "Catch"],
             Family::Variables => &["Assign"],
+            Family::Arguments => &["Arguments"],
+            Family::Output => &["Output"],
         }
     }
 }
 
-/// The language of a state. One in JSONata is refused here, and nothing else is said of it.
+/// The language of a state: its own, or its block's.
 fn language(walk: &mut Walk<'_>, site: &Site<'_>) -> Language {
     let fields = &site.fields;
     let own = fields.one_of(&mut walk.report, "QueryLanguage", &["JSONPath", "JSONata"]);
     match (own, site.block.language) {
-        (Some("JSONata"), Language::JsonPath) => {
-            later::jsonata(&mut walk.report, fields);
-            Language::Jsonata
-        }
-        (Some("JSONPath"), Language::Jsonata) => {
-            walk.report.schema(
-                fields.here(),
-                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
-            );
+        (Some("JSONata"), _) => Language::Jsonata,
+        (Some(_), _) if walk.language == Language::Jsonata => {
+            walk.report.schema(fields.here(), NO_WAY_BACK);
             Language::JsonPath
         }
-        (_, inherited) => inherited,
+        (Some(_), _) => Language::JsonPath,
+        (None, inherited) => inherited,
     }
 }
 
-fn check_fields(report: &mut Report, fields: &Fields<'_>, state_type: StateType) {
+fn check_fields(report: &mut Report, site: &Site<'_>, state_type: StateType) {
+    let (fields, language) = (&site.fields, site.language);
     for key in fields.keys() {
         let known = COMMON.contains(&key)
-            || state_type.own_fields().contains(&key)
+            || state_type.own_fields(language).contains(&key)
             || state_type
-                .families()
+                .families(language)
                 .iter()
                 .any(|family| family.fields().contains(&key))
             || (state_type == StateType::Map && later::is_distributed_field(key));
@@ -209,6 +256,8 @@ struct Frame {
     result_path: ResultPath,
     output_path: Selection,
     assign: Option<Assign>,
+    arguments: Option<jsonata::Template>,
+    output: Option<jsonata::Template>,
     retriers: Vec<Retrier>,
     catchers: Vec<Catcher>,
     transition: Option<Transition>,
@@ -217,6 +266,8 @@ struct Frame {
 impl Frame {
     fn read(walk: &mut Walk<'_>, site: &Site<'_>, state_type: StateType) -> Frame {
         let (report, fields) = (&mut walk.report, &site.fields);
+        let has = |family| state_type.has(family, site.language);
+        let offers = state_type.offers();
         let mut frame = Frame {
             input_path: Selection::All,
             parameters: None,
@@ -224,31 +275,39 @@ impl Frame {
             result_path: ResultPath::Replace,
             output_path: Selection::All,
             assign: None,
+            arguments: None,
+            output: None,
             retriers: Vec::new(),
             catchers: Vec::new(),
             transition: Some(Transition::Terminal),
         };
-        if state_type.has(Family::Paths) {
+        if has(Family::Paths) {
             frame.input_path = data::selection(report, fields, "InputPath");
             frame.output_path = data::selection(report, fields, "OutputPath");
         }
-        if state_type.has(Family::Parameters) {
+        if has(Family::Parameters) {
             frame.parameters = data::template(report, fields, "Parameters");
         }
-        if state_type.has(Family::ResultSelector) {
+        if has(Family::ResultSelector) {
             frame.result_selector = data::template(report, fields, "ResultSelector");
         }
-        if state_type.has(Family::ResultPath) {
+        if has(Family::ResultPath) {
             frame.result_path = data::result_path(report, fields);
         }
-        if state_type.has(Family::Variables) {
-            frame.assign = assign::read(report, fields, site.block);
+        if has(Family::Variables) {
+            frame.assign = assign::read(report, fields, site, offers);
         }
-        if state_type.has(Family::Errors) {
+        if has(Family::Arguments) {
+            frame.arguments = query::template(report, fields, "Arguments", Offers::Nothing);
+        }
+        if has(Family::Output) {
+            frame.output = query::template(report, fields, "Output", offers);
+        }
+        if has(Family::Errors) {
             frame.retriers = retry::read(report, fields);
-            frame.catchers = catch::read(report, fields, site.block);
+            frame.catchers = catch::read(report, site);
         }
-        if state_type.has(Family::Transition) {
+        if has(Family::Transition) {
             frame.transition = transition(report, fields, site.block);
         }
         frame

@@ -2,16 +2,17 @@
 
 use crate::diagnostic::UNSERVED_INTEGRATION;
 use crate::limits::TIMEOUT_SECONDS_MAX;
-use crate::program::{Bound, Kind, Task};
+use crate::program::{Bound, Kind, Language, Task};
 use crate::resource::{Pattern, Resource};
 use crate::template::Template;
 use crate::value::Value;
 
 use super::fields::Fields;
+use super::query::Offers;
 use super::report::Report;
 use super::state::Site;
 use super::walk::Walk;
-use super::{MachineType, data, parameters};
+use super::{MachineType, data, parameters, query};
 
 pub(super) const FIELDS: &[&str] = &[
     "Credentials",
@@ -22,14 +23,22 @@ pub(super) const FIELDS: &[&str] = &[
     "TimeoutSecondsPath",
 ];
 
+/// The fields of a Task in JSONata.
+pub(super) const QUERY_FIELDS: &[&str] = &[
+    "Credentials",
+    "HeartbeatSeconds",
+    "Resource",
+    "TimeoutSeconds",
+];
+
 /// Compiles what is special to a Task.
 pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<Kind> {
     let fields = &site.fields;
-    let (timeout, heartbeat) = bounds(&mut walk.report, fields);
-    let credentials = credentials(&mut walk.report, fields);
+    let (timeout, heartbeat) = bounds(&mut walk.report, site);
+    let credentials = credentials(&mut walk.report, site);
     fields.require(&mut walk.report, &["Resource"]);
     let resource = resource(walk, fields)?;
-    parameters::check(&mut walk.report, fields, &resource);
+    parameters::check(&mut walk.report, site, &resource);
     Some(Kind::Task(Task {
         resource,
         timeout,
@@ -38,10 +47,16 @@ pub(super) fn compile(walk: &mut Walk<'_>, site: &Site<'_>) -> Option<Kind> {
     }))
 }
 
-fn bounds(report: &mut Report, fields: &Fields<'_>) -> (Option<Bound>, Option<Bound>) {
-    let range = 1..=TIMEOUT_SECONDS_MAX;
-    let timeout = data::bound(report, fields, "TimeoutSeconds", range.clone());
-    let heartbeat = data::bound(report, fields, "HeartbeatSeconds", range);
+fn bounds(report: &mut Report, site: &Site<'_>) -> (Option<Bound>, Option<Bound>) {
+    let fields = &site.fields;
+    let mut bound = |field| {
+        let range = 1..=TIMEOUT_SECONDS_MAX;
+        match site.language {
+            Language::JsonPath => data::bound(report, fields, field, range),
+            Language::Jsonata => query::bound(report, fields, field, range),
+        }
+    };
+    let (timeout, heartbeat) = (bound("TimeoutSeconds"), bound("HeartbeatSeconds"));
     if let (Some(Bound::Literal(timeout)), Some(Bound::Literal(heartbeat))) = (&timeout, &heartbeat)
         && heartbeat >= timeout
     {
@@ -53,7 +68,8 @@ fn bounds(report: &mut Report, fields: &Fields<'_>) -> (Option<Bound>, Option<Bo
     (timeout, heartbeat)
 }
 
-fn credentials(report: &mut Report, fields: &Fields<'_>) -> Option<Template> {
+fn credentials(report: &mut Report, site: &Site<'_>) -> Option<Template> {
+    let fields = &site.fields;
     let object = fields.get("Credentials").and_then(Value::as_object);
     if object.is_some_and(|object| {
         !["RoleArn", "RoleArn.$"]
@@ -65,7 +81,14 @@ fn credentials(report: &mut Report, fields: &Fields<'_>) -> Option<Template> {
             "The field 'RoleArn' is required but was missing",
         );
     }
-    data::template(report, fields, "Credentials")
+    match site.language {
+        Language::JsonPath => data::template(report, fields, "Credentials"),
+        Language::Jsonata => {
+            // Nothing uses credentials yet: what is written is checked, and stands in the definition.
+            query::template(report, fields, "Credentials", Offers::Nothing);
+            None
+        }
+    }
 }
 
 fn resource(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Resource> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::program::{Program, Scope, ScopeId, State, StateId};
+use crate::program::{Language, Program, Scope, ScopeId, State, StateId};
 use crate::value::Value;
 
 use super::assign::Names;
@@ -17,6 +17,8 @@ use super::{Options, scope};
 pub(super) struct Walk<'o> {
     pub(super) options: &'o Options<'o>,
     pub(super) report: Report,
+    /// The document's `QueryLanguage`.
+    pub(super) language: Language,
     names: BTreeSet<Arc<str>>,
     /// The variables that each open block assigns, the document's first.
     assigned: Vec<Names>,
@@ -38,6 +40,7 @@ impl<'o> Walk<'o> {
         let mut walk = Walk {
             options,
             report,
+            language: Language::JsonPath,
             names: BTreeSet::new(),
             assigned: Vec::new(),
             states: Vec::new(),

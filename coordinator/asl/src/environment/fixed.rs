@@ -28,7 +28,13 @@ impl Environment for Fixed {
         Patience::Full
     }
 
-    fn interrupted(&self) {}
+    fn evaluating(&self) {}
+
+    fn timed_out(&self) {}
+
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_000
+    }
 
     fn context(&self) -> &Value {
         &self.context

@@ -1,7 +1,8 @@
 //! Single values of fields with a `…Path` twin: bounds, delays, error names and causes.
 
-use super::find;
+use super::{find, query};
 use crate::environment::{Environment, EvalError};
+use crate::jsonata::Template;
 use crate::limits::WAIT_SECONDS_END;
 use crate::path::Path;
 use crate::payload::Payload;
@@ -19,12 +20,24 @@ pub fn bound(
     env: &dyn Environment,
     field: &str,
 ) -> Result<u32, EvalError> {
+    let whole = |value: &Value| value.as_i64().and_then(|number| u32::try_from(number).ok());
     let path = match bound {
         Bound::Literal(number) => return Ok(*number),
         Bound::Path(path) => path,
+        Bound::Expression(template) => {
+            let field = field.strip_suffix("Path").unwrap_or(field);
+            let number = query::typed(template, field, "number", input, env, number)?;
+            return whole(&number).ok_or_else(|| {
+                let cause = format!(
+                    "The {field} field must be an integer that is not negative, but was: {}",
+                    number.to_text()
+                );
+                EvalError::query(cause, field)
+            });
+        }
     };
     let found = find(path, input.value(), env)?;
-    let number = found.as_i64().and_then(|number| u32::try_from(number).ok());
+    let number = whole(&found);
     number.ok_or_else(|| {
         let shown = shown(&found);
         EvalError::runtime(format!(
@@ -48,6 +61,8 @@ pub fn wait_until(
         Wait::SecondsPath(path) => after(seconds(path, input, env)?, now_ms),
         Wait::Timestamp(until) => *until,
         Wait::TimestampPath(path) => timestamp(path, input, env)?,
+        Wait::SecondsExpression(template) => after(queried_seconds(template, input, env)?, now_ms),
+        Wait::TimestampExpression(template) => queried_timestamp(template, input, env)?,
     };
     if until.saturating_sub(now_ms) >= WAIT_SECONDS_END * 1000 {
         return Err(EvalError::runtime("Wait state delay is too long."));
@@ -68,6 +83,12 @@ pub fn fail_text(
     let (source, expression) = match text {
         Text::Literal(text) => return Ok(text.to_string()),
         Text::Expression { source, expression } => (source, expression),
+        Text::Jsonata(template) => {
+            let field = field.strip_suffix("Path").unwrap_or(field);
+            return query::typed(template, field, "string", input, env, |value| {
+                value.as_str().map(String::from)
+            });
+        }
     };
     let found = expression.eval_field(field, input.value(), env)?;
     found.as_str().map(String::from).ok_or_else(|| {
@@ -101,6 +122,44 @@ fn seconds(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, E
         )));
     }
     Ok(*seconds)
+}
+
+fn queried_seconds(
+    template: &Template,
+    input: &Payload,
+    env: &dyn Environment,
+) -> Result<i64, EvalError> {
+    let found = query::typed(template, "Seconds", "number", input, env, number)?;
+    found
+        .as_i64()
+        .filter(|seconds| *seconds >= 0)
+        .ok_or_else(|| {
+            let cause = format!(
+                "The Seconds field must be an integer that is not negative, but was: {}",
+                found.to_text()
+            );
+            EvalError::query(cause, "Seconds")
+        })
+}
+
+fn queried_timestamp(
+    template: &Template,
+    input: &Payload,
+    env: &dyn Environment,
+) -> Result<i64, EvalError> {
+    let text = query::typed(template, "Timestamp", "string", input, env, |value| {
+        value.as_str().map(String::from)
+    })?;
+    parse_timestamp(&text).ok_or_else(|| {
+        let cause = format!(
+            "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+        );
+        EvalError::query(cause, "Timestamp")
+    })
+}
+
+fn number(value: &Value) -> Option<Value> {
+    matches!(value, Value::Number(_)).then(|| value.clone())
 }
 
 fn timestamp(path: &Path, input: &Payload, env: &dyn Environment) -> Result<i64, EvalError> {

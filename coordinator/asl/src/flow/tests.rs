@@ -19,6 +19,9 @@ fn pass() -> State {
         result_path: ResultPath::Replace,
         output_path: Selection::All,
         assign: None,
+        language: Language::JsonPath,
+        arguments: None,
+        output: None,
         retriers: Vec::new(),
         catchers: Vec::new(),
         transition: Transition::End,
@@ -54,8 +57,20 @@ fn map(items_path: Option<&str>, item_selector: &str) -> Map {
     Map {
         processor: ScopeId(1),
         items_path: items_path.map(|path| Path::parse(path).unwrap()),
-        item_selector: template(item_selector),
+        items: None,
+        item_selector: template(item_selector).map(Selector::JsonPath),
         max_concurrency: Bound::Literal(0),
+    }
+}
+
+/// A catcher that says only this.
+fn catcher(place: &str) -> Catcher {
+    Catcher {
+        error_equals: vec!["States.ALL".into()],
+        next: StateId(1),
+        result_path: result_path(place),
+        assign: None,
+        output: None,
     }
 }
 
@@ -136,7 +151,7 @@ fn a_document_that_passes_through_keeps_its_text() {
             .ptr_eq(&raw)
     );
     assert!(
-        caught(&ResultPath::Discard, &raw, Value::Null)
+        caught(&catcher("null"), &raw, &payload("null"), &env)
             .unwrap()
             .ptr_eq(&raw)
     );
@@ -162,20 +177,19 @@ fn a_pass_result_is_literal() {
 #[test]
 fn a_caught_error_goes_where_the_catcher_says() {
     let raw = payload(r#"{"a":1}"#);
-    let error = value(r#"{"Error":"E","Cause":"C"}"#);
+    let env = Fixed::new();
+    let error = payload(r#"{"Error":"E","Cause":"C"}"#);
     for (place, expect) in [
         ("$", r#"{"Error":"E","Cause":"C"}"#),
         ("null", r#"{"a":1}"#),
         ("$.err", r#"{"a":1,"err":{"Error":"E","Cause":"C"}}"#),
     ] {
         assert_eq!(
-            caught(&result_path(place), &raw, error.clone())
-                .unwrap()
-                .text(),
+            caught(&catcher(place), &raw, &error, &env).unwrap().text(),
             expect
         );
     }
-    let refused = caught(&result_path("$.a.b"), &raw, error).unwrap_err();
+    let refused = caught(&catcher("$.a.b"), &raw, &error, &env).unwrap_err();
     assert_eq!(refused.error, "States.ResultPathMatchFailure");
 }
 
@@ -368,7 +382,7 @@ fn a_map_takes_an_array() {
     let env = Fixed::new();
     let input = payload(r#"{"l":[1,{"x":2}],"s":"text","e":[]}"#);
     let read = |path: Option<&str>, input: &Payload| {
-        items(&map(path, ""), input, &env)
+        items(&pass(), &map(path, ""), input, &env)
             .map(|items| items.iter().map(Value::to_text).collect::<Vec<_>>())
     };
     assert_eq!(
@@ -415,9 +429,10 @@ fn an_item_is_selected_from_the_input_and_the_context() {
 fn the_first_true_rule_wins() {
     let rule = |json: &str| Rule::compile(&value(json)).unwrap();
     let branch = |json: &str, next: u32| ChoiceBranch {
-        rule: rule(json),
+        condition: Condition::Rule(rule(json)),
         next: StateId(next),
         assign: None,
+        output: None,
     };
     let env = Fixed::new();
     let mut choice = Choice {
@@ -433,7 +448,7 @@ fn the_first_true_rule_wins() {
         (r#"{"n":9}"#, 3),
         (r#"{"n":"x"}"#, 3),
     ] {
-        let chosen = choose(&choice, &value(input), &env).unwrap().unwrap();
+        let chosen = choose(&choice, &payload(input), &env).unwrap().unwrap();
         let found = match chosen {
             Chosen::Branch(branch) => branch.next,
             Chosen::Default(next) => next,
@@ -442,11 +457,11 @@ fn the_first_true_rule_wins() {
     }
     choice.default = None;
     assert!(
-        choose(&choice, &value(r#"{"n":9}"#), &env)
+        choose(&choice, &payload(r#"{"n":9}"#), &env)
             .unwrap()
             .is_none()
     );
-    assert!(choose(&choice, &value("{}"), &env).is_err());
+    assert!(choose(&choice, &payload("{}"), &env).is_err());
 }
 
 #[test]
@@ -454,7 +469,8 @@ fn variables_are_values_of_a_template() {
     let env = Fixed::new();
     let read = |json: &str, document: &str| {
         let assign = Assign::JsonPath(template(json).unwrap());
-        assigned(&assign, &payload(document), &env).map(|found| {
+        let document = payload(document);
+        assigned(&assign, &document, &Given::Input(&document), &env).map(|found| {
             let texts = found
                 .iter()
                 .map(|(name, it)| format!("{name}={}", it.text()));

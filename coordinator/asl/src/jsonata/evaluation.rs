@@ -14,9 +14,10 @@ use super::convert::{from_jvalue, to_jvalue};
 use super::failure::Problem;
 use super::functions::{self, Entropy};
 use super::reads::{Reads, StatesMember};
-use crate::environment::Environment;
+use crate::environment::{Environment, Patience};
 use crate::limits::{
-    JSONATA_DEPTH_MAX, JSONATA_ITEM_BYTES, JSONATA_MEMORY_BYTES_MAX, JSONATA_TIMEOUT_MS_MAX,
+    JSONATA_BRIEF_MS, JSONATA_DEPTH_MAX, JSONATA_ITEM_BYTES, JSONATA_MEMORY_BYTES_MAX,
+    JSONATA_TIMEOUT_MS_MAX,
 };
 use crate::value::Value;
 
@@ -63,6 +64,20 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What the caller's patience allows.
+    pub fn of(patience: Patience) -> Limits {
+        let timeout_ms = match patience {
+            Patience::Brief => JSONATA_BRIEF_MS,
+            Patience::Full => JSONATA_TIMEOUT_MS_MAX,
+        };
+        Limits {
+            timeout_ms,
+            cancel: None,
+        }
+    }
+}
+
 impl<'a> Evaluation<'a> {
     /// Converts nothing yet.
     pub fn new(inputs: Inputs<'a>, limits: Limits) -> Evaluation<'a> {
@@ -85,6 +100,7 @@ impl<'a> Evaluation<'a> {
 
     /// Evaluates a tree that reads no more than `reads`.
     pub(super) fn run(&self, tree: &AstNode, reads: &Reads) -> Result<Value, Problem> {
+        self.inputs.env.evaluating();
         let mut context = Context::new();
         context.bind("states".to_owned(), self.states(reads));
         // An assigned variable hides the function of its name.
@@ -108,7 +124,12 @@ impl<'a> Evaluation<'a> {
             &entropy,
         )
         .and_then(|()| evaluator.evaluate(tree, &self.item))
-        .map_err(|error| Problem::Threw(message(&error)))
+        .map_err(|error| {
+            if error.code() == Some(TIMED_OUT) {
+                self.inputs.env.timed_out();
+            }
+            Problem::Threw(message(&error))
+        })
         .and_then(|result| from_jvalue(&result))
     }
 
@@ -173,6 +194,9 @@ impl fmt::Debug for Evaluation<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// The evaluator's code of an expression that took longer than it may.
+const TIMED_OUT: &str = "D1012";
 
 /// The evaluator's error in AWS's words, where they are known.
 fn message(error: &EvaluatorError) -> String {

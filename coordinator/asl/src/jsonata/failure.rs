@@ -3,9 +3,6 @@
 use crate::environment::EvalError;
 use crate::value::Value;
 
-/// The error name of every failed evaluation.
-const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
-
 /// Why an expression gave no value that its field can take.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
@@ -58,9 +55,6 @@ impl Problem {
 
 impl From<Failure> for EvalError {
     fn from(failure: Failure) -> EvalError {
-        EvalError {
-            error: QUERY_EVALUATION_ERROR,
-            cause: failure.cause,
-        }
+        EvalError::query(failure.cause, failure.location)
     }
 }

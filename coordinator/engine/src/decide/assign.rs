@@ -1,22 +1,24 @@
 //! `Assign`: the values that a state leaves in variables, and the bounds on their size.
 
+use stepfleet_asl::flow::{self, Given};
 use stepfleet_asl::program::Assign;
-use stepfleet_asl::{EvalError, Payload, flow};
+use stepfleet_asl::{EvalError, Payload};
 
 use crate::decide::draft::{Draft, Fault};
 use crate::decide::scene::Scene;
 use crate::ids::FrameId;
 use crate::variables::Variables;
 
-/// The values of an `Assign`, before any of them is set. `$` in it is `document`.
+/// The values of an `Assign`, before any of them is set.
 pub(super) fn values(
     assign: Option<&Assign>,
-    document: &Payload,
+    raw: &Payload,
+    given: &Given<'_>,
     scene: &Scene<'_>,
 ) -> Result<Variables, EvalError> {
     match assign {
         None => Ok(Variables::default()),
-        Some(assign) => Ok(flow::assigned(assign, document, scene)?
+        Some(assign) => Ok(flow::assigned(assign, raw, given, scene)?
             .into_iter()
             .collect()),
     }

@@ -1,7 +1,7 @@
 //! `Choice`: the first rule that is true, else the default. Its failures pass it by: it has no Retry and no Catch.
 
 use stepfleet_asl::EvalError;
-use stepfleet_asl::flow::{self, Chosen};
+use stepfleet_asl::flow::{self, Chosen, Given};
 use stepfleet_asl::program::Choice;
 
 use crate::decide::assign;
@@ -14,7 +14,7 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, choice: &Choice) ->
     let state = draft.state_of(frame);
     let (input, chosen) = evaluate(draft, frame, None, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
-        let chosen = flow::choose(choice, input.value(), scene)?.ok_or_else(no_match)?;
+        let chosen = flow::choose(choice, &input, scene)?.ok_or_else(no_match)?;
         Ok((input, chosen))
     })?;
     let (next, assign) = match chosen {
@@ -23,8 +23,8 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, choice: &Choice) ->
     };
     exit::with_evaluation(draft, frame, Some(next), |raw, scene| {
         Ok(Leaving {
-            output: flow::output(state, raw, &input, scene)?,
-            assigned: assign::values(assign, &input, scene)?,
+            output: flow::choice_output(state, chosen, raw, &input, scene)?,
+            assigned: assign::values(assign, raw, &Given::Input(&input), scene)?,
         })
     })
 }

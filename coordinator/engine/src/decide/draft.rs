@@ -17,7 +17,8 @@ use crate::event::{Data, Event, EventBody, Failure};
 use crate::execution::{Execution, Frame, Stay};
 use crate::ids::{Attempt, EventId, FrameId, PayloadId};
 use crate::limits::{
-    CAUSE_CHARS_MAX, DECISION_BYTES_MAX, DECISION_TRANSITIONS_MAX, ERROR_CHARS_MAX,
+    CAUSE_CHARS_MAX, DECISION_BYTES_MAX, DECISION_EVALUATIONS_MAX, DECISION_TRANSITIONS_MAX,
+    ERROR_CHARS_MAX,
 };
 
 /// The execution closed; nothing may follow.
@@ -65,6 +66,7 @@ pub(super) struct Draft<'a> {
     /// The newest entry into a state, with the event that it names as its cause.
     entered: Option<(EventId, EventId)>,
     interrupted: Cell<bool>,
+    evaluations: Cell<u32>,
 }
 
 impl<'a> Draft<'a> {
@@ -82,6 +84,7 @@ impl<'a> Draft<'a> {
             drawn: Cell::new(0),
             entered: None,
             interrupted: Cell::new(false),
+            evaluations: Cell::new(0),
         }
     }
 
@@ -255,7 +258,13 @@ impl<'a> Draft<'a> {
     pub(super) fn is_spent(&self) -> bool {
         self.transitions >= DECISION_TRANSITIONS_MAX
             || self.bytes >= DECISION_BYTES_MAX
+            || self.evaluations.get() >= DECISION_EVALUATIONS_MAX
             || self.interrupted.get()
+    }
+
+    /// Counts one JSONata expression.
+    pub(super) fn evaluating(&self) {
+        self.evaluations.set(self.evaluations.get() + 1);
     }
 
     /// An expression was cut short: nothing that is drafted from here on counts.

@@ -37,7 +37,7 @@ fn text(
     match text {
         None => Ok(None),
         Some(Text::Literal(literal)) => Ok(Some(literal.clone())),
-        Some(expression @ Text::Expression { .. }) => {
+        Some(expression @ (Text::Expression { .. } | Text::Jsonata(_))) => {
             let text = evaluate(draft, frame, None, |raw, scene| {
                 flow::fail_text(expression, field, raw, scene)
             })?;

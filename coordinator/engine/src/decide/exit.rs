@@ -1,6 +1,6 @@
 //! Leaving a state: its output, where the frame goes, and what the end of a frame means to its parent.
 
-use stepfleet_asl::flow;
+use stepfleet_asl::flow::{self, Given};
 use stepfleet_asl::limits::JSON_DEPTH_MAX;
 use stepfleet_asl::program::{State, StateId, Transition};
 use stepfleet_asl::{EvalError, Payload};
@@ -25,7 +25,12 @@ pub(super) fn with_result(draft: &mut Draft<'_>, frame: FrameId, result: &Data) 
     let leaving = evaluate(draft, frame, None, |raw, scene| {
         Ok(Leaving {
             output: flow::output(state, raw, &result.payload, scene)?,
-            assigned: assign::values(state.assign.as_ref(), &result.payload, scene)?,
+            assigned: assign::values(
+                state.assign.as_ref(),
+                raw,
+                &Given::Result(&result.payload),
+                scene,
+            )?,
         })
     })?;
     leaving.check_size(draft, frame)?;

@@ -20,7 +20,10 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, map: &Map) -> Work 
     let (items, wanted) = evaluate(draft, frame, None, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
         let wanted = flow::bound(&map.max_concurrency, &input, scene, "MaxConcurrencyPath")?;
-        Ok((array(flow::items(map, &input, scene)?, &input), wanted))
+        Ok((
+            array(flow::items(state, map, &input, scene)?, &input),
+            wanted,
+        ))
     })?;
     let length = items.value().as_array().map_or(0, |items| items.len());
     let max = limits::MAP_CONCURRENCY_MAX;

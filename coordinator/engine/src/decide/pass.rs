@@ -1,6 +1,6 @@
 //! `Pass`: its literal `Result`, or its effective input.
 
-use stepfleet_asl::flow;
+use stepfleet_asl::flow::{self, Given};
 use stepfleet_asl::program::Pass;
 
 use crate::decide::assign;
@@ -14,7 +14,7 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, pass: &Pass) -> Wor
         let result = flow::pass_result(state, pass, raw, scene)?;
         Ok(Leaving {
             output: flow::output(state, raw, &result, scene)?,
-            assigned: assign::values(state.assign.as_ref(), &result, scene)?,
+            assigned: assign::values(state.assign.as_ref(), raw, &Given::Input(&result), scene)?,
         })
     })
 }

@@ -1,7 +1,8 @@
 //! A state failed: Retry, then Catch, then the failure of what contains it. ASL §"Errors".
 
+use stepfleet_asl::flow::{self, Given};
 use stepfleet_asl::program::{Jitter, Kind, Retrier, State};
-use stepfleet_asl::{Object, Payload, Value, flow};
+use stepfleet_asl::{Object, Payload, Value};
 
 use crate::decide::draft::{Draft, Fault, Step};
 use crate::decide::exit::{self, Leaving};
@@ -110,8 +111,13 @@ fn catch(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: Fault) -> 
     let leaving = evaluate(draft, frame, None, |raw, scene| {
         let error_output = Payload::from_value(error_output(&fault.failure));
         Ok(Leaving {
-            output: flow::caught(&catcher.result_path, raw, error_output.value().clone())?,
-            assigned: assign::values(catcher.assign.as_ref(), &error_output, scene)?,
+            output: flow::caught(catcher, raw, &error_output, scene)?,
+            assigned: assign::values(
+                catcher.assign.as_ref(),
+                raw,
+                &Given::ErrorOutput(&error_output),
+                scene,
+            )?,
         })
     })
     .and_then(|leaving| leaving.check_size(draft, frame).map(|()| leaving));

@@ -54,8 +54,18 @@ impl Environment for Scene<'_> {
         self.draft.env.patience
     }
 
-    fn interrupted(&self) {
-        self.draft.interrupt();
+    fn evaluating(&self) {
+        self.draft.evaluating();
+    }
+
+    fn timed_out(&self) {
+        if self.draft.env.patience == Patience::Brief {
+            self.draft.interrupt();
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.draft.env.now.0
     }
 
     fn random_u64(&self) -> u64 {

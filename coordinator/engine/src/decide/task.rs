@@ -58,10 +58,12 @@ fn bound(
     match bound {
         None => Ok(None),
         Some(Bound::Literal(seconds)) => Ok(Some(*seconds)),
-        Some(path @ Bound::Path(_)) => evaluate(draft, frame, None, |raw, scene| {
-            flow::bound(path, raw, scene, field)
-        })
-        .map(Some),
+        Some(path @ (Bound::Path(_) | Bound::Expression(_))) => {
+            evaluate(draft, frame, None, |raw, scene| {
+                flow::bound(path, raw, scene, field)
+            })
+            .map(Some)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Wait`: a time, kept in the execution, so that it survives a restart. A past one is left at once.
 
-use stepfleet_asl::flow;
+use stepfleet_asl::flow::{self, Given};
 use stepfleet_asl::program::Wait;
 
 use crate::decide::assign;
@@ -32,7 +32,7 @@ pub(super) fn leave(draft: &mut Draft<'_>, frame: FrameId) -> Work {
         let input = flow::effective_input(state, raw, scene)?;
         Ok(Leaving {
             output: flow::output(state, raw, &input, scene)?,
-            assigned: assign::values(state.assign.as_ref(), &input, scene)?,
+            assigned: assign::values(state.assign.as_ref(), raw, &Given::Input(&input), scene)?,
         })
     })
 }
