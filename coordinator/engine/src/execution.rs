@@ -1,7 +1,9 @@
 //! The runtime aggregate: what a live execution is between two inputs. Small (live frames only), cheap to clone
 //! (payloads and the header are shared), loaded and stored whole. Written by `apply` alone.
 
+mod effective;
 mod lookup;
+mod results;
 mod transition;
 
 use std::sync::Arc;
@@ -12,6 +14,9 @@ use stepfleet_asl::program::{ScopeId, StateId};
 use crate::event::{Data, Failure, TaskResource};
 use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp, Worker};
 use crate::variables::Variables;
+
+pub use effective::EffectiveInput;
+pub use results::Results;
 
 /// What never changes after the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +192,7 @@ pub enum TaskStage {
 /// A Parallel state's branches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParallelWork {
-    pub results: Vec<Option<Data>>,
+    pub results: Results,
     pub started: u32,
 }
 
@@ -200,5 +205,7 @@ pub struct MapWork {
     /// Iterations begun; the next one's index.
     pub started: u32,
     pub finished: u32,
-    pub results: Vec<Option<Data>>,
+    pub results: Results,
+    /// What `ItemSelector` reads; not recorded.
+    pub input: EffectiveInput,
 }

@@ -5,7 +5,9 @@ use stepfleet_asl::program::ScopeId;
 
 use crate::apply::Moment;
 use crate::event::{Data, EventBody};
-use crate::execution::{Execution, Frame, MapWork, ParallelWork, Phase, Work};
+use crate::execution::{
+    EffectiveInput, Execution, Frame, MapWork, ParallelWork, Phase, Results, Work,
+};
 use crate::ids::{EventId, FrameId};
 use crate::variables::Variables;
 
@@ -31,6 +33,7 @@ pub(super) fn write_state(execution: &mut Execution, moment: Moment, body: &Even
             started: 0,
             finished: 0,
             results: empty(*length),
+            input: EffectiveInput::default(),
         };
         begin(execution, id, moment.id, Work::Map(work));
     } else if matches!(
@@ -180,9 +183,7 @@ fn succeed(execution: &mut Execution, id: FrameId, child: FrameId, index: u32, o
         | Work::Over => return,
     };
     let index = usize::try_from(index).unwrap_or(usize::MAX);
-    if let Some(slot) = results.get_mut(index) {
-        *slot = Some(output.clone());
-    }
+    results.set(index, output.clone());
 }
 
 /// Removes every frame below `id`.
@@ -203,6 +204,6 @@ pub(super) fn drop_below(execution: &mut Execution, id: FrameId) {
     });
 }
 
-fn empty(length: u32) -> Vec<Option<Data>> {
-    vec![None; usize::try_from(length).unwrap_or(0)]
+fn empty(length: u32) -> Results {
+    Results::empty(usize::try_from(length).unwrap_or(0))
 }

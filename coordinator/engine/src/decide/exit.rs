@@ -9,7 +9,7 @@ use crate::decide::draft::{Draft, Fault, Step, Work};
 use crate::decide::scene::{Scene, evaluate};
 use crate::decide::{assign, map, parallel};
 use crate::event::{Data, EventBody};
-use crate::execution::{self, Phase};
+use crate::execution::{self, Phase, Results};
 use crate::ids::{EventId, FrameId};
 use crate::variables::Variables;
 
@@ -182,7 +182,7 @@ fn end_frame(draft: &mut Draft<'_>, id: FrameId) -> Step {
 pub(super) fn joined(
     draft: &Draft<'_>,
     frame: FrameId,
-    results: &[Option<Data>],
+    results: &Results,
 ) -> Result<Payload, Fault> {
     let bytes: usize = results
         .iter()
@@ -195,7 +195,7 @@ pub(super) fn joined(
         if index > 0 {
             text.push(',');
         }
-        text.push_str(result.as_ref().map_or("null", |data| data.payload.text()));
+        text.push_str(result.map_or("null", |data| data.payload.text()));
     }
     text.push(']');
     if nesting(&text) > JSON_DEPTH_MAX {

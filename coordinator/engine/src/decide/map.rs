@@ -17,13 +17,11 @@ use crate::limits::FRAME_DEPTH_MAX;
 pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, map: &Map) -> Work {
     check_depth(draft, frame)?;
     let state = draft.state_of(frame);
-    let (items, wanted) = evaluate(draft, frame, None, |raw, scene| {
+    let (input, items, wanted) = evaluate(draft, frame, None, |raw, scene| {
         let input = flow::effective_input(state, raw, scene)?;
         let wanted = flow::bound(&map.max_concurrency, &input, scene, "MaxConcurrencyPath")?;
-        Ok((
-            array(flow::items(state, map, &input, scene)?, &input),
-            wanted,
-        ))
+        let items = array(flow::items(state, map, &input, scene)?, &input);
+        Ok((input, items, wanted))
     })?;
     let length = items.value().as_array().map_or(0, |items| items.len());
     let max = limits::MAP_CONCURRENCY_MAX;
@@ -41,6 +39,7 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, map: &Map) -> Work 
     if length == 0 {
         return complete(draft, frame);
     }
+    remember(draft, frame, map, input);
     draft.queue.push_front(frame);
     Ok(())
 }
@@ -56,9 +55,9 @@ pub(super) fn start_iteration(draft: &mut Draft<'_>, frame: FrameId) -> Work {
     let index = work.started;
     let name = stay.name.clone();
     let item = item(work, index);
-    let input = evaluate(draft, frame, Some((index, item.clone())), |raw, scene| {
-        let input = flow::effective_input(state, raw, scene)?;
-        flow::item(map, &input, &item, scene)
+    let source = item_source(draft, frame, map)?;
+    let input = evaluate(draft, frame, Some((index, item.clone())), |_, scene| {
+        flow::item(map, &source, &item, scene)
     })?;
     exit::check_size(draft, frame, &input)?;
     let input = exit::keep(draft, frame, input, None);
@@ -105,6 +104,35 @@ pub(super) fn check_depth(draft: &Draft<'_>, frame: FrameId) -> Result<(), Fault
     }
     let text = format!("Parallel and Map states are nested deeper than {FRAME_DEPTH_MAX}.");
     Err(Fault::runtime(text, draft.stay(frame)))
+}
+
+/// What the items' inputs are made from: the effective input, which is the same for all of them.
+fn item_source(draft: &Draft<'_>, frame: FrameId, map: &Map) -> Result<Payload, Fault> {
+    if map.item_selector.is_none() {
+        // The item alone is the input of its iteration.
+        return Ok(Payload::empty_object());
+    }
+    if let execution::Work::Map(work) = &draft.stay(frame).work
+        && let Some(input) = work.input.get()
+    {
+        return Ok(input.clone());
+    }
+    let state = draft.state_of(frame);
+    let input = evaluate(draft, frame, None, |raw, scene| {
+        flow::effective_input(state, raw, scene)
+    })?;
+    remember(draft, frame, map, input.clone());
+    Ok(input)
+}
+
+/// Keeps the effective input for the iterations, where they read it.
+fn remember(draft: &Draft<'_>, frame: FrameId, map: &Map, input: Payload) {
+    if map.item_selector.is_none() {
+        return;
+    }
+    if let execution::Work::Map(work) = &draft.stay(frame).work {
+        work.input.remember(input);
+    }
 }
 
 fn complete(draft: &mut Draft<'_>, frame: FrameId) -> Work {

@@ -39,7 +39,7 @@ pub(super) fn child_ended(draft: &mut Draft<'_>, frame: FrameId) -> Step {
     let execution::Work::Parallel(work) = &draft.stay(frame).work else {
         return Ok(());
     };
-    if work.results.iter().any(Option::is_none) {
+    if !work.results.is_complete() {
         return Ok(());
     }
     attempt_with(draft, frame, complete)

@@ -3,7 +3,7 @@
 use stepfleet_asl::Payload;
 
 use crate::event::Data;
-use crate::execution::{Execution, Frame, Phase, Status, Stay, Work};
+use crate::execution::{Execution, Frame, Phase, Results, Status, Stay, Work};
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
 
 impl Execution {
@@ -57,9 +57,11 @@ impl Execution {
     /// through this, so a store can resolve references against the execution before the decision.
     pub fn payload(&self, id: PayloadId) -> Option<Data> {
         let own = [Some(&self.input), self.output.as_ref()];
+        // Results are many, and what follows them is a payload of its own: they come last.
         own.into_iter()
             .flatten()
-            .chain(self.frames.iter().flat_map(Frame::payloads))
+            .chain(self.frames.iter().flat_map(Frame::current))
+            .chain(self.frames.iter().flat_map(Frame::results))
             .find(|data| data.id == id)
             .cloned()
     }
@@ -95,16 +97,23 @@ impl Frame {
         }
     }
 
-    /// Every payload that this frame holds.
-    pub fn payloads(&self) -> impl Iterator<Item = &Data> {
-        let (one, many): (Option<&Data>, &[Option<Data>]) = match &self.phase {
-            Phase::Inside(stay) => stay.work.payloads(),
-            Phase::Finished { output } => (Some(output), &[]),
-            Phase::Starting | Phase::Ready { .. } => (None, &[]),
+    /// The frame's input, and what its work was given or its end gave.
+    fn current(&self) -> impl Iterator<Item = &Data> {
+        let other = match &self.phase {
+            Phase::Inside(stay) => stay.work.given(),
+            Phase::Finished { output } => Some(output),
+            Phase::Starting | Phase::Ready { .. } => None,
         };
-        std::iter::once(&self.input)
-            .chain(one)
-            .chain(many.iter().flatten())
+        std::iter::once(&self.input).chain(other)
+    }
+
+    /// Results of children that have succeeded.
+    fn results(&self) -> impl Iterator<Item = &Data> {
+        self.stay()
+            .and_then(|stay| stay.work.results())
+            .into_iter()
+            .flat_map(Results::iter)
+            .flatten()
     }
 }
 
@@ -140,13 +149,29 @@ impl Work {
         }
     }
 
-    fn payloads(&self) -> (Option<&Data>, &[Option<Data>]) {
+    fn given(&self) -> Option<&Data> {
         match self {
-            Self::Activity(work) => (Some(&work.input), &[]),
-            Self::Task(work) => (Some(&work.parameters), &[]),
-            Self::Parallel(work) => (None, &work.results),
-            Self::Map(work) => (Some(&work.items), &work.results),
-            Self::Entered | Self::Waiting { .. } | Self::Backoff { .. } | Self::Over => (None, &[]),
+            Self::Activity(work) => Some(&work.input),
+            Self::Task(work) => Some(&work.parameters),
+            Self::Map(work) => Some(&work.items),
+            Self::Entered
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Parallel(_)
+            | Self::Over => None,
+        }
+    }
+
+    fn results(&self) -> Option<&Results> {
+        match self {
+            Self::Parallel(work) => Some(&work.results),
+            Self::Map(work) => Some(&work.results),
+            Self::Entered
+            | Self::Activity(_)
+            | Self::Task(_)
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Over => None,
         }
     }
 }

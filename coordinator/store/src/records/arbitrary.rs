@@ -9,8 +9,8 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, Header, MapWork, ParallelWork, Phase, StateKind, Status, Stay, TaskStage,
-    TaskWork, Work,
+    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, StateKind, Status,
+    Stay, TaskStage, TaskWork, Work,
 };
 use stepfleet_engine::{
     Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,
@@ -363,6 +363,7 @@ impl Parts {
                 started: self.a,
                 finished: self.b,
                 results: results(),
+                input: EffectiveInput::default(),
             }),
             _ => Work::Over,
         }

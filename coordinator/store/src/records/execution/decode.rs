@@ -6,7 +6,8 @@ use prost::Message as _;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, MapWork, ParallelWork, Phase, Stay, TaskStage, TaskWork, Work,
+    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Results, Stay, TaskStage,
+    TaskWork, Work,
 };
 use stepfleet_engine::{Data, EventId, EventSeq, Execution, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
@@ -63,7 +64,7 @@ impl Payloads {
         })
     }
 
-    fn results(&self, ids: Vec<u32>) -> Result<Vec<Option<Data>>, StoreError> {
+    fn results(&self, ids: Vec<u32>) -> Result<Results, StoreError> {
         ids.into_iter()
             .map(|id| {
                 if id == 0 {
@@ -136,6 +137,7 @@ fn work(work: v1::stay::Work, payloads: &Payloads) -> Result<Work, StoreError> {
             started: it.started,
             finished: it.finished,
             results: payloads.results(it.results)?,
+            input: EffectiveInput::default(),
         }),
         W::Over(_) => Work::Over,
     })

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use stepfleet_asl::Payload;
-use stepfleet_engine::execution::{ActivityWork, Frame, Phase, Stay, TaskStage, TaskWork, Work};
+use stepfleet_engine::execution::{
+    ActivityWork, Frame, Phase, Results, Stay, TaskStage, TaskWork, Work,
+};
 use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
 
@@ -118,14 +120,14 @@ fn put_stay<'a, O: Out>(wire: &mut Wire<'_, O>, stay: &'a Stay, payloads: &mut P
 fn put_results<'a, O: Out>(
     wire: &mut Wire<'_, O>,
     tag: u32,
-    results: &'a [Option<Data>],
+    results: &'a Results,
     payloads: &mut Payloads<'a>,
 ) {
     wire.packed(
         tag,
         results
             .iter()
-            .map(|result| result.as_ref().map_or(0, |data| met(data, payloads))),
+            .map(|result| result.map_or(0, |data| met(data, payloads))),
     );
 }
 
