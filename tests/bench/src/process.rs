@@ -100,9 +100,7 @@ impl Process {
 
     /// Resident memory now, bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
-        let status = self.proc("status")?;
-        let kib = field(&status, "VmRSS:").context("/proc/PID/status has no VmRSS")?;
-        Ok(kib * 1024.0)
+        resident(&self.proc("status")?)
     }
 
     fn proc(&self, name: &str) -> anyhow::Result<String> {
@@ -117,6 +115,16 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Resident memory of this very process, bytes.
+pub(crate) fn own_resident_bytes() -> anyhow::Result<f64> {
+    resident(&fs::read_to_string("/proc/self/status")?)
+}
+
+fn resident(status: &str) -> anyhow::Result<f64> {
+    let kib = field(status, "VmRSS:").context("/proc/PID/status has no VmRSS")?;
+    Ok(kib * 1024.0)
 }
 
 /// User and system time: fields 14 and 15, counted after the parenthesised program name, which may hold anything.

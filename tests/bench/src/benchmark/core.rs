@@ -1,5 +1,8 @@
 //! Single functions of the coordinator, each alone on one core: what one activity step costs without network and disk.
 
+mod definition;
+mod machines;
+mod map;
 mod world;
 
 use std::hint::black_box;
@@ -26,6 +29,9 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = tokens()?;
     figures.extend(activities()?);
     figures.extend(passes()?);
+    figures.extend(machines::measure()?);
+    figures.extend(map::measure()?);
+    figures.extend(definition::measure()?);
     Ok(figures)
 }
 

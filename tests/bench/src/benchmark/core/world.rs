@@ -117,6 +117,14 @@ pub(crate) fn limits() -> Limits {
     Limits::default()
 }
 
+/// Limits that a Map of many items needs.
+pub(crate) fn wide_limits() -> Limits {
+    Limits {
+        payload_bytes_max: 64 << 20,
+        history_events_max: 0,
+    }
+}
+
 pub(crate) fn keys() -> TokenKeys {
     TokenKeys::new(1, &[7; 32], [9; 16])
 }
