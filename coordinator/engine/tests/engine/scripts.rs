@@ -142,6 +142,12 @@ impl Script {
                 }
                 text
             }
+            "restore" => {
+                let world = self.world();
+                world.check_replay();
+                world.restore();
+                "ok".to_owned()
+            }
             "outstanding" => outstanding(&self.world().execution)
                 .iter()
                 .map(render::command_line)

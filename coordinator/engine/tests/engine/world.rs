@@ -205,6 +205,19 @@ impl World {
 
     /// Replays the whole log and compares; history ids have no gaps and name earlier events.
     pub(crate) fn check_replay(&self) {
+        assert_eq!(
+            self.replayed(),
+            self.execution,
+            "replaying the events gives the execution"
+        );
+    }
+
+    /// As after a restart: the execution is what its events say, and nothing else is remembered.
+    pub(crate) fn restore(&mut self) {
+        self.execution = self.replayed();
+    }
+
+    fn replayed(&self) -> Execution {
         let (at, first) = &self.log[0];
         let mut replayed = Execution::from_started(*at, first).unwrap();
         let mut last = EventId(1);
@@ -220,10 +233,7 @@ impl World {
                 assert!(project(event, replayed.last_event, *at).is_none());
             }
         }
-        assert_eq!(
-            replayed, self.execution,
-            "replaying the events gives the execution"
-        );
+        replayed
     }
 
     /// Every attempt that a worker may be given or may hold now.
