@@ -63,6 +63,14 @@ impl EvalError {
         }
     }
 
+    /// `States.DataLimitExceeded`.
+    pub fn data_limit(cause: impl Into<String>) -> EvalError {
+        EvalError {
+            error: "States.DataLimitExceeded",
+            cause: cause.into(),
+        }
+    }
+
     /// `States.ResultPathMatchFailure`.
     pub fn result_path(cause: impl Into<String>) -> EvalError {
         EvalError {

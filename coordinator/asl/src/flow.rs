@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 
 use crate::environment::{Environment, EvalError};
-use crate::limits::JSON_DEPTH_MAX;
+use crate::limits::{EVALUATION_BYTES_MAX, JSON_DEPTH_MAX};
 use crate::path::Path;
 use crate::payload::Payload;
 use crate::program::{
@@ -278,8 +278,14 @@ fn find(path: &Path, document: &Value, env: &dyn Environment) -> Result<Value, E
         .map_err(|miss| EvalError::runtime(format!("Invalid path '{path}' : {}", miss.detail)))
 }
 
-/// Prints a value that a state made. Its nesting is bounded here, so that its text can be read again.
+/// Prints a value that a state made. Its nesting is bounded here, so that its text can be read again, and so is its
+/// size: a template may name the same large document many times.
 fn payload(value: Value) -> Result<Payload, EvalError> {
+    if !value.fits(EVALUATION_BYTES_MAX) {
+        return Err(EvalError::data_limit(format!(
+            "The document is larger than {EVALUATION_BYTES_MAX} bytes."
+        )));
+    }
     if value.nests_deeper_than(JSON_DEPTH_MAX) {
         let cause = format!("The document nests deeper than {JSON_DEPTH_MAX} levels.");
         return Err(EvalError::runtime(cause));

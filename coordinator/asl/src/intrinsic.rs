@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::environment::{Environment, EvalError};
+use crate::limits::EVALUATION_BYTES_MAX;
 use crate::path::{Path, PathError};
 use crate::value::Value;
 use text::Format;
@@ -174,8 +175,8 @@ impl Function {
         match (self, arguments) {
             (Function::Format, [template, values @ ..]) => text::format(template, values),
             (Function::StringToJson, [text]) => json::string_to_json(text),
-            (Function::JsonToString, [value]) => Ok(Value::from(value.to_text())),
-            (Function::Array, items) => Ok(Value::from(items.to_vec())),
+            (Function::JsonToString, [value]) => json::json_to_string(value),
+            (Function::Array, items) => array::array(items),
             (Function::ArrayPartition, [items, size]) => array::partition(items, size),
             (Function::ArrayContains, [items, value]) => array::contains(items, value),
             (Function::ArrayRange, [first, last, stride]) => array::range(first, last, stride),
@@ -202,6 +203,11 @@ fn not_found(path: &Path, document: &Value) -> String {
         "The JsonPath argument for the field '{path}' could not be found in the input '{}'",
         document.to_text()
     )
+}
+
+/// Refuses to make a value whose text would be out of all proportion.
+fn too_large() -> String {
+    format!("The result is larger than {EVALUATION_BYTES_MAX} bytes")
 }
 
 fn expect_array(value: &Value) -> Result<&[Value], String> {

@@ -26,8 +26,21 @@ pub const RETRY_DELAY_SECONDS_MAX: u32 = 31_622_400;
 pub const MAP_CONCURRENCY_LITERAL_MAX: u32 = 2_147_483_647;
 /// Filters, arguments and literals inside one another in one path.
 pub const PATH_NESTING_MAX: usize = 32;
+/// Levels of one evaluation of a path, in the document and in its filters together: each costs frames of the stack.
+pub const PATH_DEPTH_MAX: usize = 512;
+/// Names, brackets and functions of one path, those inside its filters included.
+pub const PATH_SEGMENTS_MAX: usize = 256;
 /// A compiled pattern (`=~ /…/`), in bytes.
-pub const PATH_PATTERN_BYTES_MAX: usize = 1 << 20;
+pub const PATH_PATTERN_BYTES_MAX: usize = 1 << 17;
+/// Patterns of one path.
+pub const PATH_PATTERNS_MAX: usize = 32;
+/// Strings with patterns in one definition.
+pub const DEFINITION_PATTERNS_MAX: usize = 500;
+/// What one evaluation may make, in bytes of its JSON text. Payloads have a smaller limit of their own; this one keeps
+/// a short expression from filling the memory before that is asked.
+pub const EVALUATION_BYTES_MAX: usize = 16 << 20;
+/// Text of all findings of a definition together, in bytes.
+pub const DIAGNOSTICS_BYTES_MAX: usize = 4 << 20;
 /// Items that `States.ArrayRange` makes.
 pub const ARRAY_RANGE_ITEMS_MAX: i64 = 1_000;
 /// Characters that `States.Base64Encode` and `States.Base64Decode` take.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::environment::{Environment, EvalError};
 use crate::intrinsic::Intrinsic;
+use crate::limits::DIAGNOSTICS_MAX;
 use crate::path::{Path, PathError, PathMiss};
 use crate::value::{Object, Value};
 
@@ -50,6 +51,14 @@ enum Part {
         field: Arc<str>,
         expression: Expression,
     },
+}
+
+/// Where a part stands. Only a problem prints it: with long keys the places of all parts together are far longer than
+/// the template.
+enum Place<'p> {
+    Root,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
 }
 
 impl Expression {
@@ -118,7 +127,7 @@ impl Template {
     /// Everything that is wrong, at once.
     pub fn compile(template: &Value) -> Result<Template, Vec<TemplateProblem>> {
         let mut problems = Vec::new();
-        let part = compile(template, "", &mut problems);
+        let part = compile(template, &Place::Root, &mut problems);
         if problems.is_empty() {
             Ok(Template(part))
         } else {
@@ -156,12 +165,12 @@ impl Part {
     }
 }
 
-fn compile(template: &Value, pointer: &str, problems: &mut Vec<TemplateProblem>) -> Part {
+fn compile(template: &Value, place: &Place<'_>, problems: &mut Vec<TemplateProblem>) -> Part {
     match template {
         Value::Object(members) => {
             let fields: Vec<_> = members
                 .iter()
-                .map(|(key, value)| compile_member(members, (key, value), pointer, problems))
+                .map(|(key, value)| compile_member(members, (key, value), place, problems))
                 .collect();
             if fields
                 .iter()
@@ -175,7 +184,7 @@ fn compile(template: &Value, pointer: &str, problems: &mut Vec<TemplateProblem>)
             let parts: Vec<_> = items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| compile(item, &format!("{pointer}/{index}"), problems))
+                .map(|(index, item)| compile(item, &Place::Item(place, index), problems))
                 .collect();
             if parts.iter().all(|part| matches!(part, Part::Literal(_))) {
                 return Part::Literal(template.clone());
@@ -191,19 +200,23 @@ fn compile(template: &Value, pointer: &str, problems: &mut Vec<TemplateProblem>)
 fn compile_member(
     siblings: &Object,
     (key, value): (&Arc<str>, &Value),
-    pointer: &str,
+    place: &Place<'_>,
     problems: &mut Vec<TemplateProblem>,
 ) -> (Arc<str>, Part) {
-    let pointer = format!("{pointer}/{key}");
+    let place = Place::Member(place, key);
     let Some(name) = key.strip_suffix(EXPRESSION_SUFFIX) else {
-        return (key.clone(), compile(value, &pointer, problems));
+        return (key.clone(), compile(value, &place, problems));
+    };
+    let mut report = |message: String| {
+        if problems.len() < DIAGNOSTICS_MAX {
+            let pointer = place.pointer();
+            problems.push(TemplateProblem { pointer, message });
+        }
     };
     if siblings.contains_key(name) {
-        let message = format!("The fields '{name}' and '{key}' cannot both be specified");
-        problems.push(TemplateProblem {
-            pointer: pointer.clone(),
-            message,
-        });
+        report(format!(
+            "The fields '{name}' and '{key}' cannot both be specified"
+        ));
     }
     let part = match value.as_str().map(Expression::parse) {
         Some(Ok(expression)) => Part::Expression {
@@ -211,14 +224,23 @@ fn compile_member(
             expression,
         },
         Some(Err(_)) | None => {
-            let message = format!(
+            report(format!(
                 "The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call"
-            );
-            problems.push(TemplateProblem { pointer, message });
+            ));
             Part::Literal(Value::Null)
         }
     };
     (name.into(), part)
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Place::Root => String::new(),
+            Place::Member(parent, key) => format!("{}/{key}", parent.pointer()),
+            Place::Item(parent, index) => format!("{}/{index}", parent.pointer()),
+        }
+    }
 }
 
 fn fill(part: &Part, document: &Value, env: &dyn Environment) -> Result<Value, EvalError> {

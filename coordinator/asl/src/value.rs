@@ -1,5 +1,5 @@
 //! JSON values whose containers are shared: cloning a subtree copies a pointer, so a payload that passes through
-//! ten states is held once. Key order is kept; integers of any size keep their digits.
+//! ten states is held once. Key order is kept; numbers of any size keep their digits.
 
 mod number;
 mod read;
@@ -34,7 +34,8 @@ pub enum Value {
 }
 
 /// A JSON number: `Int` when it was written as an integer that fits, `Float` when it was written with a fraction or an
-/// exponent, `Big` with its text when it fits neither (an integer beyond 64 bits, or `1e999`).
+/// exponent, `Big` with its text when it fits neither (an integer beyond 64 bits, a decimal longer than a float holds, or
+/// `1e999`).
 #[derive(Clone, Debug)]
 pub enum Number {
     Int(i64),
@@ -75,6 +76,11 @@ impl Value {
     /// An object without members.
     pub fn empty_object() -> Value {
         Value::Object(Arc::new(Object::new()))
+    }
+
+    /// Whether this is an array or an object.
+    pub(crate) fn is_container(&self) -> bool {
+        matches!(self, Value::Array(_) | Value::Object(_))
     }
 
     pub fn is_null(&self) -> bool {
@@ -144,6 +150,35 @@ impl Value {
             Value::String(_) => "string",
             Value::Array(_) => "array",
             Value::Object(_) => "object",
+        }
+    }
+
+    /// Whether the compact JSON text is within so many bytes, escapes aside. Stops counting when it is not: a value whose
+    /// containers are shared may print as far more than it holds.
+    pub fn fits(&self, bytes_max: usize) -> bool {
+        let mut left = bytes_max;
+        self.charge(&mut left)
+    }
+
+    /// Takes the bytes of the text from what is left; false when there are not enough.
+    pub(crate) fn charge(&self, left: &mut usize) -> bool {
+        let bytes = match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+            Value::String(text) => text.len() + 2,
+            Value::Array(items) => items.len() + 2,
+            Value::Object(members) => {
+                let keys: usize = members.keys().map(|key| key.len() + 4).sum();
+                keys + 2
+            }
+        };
+        let Some(rest) = left.checked_sub(bytes) else {
+            return false;
+        };
+        *left = rest;
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+            Value::Array(items) => items.iter().all(|item| item.charge(left)),
+            Value::Object(members) => members.values().all(|member| member.charge(left)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Collects findings. The number kept is bounded, so that a hostile document cannot make a list larger than itself.
 
 use crate::diagnostic::{Diagnostic, SCHEMA_VALIDATION_FAILED, Severity};
-use crate::limits::DIAGNOSTICS_MAX;
+use crate::limits::{DIAGNOSTICS_BYTES_MAX, DIAGNOSTICS_MAX};
 
 /// The findings so far, in document order.
 #[derive(Debug, Default)]
@@ -9,6 +9,8 @@ pub(super) struct Report {
     findings: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// Bytes of the findings kept.
+    bytes: usize,
 }
 
 impl Report {
@@ -18,7 +20,11 @@ impl Report {
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= DIAGNOSTICS_MAX {
+        let bytes = finding.message.len() + finding.location.as_ref().map_or(0, String::len);
+        // The first of each severity is kept whatever its size, so that a refusal says why.
+        let has_room = *count == 1 || self.bytes + bytes <= DIAGNOSTICS_BYTES_MAX;
+        if *count <= DIAGNOSTICS_MAX && has_room {
+            self.bytes += bytes;
             self.findings.push(finding);
         }
     }

@@ -70,6 +70,10 @@ pub(super) fn compile(
     let start_at = graph::target(&mut walk.report, fields, "StartAt", &targets);
     for (name, value) in states.iter() {
         let id = targets[&**name];
+        // Every place inside a state repeats its name, so that states with endless names are not looked into.
+        if name.len() > 4 * STATE_NAME_CHARS_MAX {
+            continue;
+        }
         let pointer = format!("{at}/{name}");
         let compiled = Fields::of(&mut walk.report, value, &pointer).and_then(|fields| {
             state::compile(

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::limits::DEFINITION_PATTERNS_MAX;
 use crate::program::{Language, Program, Scope, ScopeId, State, StateId};
 use crate::value::Value;
 
@@ -35,6 +36,13 @@ impl<'o> Walk<'o> {
     ) -> (Option<Program>, Vec<Diagnostic>) {
         if document.as_object().is_none() {
             report.schema("/", "Definition must be a valid JSON object");
+            return (None, report.into_findings());
+        }
+        if patterns(document) > DEFINITION_PATTERNS_MAX {
+            let message = format!(
+                "The definition has more than {DEFINITION_PATTERNS_MAX} strings with patterns (=~)"
+            );
+            report.schema("/", message);
             return (None, report.into_findings());
         }
         let mut walk = Walk {
@@ -98,6 +106,16 @@ impl<'o> Walk<'o> {
             warnings: Vec::new(),
         };
         (Some(program), self.report.into_findings())
+    }
+}
+
+/// How many strings may hold patterns, which take far longer to compile than to write.
+fn patterns(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => usize::from(text.contains("=~")),
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => members.values().map(patterns).sum(),
     }
 }
 

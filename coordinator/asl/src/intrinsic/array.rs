@@ -2,9 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{expect_array, expect_integer};
-use crate::limits::ARRAY_RANGE_ITEMS_MAX;
+use super::{expect_array, expect_integer, too_large};
+use crate::limits::{ARRAY_RANGE_ITEMS_MAX, EVALUATION_BYTES_MAX};
 use crate::value::{Number, Value, write_string};
+
+/// The arguments. Naming one large document many times is bounded here, for all that looks at the array later.
+pub(super) fn array(items: &[Value]) -> Result<Value, String> {
+    let mut left = EVALUATION_BYTES_MAX;
+    if !items.iter().all(|item| item.charge(&mut left)) {
+        return Err(too_large());
+    }
+    Ok(Value::from(items.to_vec()))
+}
 
 /// Chunks of `size`; the last one may be shorter.
 pub(super) fn partition(items: &Value, size: &Value) -> Result<Value, String> {

@@ -1,6 +1,7 @@
-//! `States.StringToJson` and `States.JsonMerge`.
+//! `States.StringToJson`, `States.JsonToString` and `States.JsonMerge`.
 
-use super::expect_string;
+use super::{expect_string, too_large};
+use crate::limits::EVALUATION_BYTES_MAX;
 use crate::value::{Object, Value};
 
 /// A blank text is null, as recorded.
@@ -10,6 +11,13 @@ pub(super) fn string_to_json(text: &Value) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     Value::parse(text).map_err(|error| format!("Invalid JSON text: {error}"))
+}
+
+pub(super) fn json_to_string(value: &Value) -> Result<Value, String> {
+    if !value.fits(EVALUATION_BYTES_MAX) {
+        return Err(too_large());
+    }
+    Ok(Value::from(value.to_text()))
 }
 
 /// A shallow merge; members of `right` win. Deep merges are refused, as on AWS.

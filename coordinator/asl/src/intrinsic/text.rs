@@ -1,6 +1,9 @@
 //! `States.Format` and `States.StringSplit`.
 
-use super::expect_string;
+use std::collections::BTreeSet;
+
+use super::{expect_string, too_large};
+use crate::limits::EVALUATION_BYTES_MAX;
 use crate::value::Value;
 
 /// A template of `States.Format`: texts with a hole between each two of them.
@@ -38,6 +41,10 @@ impl Format {
                 "The template has {holes} placeholders but {count} arguments"
             ));
         }
+        let mut left = EVALUATION_BYTES_MAX;
+        if !values.iter().all(|value| value.charge(&mut left)) {
+            return Err(too_large());
+        }
         let mut filled = String::new();
         for (index, text) in self.0.iter().enumerate() {
             filled.push_str(text);
@@ -59,9 +66,9 @@ pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String
 /// Every character of `separators` separates; empty parts are dropped.
 pub(super) fn split(text: &Value, separators: &Value) -> Result<Value, String> {
     let text = expect_string(text)?;
-    let separators = expect_string(separators)?;
+    let separators: BTreeSet<char> = expect_string(separators)?.chars().collect();
     let parts = text
-        .split(|c| separators.contains(c))
+        .split(|c| separators.contains(&c))
         .filter(|part| !part.is_empty());
     Ok(Value::from(parts.map(Value::from).collect::<Vec<_>>()))
 }

@@ -5,13 +5,28 @@ use std::sync::Arc;
 
 use super::syntax::{self, Query, Segment, Slice};
 use super::{Parsed, PathMiss, function};
-use crate::limits::PATH_STEPS_MAX;
+use crate::limits::{PATH_DEPTH_MAX, PATH_STEPS_MAX};
 use crate::value::{Object, Value};
 
 /// One evaluation: the root for `$` inside filters, and the work that is left.
 pub(super) struct Evaluation<'v> {
     pub(super) root: &'v Value,
     left: Cell<u32>,
+    depth: Cell<usize>,
+}
+
+/// Why a chain gives no value. A miss gets its words only when it leaves the path: inside a filter nobody reads them.
+pub(super) enum Failure<'v> {
+    Missed(Missed<'v>),
+    Refused(PathMiss),
+}
+
+/// What was not there, by the place of its part in the chain.
+pub(super) enum Missed<'v> {
+    Nothing,
+    Property(usize),
+    NotAnObject(usize, &'v Value),
+    NotAnArray(usize, &'v Value),
 }
 
 /// Evaluates a path from its root.
@@ -22,19 +37,19 @@ pub(super) fn evaluate(path: &Parsed, root: &Value) -> Result<Value, PathMiss> {
     let evaluation = Evaluation {
         root,
         left: Cell::new(PATH_STEPS_MAX),
+        depth: Cell::new(0),
     };
-    evaluation.chain(&path.segments, root)
+    let found = evaluation.chain(&path.segments, root);
+    found.map_err(|failure| match failure {
+        Failure::Missed(missed) => missed.describe(split(&path.segments).0),
+        Failure::Refused(miss) => miss,
+    })
 }
 
 impl Evaluation<'_> {
     /// Selects, then applies the functions at the end.
-    fn chain(&self, segments: &[Segment], start: &Value) -> Result<Value, PathMiss> {
-        let is_function = |segment: &Segment| matches!(segment, Segment::Function(..));
-        let end = segments
-            .iter()
-            .position(is_function)
-            .unwrap_or(segments.len());
-        let (selectors, functions) = segments.split_at(end);
+    fn chain<'a>(&self, segments: &[Segment], start: &'a Value) -> Result<Value, Failure<'a>> {
+        let (selectors, functions) = split(segments);
         let mut value = if syntax::is_definite(selectors) {
             self.definite(selectors, start)?
         } else {
@@ -60,45 +75,50 @@ impl Evaluation<'_> {
         self.spend()?;
         match self.chain(&query.segments, start) {
             Ok(value) => Ok(Some(value)),
-            Err(miss) if self.left.get() == 0 => Err(miss),
-            Err(_) => Ok(None),
+            Err(Failure::Refused(miss)) if self.left.get() == 0 => Err(miss),
+            Err(Failure::Refused(_) | Failure::Missed(_)) => Ok(None),
         }
     }
 
-    fn definite(&self, segments: &[Segment], start: &Value) -> Result<Value, PathMiss> {
+    fn definite<'a>(&self, segments: &[Segment], start: &'a Value) -> Result<Value, Failure<'a>> {
         let mut current = start;
         for (index, segment) in segments.iter().enumerate() {
             self.spend()?;
-            let before = &segments[..index];
             match segment {
                 Segment::Name(name) => {
                     let members = current.as_object();
-                    let members = members.ok_or_else(|| not_an_object(segment, before, current))?;
-                    current = members.get(name).ok_or_else(|| missing(segments, index))?;
+                    let members = members.ok_or(Missed::NotAnObject(index, current))?;
+                    let is_last = index + 1 == segments.len();
+                    let missed = if is_last {
+                        Missed::Nothing
+                    } else {
+                        Missed::Property(index)
+                    };
+                    current = members.get(name).ok_or(missed)?;
                 }
                 Segment::Names(names) => {
                     let members = current.as_object();
-                    let members = members.ok_or_else(|| not_an_object(segment, before, current))?;
+                    let members = members.ok_or(Missed::NotAnObject(index, current))?;
                     return Ok(pick(members, names));
                 }
                 Segment::Index(wanted) => {
                     let items = current.as_array();
-                    let items = items.ok_or_else(|| not_an_array(segment, current))?;
+                    let items = items.ok_or(Missed::NotAnArray(index, current))?;
                     let item = position(*wanted, items.len()).and_then(|place| items.get(place));
-                    current = item.ok_or_else(|| no_results(segments))?;
+                    current = item.ok_or(Missed::Nothing)?;
                 }
                 Segment::Indices(_)
                 | Segment::Slice(_)
                 | Segment::Wildcard
                 | Segment::Descend
                 | Segment::Filter(_)
-                | Segment::Function(..) => return Err(no_results(segments)),
+                | Segment::Function(..) => return Err(Missed::Nothing.into()),
             }
         }
         Ok(current.clone())
     }
 
-    /// Collects what an indefinite chain selects, skipping what is absent or of another type.
+    /// Selects one level deeper, within the bound on the stack. Reaching it ends the whole evaluation.
     fn select(
         &self,
         segments: &[Segment],
@@ -106,6 +126,25 @@ impl Evaluation<'_> {
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
         self.spend()?;
+        let depth = self.depth.get();
+        if depth == PATH_DEPTH_MAX {
+            self.left.set(0);
+            let detail = format!("The path goes deeper than {PATH_DEPTH_MAX} levels.");
+            return Err(PathMiss { detail });
+        }
+        self.depth.set(depth + 1);
+        let selected = self.select_here(segments, value, found);
+        self.depth.set(depth);
+        selected
+    }
+
+    /// Collects what an indefinite chain selects, skipping what is absent or of another type.
+    fn select_here(
+        &self,
+        segments: &[Segment],
+        value: &Value,
+        found: &mut Vec<Value>,
+    ) -> Result<(), PathMiss> {
         let Some((segment, rest)) = segments.split_first() else {
             found.push(value.clone());
             return Ok(());
@@ -114,10 +153,12 @@ impl Evaluation<'_> {
             Segment::Name(name) => self.select_all(rest, value.get(name), found),
             Segment::Names(names) => match value.as_object() {
                 Some(members) if rest.is_empty() => {
+                    self.spend_many(names.len())?;
                     found.push(pick(members, names));
                     Ok(())
                 }
                 Some(members) => {
+                    self.spend_many(names.len())?;
                     let chosen = names.iter().filter_map(|name| members.get(name));
                     self.select_all(rest, chosen, found)
                 }
@@ -130,7 +171,7 @@ impl Evaluation<'_> {
                 None => Ok(()),
             },
             Segment::Wildcard => self.select_all(rest, children(value), found),
-            Segment::Descend => self.descend(rest, value, found),
+            Segment::Descend => self.descend(segments, value, found),
             Segment::Filter(filter) => match value {
                 Value::Array(items) => {
                     for item in items.iter() {
@@ -158,9 +199,11 @@ impl Evaluation<'_> {
         values: impl IntoIterator<Item = &'v Value>,
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
-        values
-            .into_iter()
-            .try_for_each(|value| self.select(rest, value, found))
+        // A loop and not an adapter: unoptimised adapters cost several frames of the stack for each level.
+        for value in values {
+            self.select(rest, value, found)?;
+        }
+        Ok(())
     }
 
     fn select_at(
@@ -173,6 +216,7 @@ impl Evaluation<'_> {
         let Some(items) = value.as_array() else {
             return Ok(());
         };
+        self.spend_many(indices.len())?;
         let place = |index: &i64| position(*index, items.len()).and_then(|place| items.get(place));
         self.select_all(rest, indices.iter().filter_map(place), found)
     }
@@ -223,25 +267,37 @@ impl Evaluation<'_> {
     /// The value itself, then everything below it, in document order. A filter tests the objects on the way.
     fn descend(
         &self,
-        rest: &[Segment],
+        segments: &[Segment],
         value: &Value,
         found: &mut Vec<Value>,
     ) -> Result<(), PathMiss> {
-        match value {
-            Value::Array(_) if matches!(rest.first(), Some(Segment::Filter(_))) => self.spend()?,
-            Value::Array(_) | Value::Object(_) => self.select(rest, value, found)?,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(()),
+        if !value.is_container() {
+            return Ok(());
         }
-        children(value).try_for_each(|child| self.descend(rest, child, found))
+        let rest = segments.get(1..).unwrap_or_default();
+        let is_array = value.as_array().is_some();
+        if !(is_array && matches!(rest.first(), Some(Segment::Filter(_)))) {
+            self.select(rest, value, found)?;
+        }
+        for child in children(value).filter(|child| child.is_container()) {
+            self.select(segments, child, found)?;
+        }
+        Ok(())
     }
 
     /// Counts one visited value.
     pub(super) fn spend(&self) -> Result<(), PathMiss> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| PathMiss {
+        self.spend_many(1)
+    }
+
+    /// Counts work that is as much as visiting so many values.
+    pub(super) fn spend_many(&self, steps: usize) -> Result<(), PathMiss> {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop).ok_or_else(|| PathMiss {
             detail: format!("The path visits more than {PATH_STEPS_MAX} values."),
-        })?;
-        self.left.set(left);
-        Ok(())
+        })
     }
 }
 
@@ -271,39 +327,46 @@ pub(super) fn position(index: i64, length: usize) -> Option<usize> {
     }
 }
 
-fn no_results(segments: &[Segment]) -> PathMiss {
-    PathMiss {
-        detail: format!("No results for path: {}", syntax::print(segments)),
+/// The parts that select, and the functions after them.
+fn split(segments: &[Segment]) -> (&[Segment], &[Segment]) {
+    let is_function = |segment: &Segment| matches!(segment, Segment::Function(..));
+    let functions = segments.iter().position(is_function);
+    segments.split_at(functions.unwrap_or(segments.len()))
+}
+
+impl Missed<'_> {
+    /// Jayway's words. A missing member is worded differently at the end of a path and before.
+    fn describe(&self, segments: &[Segment]) -> PathMiss {
+        let detail = match self {
+            Missed::Nothing => format!("No results for path: {}", syntax::print(segments)),
+            Missed::Property(index) => format!(
+                "Missing property in path {}",
+                syntax::print(&segments[..=*index])
+            ),
+            Missed::NotAnObject(index, found) => format!(
+                "Expected to find an object with property {} in path {} but found '{}'.",
+                segments[*index],
+                syntax::print(&segments[..*index]),
+                found.type_name()
+            ),
+            Missed::NotAnArray(index, found) => format!(
+                "Filter: {} can only be applied to arrays. Current context is: {}",
+                segments[*index],
+                found.to_text()
+            ),
+        };
+        PathMiss { detail }
     }
 }
 
-/// A missing member: Jayway words the last part of a path and the others differently.
-fn missing(segments: &[Segment], index: usize) -> PathMiss {
-    if index + 1 == segments.len() {
-        return no_results(segments);
-    }
-    let detail = format!(
-        "Missing property in path {}",
-        syntax::print(&segments[..=index])
-    );
-    PathMiss { detail }
-}
-
-fn not_an_object(segment: &Segment, before: &[Segment], found: &Value) -> PathMiss {
-    PathMiss {
-        detail: format!(
-            "Expected to find an object with property {segment} in path {} but found '{}'.",
-            syntax::print(before),
-            found.type_name()
-        ),
+impl<'v> From<Missed<'v>> for Failure<'v> {
+    fn from(missed: Missed<'v>) -> Failure<'v> {
+        Failure::Missed(missed)
     }
 }
 
-fn not_an_array(segment: &Segment, found: &Value) -> PathMiss {
-    PathMiss {
-        detail: format!(
-            "Filter: {segment} can only be applied to arrays. Current context is: {}",
-            found.to_text()
-        ),
+impl From<PathMiss> for Failure<'_> {
+    fn from(miss: PathMiss) -> Self {
+        Failure::Refused(miss)
     }
 }

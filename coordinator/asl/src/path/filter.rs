@@ -54,15 +54,15 @@ impl Evaluation<'_> {
         let (left, right) = match (left, right) {
             (Operand::Pattern(regex), text) | (text, Operand::Pattern(regex)) => {
                 let text = self.operand(text, current)?;
-                let is_match = operator == Operator::Matches;
-                return Ok(is_match && text.is_some_and(|text| matches(regex, &text)));
+                self.spend_many(text.as_ref().map_or(0, weight))?;
+                return Ok(operator == Operator::Matches && matches(regex, text.as_ref()));
             }
             (Operand::Literal(_) | Operand::Query(_), Operand::Literal(_) | Operand::Query(_)) => {
                 (self.operand(left, current)?, self.operand(right, current)?)
             }
         };
         for value in [&left, &right].into_iter().flatten() {
-            self.spend_on(value)?;
+            self.spend_many(weight(value))?;
         }
         Ok(decide(left.as_ref(), operator, right.as_ref()))
     }
@@ -79,11 +79,16 @@ impl Evaluation<'_> {
             Operand::Pattern(_) => Ok(None),
         }
     }
+}
 
-    /// Lists are compared element by element, so that each counts as visited.
-    fn spend_on(&self, value: &Value) -> Result<(), PathMiss> {
-        let length = value.as_array().map_or(0, |items| items.len());
-        (0..length).try_for_each(|_| self.spend())
+/// What looking at a whole value costs: a step for everything below it, and one for every so many bytes of text.
+pub(super) fn weight(value: &Value) -> usize {
+    const STEP_BYTES: usize = 32;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len() / STEP_BYTES,
+        Value::Array(items) => items.iter().map(|item| weight(item) + 1).sum(),
+        Value::Object(members) => members.values().map(|member| weight(member) + 1).sum(),
     }
 }
 
@@ -91,6 +96,8 @@ fn decide(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> bo
     match operator {
         Operator::Equal => equal(left, right),
         Operator::NotEqual => !equal(left, right),
+        Operator::Same => same(left, right),
+        Operator::NotSame => !same(left, right),
         Operator::Less => order(left, right).is_some_and(Ordering::is_lt),
         Operator::LessEqual => order(left, right).is_some_and(Ordering::is_le),
         Operator::Greater => order(left, right).is_some_and(Ordering::is_gt),
@@ -136,6 +143,11 @@ fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
     }
 }
 
+/// Equality within one type: a number never is the string of its digits.
+fn same(left: Option<&Value>, right: Option<&Value>) -> bool {
+    left.zip(right).is_some_and(|(left, right)| left == right)
+}
+
 /// Numbers among numbers and strings (by UTF-16 units, as Java orders them) among strings have an order.
 fn order(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
     match (left?, right?) {
@@ -171,13 +183,22 @@ fn size(value: &Value) -> Option<usize> {
     }
 }
 
-fn matches(regex: &regex::Regex, value: &Value) -> bool {
-    match value {
+/// Whether the text of a value matches, or that of an item of a list. What has no text is empty text, as in Jayway.
+fn matches(regex: &regex::Regex, value: Option<&Value>) -> bool {
+    let matches_text = |value: &Value| match value {
         Value::String(text) => regex.is_match(text),
         Value::Number(_) | Value::Bool(_) => regex.is_match(&value.to_text()),
-        Value::Array(items) => items
-            .iter()
-            .any(|item| item.as_str().is_some_and(|text| regex.is_match(text))),
-        Value::Null | Value::Object(_) => false,
+        Value::Null | Value::Array(_) | Value::Object(_) => regex.is_match(""),
+    };
+    match value {
+        None => regex.is_match(""),
+        Some(Value::Array(items)) => items.iter().any(matches_text),
+        Some(
+            value @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)),
+        ) => matches_text(value),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::PathMiss;
 use super::evaluate::{Evaluation, position};
+use super::filter::weight;
 use super::syntax::{Function, Operand};
 use crate::value::Value;
 
@@ -15,9 +16,13 @@ pub(super) fn apply(
     arguments: &[Operand],
     value: &Value,
 ) -> Result<Value, PathMiss> {
+    // Functions copy what they work on, so that it counts again with each of a chain of them.
+    evaluation.spend_many(value.as_array().map_or(1, |_| weight(value) + 1))?;
     let mut given = Vec::with_capacity(arguments.len());
     for argument in arguments {
-        given.extend(evaluation.operand(argument, value)?);
+        let argument = evaluation.operand(argument, value)?;
+        evaluation.spend_many(argument.as_ref().map_or(1, |value| weight(value) + 1))?;
+        given.extend(argument);
     }
     match function {
         Function::Length => Ok(length(given.first().unwrap_or(value))),
@@ -80,9 +85,12 @@ fn element(value: &Value, index: i64) -> Result<Value, PathMiss> {
             miss("Aggregation function attempted to calculate value using empty array")
         })?;
     let found = position(index, items.len()).and_then(|place| items.get(place));
-    found
-        .cloned()
-        .ok_or_else(|| miss(format!("Target index:{index} larger than object count")))
+    found.cloned().ok_or_else(|| {
+        let count = items.len();
+        miss(format!(
+            "Target index:{index} larger than object count:{count}"
+        ))
+    })
 }
 
 /// Strings of the array, then the arguments; numbers among the arguments by their digits.

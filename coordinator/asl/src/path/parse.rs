@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::syntax::{self, Function, Query, Segment, Slice};
 use super::{Parsed, PathError, Root};
-use crate::limits::PATH_NESTING_MAX;
+use crate::limits::{PATH_NESTING_MAX, PATH_SEGMENTS_MAX};
 use crate::variable::is_identifier;
 
 /// A place in the text of a path.
@@ -13,6 +13,9 @@ pub(super) struct Cursor<'t> {
     position: usize,
     /// Filters and arguments inside one another.
     nesting: usize,
+    /// Parts so far, those inside filters included.
+    parts: usize,
+    pub(super) patterns: usize,
     /// An unquoted name held a character that reference paths refuse.
     is_loose: bool,
 }
@@ -31,6 +34,8 @@ pub(super) fn parse(source: &str) -> Result<Parsed, PathError> {
         text: rest,
         position: 0,
         nesting: 0,
+        parts: 0,
+        patterns: 0,
         is_loose: false,
     };
     let segments = cursor.segments(false)?;
@@ -93,6 +98,13 @@ impl<'t> Cursor<'t> {
             let follows_function = matches!(segments.last(), Some(Segment::Function(..)));
             if follows_function && !matches!(segment, Segment::Function(..)) {
                 return Err(PathError::new("a function must be the last part of a path"));
+            }
+            // Each part of an indefinite path may cost a frame of the stack when it is evaluated.
+            self.parts += 1;
+            if self.parts > PATH_SEGMENTS_MAX {
+                return Err(PathError::new(format!(
+                    "a path has more than {PATH_SEGMENTS_MAX} parts"
+                )));
             }
             segments.push(segment);
         }

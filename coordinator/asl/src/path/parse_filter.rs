@@ -5,13 +5,13 @@ use regex::{Regex, RegexBuilder};
 use super::PathError;
 use super::parse::Cursor;
 use super::syntax::{Filter, Operand, Operator};
-use crate::limits::PATH_PATTERN_BYTES_MAX;
+use crate::limits::{PATH_PATTERN_BYTES_MAX, PATH_PATTERNS_MAX};
 use crate::value::{Object, Value};
 
 /// Operators made of signs; a longer one stands before its prefix.
 const SIGNS: [(&str, Operator); 9] = [
-    ("===", Operator::Equal),
-    ("!==", Operator::NotEqual),
+    ("===", Operator::Same),
+    ("!==", Operator::NotSame),
     ("==", Operator::Equal),
     ("!=", Operator::NotEqual),
     ("=~", Operator::Matches),
@@ -165,6 +165,12 @@ impl Cursor<'_> {
     /// `/pattern/flags`. The pattern must match the whole text, as in Jayway.
     fn pattern(&mut self) -> Result<Regex, PathError> {
         self.expect('/')?;
+        self.patterns += 1;
+        if self.patterns > PATH_PATTERNS_MAX {
+            return Err(PathError::new(format!(
+                "a path has more than {PATH_PATTERNS_MAX} patterns"
+            )));
+        }
         let mut pattern = String::new();
         loop {
             match self.next_char() {
@@ -178,20 +184,31 @@ impl Cursor<'_> {
                 None => return Err(self.ended()),
             }
         }
-        let mut builder = RegexBuilder::new(&format!(r"\A(?:{pattern})\z"));
+        let flags_length = self
+            .rest()
+            .bytes()
+            .take_while(u8::is_ascii_alphabetic)
+            .count();
+        let flags = &self.rest()[..flags_length];
+        let meaning = if flags.contains('U') {
+            pattern.clone()
+        } else {
+            with_ascii_classes(&pattern)
+        };
+        let mut builder = RegexBuilder::new(&format!(r"\A(?:{meaning})\z"));
         builder.size_limit(PATH_PATTERN_BYTES_MAX);
-        while let Some(flag) = self.peek().filter(char::is_ascii_alphabetic) {
+        for flag in flags.chars() {
             match flag {
                 'i' => drop(builder.case_insensitive(true)),
                 'm' => drop(builder.multi_line(true)),
                 's' => drop(builder.dot_matches_new_line(true)),
                 'x' => drop(builder.ignore_whitespace(true)),
-                // Unicode case folding and classes are always on; Unix lines too.
+                // Unicode case folding and Unix lines are always on.
                 'u' | 'U' | 'd' => {}
                 other => return Err(PathError::new(format!("'{other}' is no pattern flag"))),
             }
-            self.next_char();
         }
+        self.eat_text(flags);
         builder
             .build()
             .map_err(|error| PathError::new(format!("the pattern /{pattern}/ is refused: {error}")))
@@ -203,4 +220,27 @@ fn single_or(mut filters: Vec<Filter>, wrap: impl FnOnce(Vec<Filter>) -> Filter)
         return wrap(filters);
     }
     filters.pop().expect("a list of conditions starts with one")
+}
+
+/// Java's `\d`, `\w` and `\s` are ASCII. The classes written for them stand inside other classes as well.
+fn with_ascii_classes(pattern: &str) -> String {
+    let mut meaning = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            meaning.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('d') => meaning.push_str("[0-9]"),
+            Some('D') => meaning.push_str("[^0-9]"),
+            Some('w') => meaning.push_str("[0-9A-Za-z_]"),
+            Some('W') => meaning.push_str("[^0-9A-Za-z_]"),
+            Some('s') => meaning.push_str(r"[\x20\t\n\x0B\f\r]"),
+            Some('S') => meaning.push_str(r"[^\x20\t\n\x0B\f\r]"),
+            Some(escaped) => meaning.extend(['\\', escaped]),
+            None => meaning.push('\\'),
+        }
+    }
+    meaning
 }

@@ -68,6 +68,10 @@ pub(super) struct Query {
 pub(super) enum Operator {
     Equal,
     NotEqual,
+    /// `===`: equal and of one type.
+    Same,
+    /// `!==`
+    NotSame,
     Less,
     LessEqual,
     Greater,

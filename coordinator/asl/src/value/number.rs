@@ -11,7 +11,7 @@ impl Number {
                 .map_or_else(|_| Number::Big(text.into()), Number::Int);
         }
         match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => Number::Float(float),
+            Ok(float) if float.is_finite() && keeps_digits(float, text) => Number::Float(float),
             Ok(_) | Err(_) => Number::Big(text.into()),
         }
     }
@@ -34,17 +34,68 @@ impl Number {
         }
     }
 
-    /// Appends the JSON text: integers with all digits, floats in their shortest form (`1.0` stays `1.0`).
+    /// Appends the JSON text: integers with all digits, floats in their shortest form as Java prints them (`1.0`,
+    /// `1.0E7`).
     pub fn write(&self, out: &mut String) {
         match self {
             Number::Int(int) => out.push_str(itoa::Buffer::new().format(*int)),
             Number::Float(float) if float.is_finite() => {
-                out.push_str(ryu::Buffer::new().format_finite(*float));
+                write_float(*float, out);
             }
             Number::Float(_) => out.push_str("null"),
             Number::Big(text) => out.push_str(text),
         }
     }
+}
+
+/// A decimal number in one form: its digits without zeros at the ends, and where the point is.
+#[derive(PartialEq)]
+struct Decimal {
+    is_negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(text: &str) -> Decimal {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let exponent: i64 = exponent.parse().unwrap_or(i64::MAX);
+        let whole = mantissa.trim_start_matches('-').find('.');
+        let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+        let places = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let leading = all.len() - all.trim_start_matches('0').len();
+        let point = places(whole.unwrap_or(all.len())) - places(leading);
+        Decimal {
+            is_negative: mantissa.starts_with('-'),
+            digits: all.trim_matches('0').to_owned(),
+            exponent: exponent.saturating_add(point),
+        }
+    }
+}
+
+/// Whether a float prints all digits of the text it was read from. Up to 15 of them a float always holds.
+fn keeps_digits(float: f64, text: &str) -> bool {
+    const DIGITS_HELD: usize = 15;
+    if text.len() <= DIGITS_HELD {
+        return true;
+    }
+    Decimal::of(text).digits == Decimal::of(ryu::Buffer::new().format_finite(float)).digits
+}
+
+/// `Double.toString`: plain from 10^-3 up to 10^7, else one digit before the point and an exponent.
+fn write_float(float: f64, out: &mut String) {
+    if float == 0.0 || (1e-3..1e7).contains(&float.abs()) {
+        out.push_str(ryu::Buffer::new().format_finite(float));
+        return;
+    }
+    let text = format!("{float:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    out.push_str(mantissa);
+    if !mantissa.contains('.') {
+        out.push_str(".0");
+    }
+    out.push('E');
+    out.push_str(exponent);
 }
 
 /// By numeric value: `1` equals `1.0`.
@@ -53,15 +104,16 @@ impl PartialEq for Number {
         match (self, other) {
             (Number::Int(left), Number::Int(right)) => left == right,
             (Number::Float(left), Number::Float(right)) => left == right,
-            (Number::Big(left), Number::Big(right)) => left == right,
+            (Number::Big(left), Number::Big(right)) => Decimal::of(left) == Decimal::of(right),
             (Number::Int(int), Number::Float(float)) | (Number::Float(float), Number::Int(int)) => {
                 integral(*float) == Some(*int)
             }
             (Number::Big(_), Number::Float(float)) | (Number::Float(float), Number::Big(_)) => {
                 float.is_finite() && self.as_f64() == other.as_f64()
             }
-            // A `Big` is outside the range of `Int`.
-            (Number::Big(_), Number::Int(_)) | (Number::Int(_), Number::Big(_)) => false,
+            (Number::Big(text), Number::Int(int)) | (Number::Int(int), Number::Big(text)) => {
+                Decimal::of(text) == Decimal::of(itoa::Buffer::new().format(*int))
+            }
         }
     }
 }

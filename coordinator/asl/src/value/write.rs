@@ -1,4 +1,4 @@
-//! Prints values as compact JSON, with the escapes of serde_json.
+//! Prints values as compact JSON, with the escapes of Jackson, which AWS prints with.
 
 use super::Value;
 
@@ -54,7 +54,7 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
             0x08 => out.push_str("\\b"),
             0x0c => out.push_str("\\f"),
             control => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
                 out.push_str("\\u00");
                 out.push(char::from(HEX[usize::from(control >> 4)]));
                 out.push(char::from(HEX[usize::from(control & 15)]));
