@@ -68,6 +68,7 @@ impl EvalError {
         EvalError {
             error: "States.DataLimitExceeded",
             cause: cause.into(),
+            location: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stepfleet_asl::Value;
-use stepfleet_asl::environment::Environment;
+use stepfleet_asl::environment::{Environment, Patience};
 use stepfleet_asl::jsonata::{Evaluation, Expression, Inputs, Limits, Problem};
 
 const EVAL: &str = "AWS refuses $eval";
@@ -57,6 +57,18 @@ struct Bindings {
 }
 
 impl Environment for Bindings {
+    fn patience(&self) -> Patience {
+        Patience::Full
+    }
+
+    fn evaluating(&self) {}
+
+    fn timed_out(&self) {}
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
     fn context(&self) -> &Value {
         &self.context
     }

@@ -11,7 +11,7 @@ mod properties;
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
-use stepfleet_asl::{Environment, Value};
+use stepfleet_asl::{Environment, Patience, Value};
 
 /// Far more than any evaluation needs, even unoptimised and on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
@@ -28,6 +28,18 @@ impl Surroundings {
 }
 
 impl Environment for Surroundings {
+    fn patience(&self) -> Patience {
+        Patience::Full
+    }
+
+    fn evaluating(&self) {}
+
+    fn timed_out(&self) {}
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
     fn context(&self) -> &Value {
         &self.0
     }

@@ -84,12 +84,7 @@ fn records(parts: &Parts, bodies: Range<usize>) -> Vec<u8> {
         count: u32::try_from(bodies.len()).unwrap(),
     };
     let mut records = Vec::new();
-    encode_record(
-        &mut records,
-        &header,
-        &events(parts, bodies),
-        PayloadId(1),
-    );
+    encode_record(&mut records, &header, &events(parts, bodies), PayloadId(1));
     records
 }
 

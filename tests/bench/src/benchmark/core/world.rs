@@ -122,6 +122,7 @@ pub(crate) fn wide_limits() -> Limits {
     Limits {
         payload_bytes_max: 64 << 20,
         history_events_max: 0,
+        ..Limits::default()
     }
 }
 
