@@ -221,3 +221,22 @@ fn variables_are_checked() {
 fn wait_fail_and_pass_states_are_checked() {
     check("wait_fail_pass.txt");
 }
+
+#[test]
+fn nothing_is_said_of_what_is_below_a_name_that_is_too_long() {
+    let name = "n".repeat(300_000);
+    let broken: Vec<String> = (0..5_000)
+        .map(|i| format!(r#""S{i}":{{"Type":"?"}}"#))
+        .collect();
+    let text = format!(
+        r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Parallel","End":true,"Branches":[{{"StartAt":"S0","States":{{{}}}}}]}}}}}}"#,
+        broken.join(",")
+    );
+    let options = Options {
+        machine_type: MachineType::Standard,
+        served: &|_| true,
+    };
+    let findings = definition::validate(&text, &options);
+    assert_eq!(findings.len(), 1, "only the name is wrong");
+    assert!(findings[0].message.starts_with("State name must have"));
+}

@@ -20,8 +20,8 @@ pub(super) fn read(report: &mut Report, site: &Site<'_>) -> Vec<Catcher> {
     let items = site.fields.items(report, "Catch");
     let last = items.len().saturating_sub(1);
     let mut catchers = Vec::new();
-    for (i, (at, value)) in items.iter().enumerate() {
-        let Some(fields) = Fields::of(report, value, at) else {
+    for (i, (at, value)) in items.enumerate() {
+        let Some(fields) = Fields::of(report, value, &at) else {
             continue;
         };
         fields.only(report, supported);

@@ -182,18 +182,26 @@ impl<'a> Fields<'a> {
     }
 
     /// The items of an array, each with its place.
-    pub(super) fn items(&self, report: &mut Report, field: &str) -> Vec<(String, &'a Value)> {
+    pub(super) fn items(
+        &self,
+        report: &mut Report,
+        field: &str,
+    ) -> impl ExactSizeIterator<Item = (String, &'a Value)> + use<'a> {
         let items = self.array(report, field).unwrap_or_default();
         let at = self.location(field);
+        // One place at a time: places deep in a document are long, and items are many.
         items
             .iter()
             .enumerate()
-            .map(|(i, item)| (format!("{at}[{i}]"), item))
-            .collect()
+            .map(move |(i, item)| (format!("{at}[{i}]"), item))
     }
 
     /// Like [`Fields::items`], of an array that must not be empty.
-    pub(super) fn some_items(&self, report: &mut Report, field: &str) -> Vec<(String, &'a Value)> {
+    pub(super) fn some_items(
+        &self,
+        report: &mut Report,
+        field: &str,
+    ) -> impl ExactSizeIterator<Item = (String, &'a Value)> + use<'a> {
         if self
             .get(field)
             .and_then(Value::as_array)

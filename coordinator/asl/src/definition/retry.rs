@@ -27,8 +27,8 @@ pub(super) fn read(report: &mut Report, state: &Fields<'_>) -> Vec<Retrier> {
     let items = state.items(report, "Retry");
     let last = items.len().saturating_sub(1);
     let mut retriers = Vec::new();
-    for (i, (at, value)) in items.iter().enumerate() {
-        retriers.extend(Fields::of(report, value, at).map(|fields| {
+    for (i, (at, value)) in items.enumerate() {
+        retriers.extend(Fields::of(report, value, &at).map(|fields| {
             let retrier = retrier(report, &fields);
             check_all(report, &fields, &retrier.error_equals, i == last);
             retrier

@@ -68,12 +68,10 @@ pub(super) fn compile(
         outer: &outer,
     };
     let start_at = graph::target(&mut walk.report, fields, "StartAt", &targets);
-    for (name, value) in states.iter() {
+    // A name that is too long has its finding, and nothing is said of what is below it: every place there would repeat
+    // the name, and a document of one long name and many states would take the square of its length.
+    for (name, value) in states.iter().filter(|(name, _)| !is_long(name)) {
         let id = targets[&**name];
-        // Every place inside a state repeats its name, so that states with endless names are not looked into.
-        if name.len() > 4 * STATE_NAME_CHARS_MAX {
-            continue;
-        }
         let pointer = format!("{at}/{name}");
         let compiled = Fields::of(&mut walk.report, value, &pointer).and_then(|fields| {
             state::compile(
@@ -111,8 +109,7 @@ fn reserve<'a>(walk: &mut Walk<'_>, states: &'a Object, at: &str) -> BTreeMap<&'
 }
 
 fn check_name(walk: &mut Walk<'_>, name: &Arc<str>, at: &str) {
-    let chars = name.chars().count();
-    if chars == 0 || chars > STATE_NAME_CHARS_MAX {
+    if name.is_empty() || is_long(name) {
         let message =
             format!("State name must have 1 to {STATE_NAME_CHARS_MAX} characters: '{name}'");
         walk.report.schema(format!("{at}/{name}"), message);
@@ -122,6 +119,10 @@ fn check_name(walk: &mut Walk<'_>, name: &Arc<str>, at: &str) {
         walk.report
             .error(DUPLICATE_STATE_NAME, format!("{at}/{name}"), message);
     }
+}
+
+fn is_long(name: &str) -> bool {
+    name.chars().nth(STATE_NAME_CHARS_MAX).is_some()
 }
 
 /// A block that names no language has the document's; one in JSONPath cannot stand in a document in JSONata.
