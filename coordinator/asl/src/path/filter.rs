@@ -151,10 +151,7 @@ fn same(left: Option<&Value>, right: Option<&Value>) -> bool {
 /// Numbers among numbers and strings (by UTF-16 units, as Java orders them) among strings have an order.
 fn order(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
     match (left?, right?) {
-        (Value::Number(left), Value::Number(right)) => match (left.as_i64(), right.as_i64()) {
-            (Some(left), Some(right)) => Some(left.cmp(&right)),
-            _ => left.as_f64().partial_cmp(&right.as_f64()),
-        },
+        (Value::Number(left), Value::Number(right)) => left.order(right),
         (Value::String(left), Value::String(right)) => {
             Some(left.encode_utf16().cmp(right.encode_utf16()))
         }

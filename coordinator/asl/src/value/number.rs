@@ -1,5 +1,7 @@
 //! Numbers: reading, comparing and printing them without losing digits.
 
+use std::cmp::Ordering;
+
 use super::Number;
 
 impl Number {
@@ -34,6 +36,24 @@ impl Number {
         }
     }
 
+    /// Which is more. Numbers that a float cannot tell apart are compared by all their digits.
+    pub fn order(&self, other: &Number) -> Option<Ordering> {
+        if let (Some(left), Some(right)) = (self.as_i64(), other.as_i64()) {
+            return Some(left.cmp(&right));
+        }
+        let by_float = self.as_f64().partial_cmp(&other.as_f64())?;
+        if by_float.is_ne() || self == other {
+            return Some(by_float);
+        }
+        Some(self.decimal().cmp(&other.decimal()))
+    }
+
+    fn decimal(&self) -> Decimal {
+        let mut text = String::new();
+        self.write(&mut text);
+        Decimal::of(&text)
+    }
+
     /// Appends the JSON text: integers with all digits, floats in their shortest form as Java prints them (`1.0`,
     /// `1.0E7`).
     pub fn write(&self, out: &mut String) {
@@ -49,11 +69,27 @@ impl Number {
 }
 
 /// A decimal number in one form: its digits without zeros at the ends, and where the point is.
-#[derive(PartialEq)]
+#[derive(PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
-    digits: String,
     exponent: i64,
+    digits: String,
+}
+
+impl Decimal {
+    /// By size, the sign aside. Zero has no digits.
+    fn magnitude(&self) -> (bool, i64, &str) {
+        (!self.digits.is_empty(), self.exponent, &self.digits)
+    }
+
+    fn cmp(&self, other: &Decimal) -> Ordering {
+        match (self.is_negative, other.is_negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => self.magnitude().cmp(&other.magnitude()),
+            (true, true) => other.magnitude().cmp(&self.magnitude()),
+        }
+    }
 }
 
 impl Decimal {

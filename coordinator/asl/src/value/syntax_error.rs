@@ -24,8 +24,21 @@ pub(super) fn describe(fault: &Fault, text: &str) -> JsonError {
     JsonError {
         message,
         line: place.line,
-        column: place.column.max(1),
+        column: in_characters(text, index, place.column).max(1),
     }
+}
+
+/// The column that the parser counted in bytes, in characters.
+fn in_characters(text: &str, index: usize, column: usize) -> usize {
+    let bytes = text.as_bytes();
+    let before = &bytes[..index];
+    let line = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let is_start = |byte: &&u8| (**byte & 0xc0) != 0x80;
+    let counted = &bytes[line..bytes.len().min(line + column)];
+    column - (counted.len() - counted.iter().filter(is_start).count())
 }
 
 fn message(kind: &JsonErrorType, text: &str, index: usize) -> String {
