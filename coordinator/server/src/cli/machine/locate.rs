@@ -11,16 +11,21 @@ pub(super) struct Span {
 /// Where the location points; the nearest enclosing member when the last part does not exist (a missing field).
 /// `None` when the location names no place or the text is not JSON.
 pub(super) fn locate(text: &str, location: &str) -> Option<Span> {
-    if let Some(span) = by_line(location) {
-        return Some(span);
-    }
-    let path = location.strip_prefix('/')?;
+    let Some(path) = location.strip_prefix('/') else {
+        return by_line(text, location);
+    };
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    if path.is_empty() {
+        let start = text.len() - text.trim_ascii_start().len();
+        return Some(span(text, start, start + 1));
+    }
     let (start, end) = Scanner { text, at: 0 }.find(path)?;
     Some(span(text, start, end))
 }
 
-fn by_line(location: &str) -> Option<Span> {
+/// The parser of Step Functions names the column behind the character at fault. A text that ends too early is shown
+/// behind its last character.
+fn by_line(text: &str, location: &str) -> Option<Span> {
     let number = |key: &str| -> Option<usize> {
         let rest = location.rsplit_once(key)?.1.trim_start();
         let end = rest
@@ -29,9 +34,10 @@ fn by_line(location: &str) -> Option<Span> {
         rest.get(..end)?.parse().ok()
     };
     let (line, column) = (number("line:")?, number("column:")?);
+    let length = text.lines().nth(line.max(1) - 1)?.chars().count();
     Some(Span {
         line: line.max(1),
-        column: column.max(1),
+        column: (column.max(2) - 1).min(length + 1),
         width: 1,
     })
 }
@@ -96,7 +102,8 @@ impl Scanner<'_> {
                     self.at += 1;
                     self.white();
                     if let Some(after) = after_key(path, &key)
-                        && best.is_none_or(|(_, shorter, _)| after.len() < shorter.len())
+                        // Of equal keys the last one counts.
+                        && best.is_none_or(|(_, shorter, _)| after.len() <= shorter.len())
                     {
                         best = Some((place, after, self.at));
                     }
@@ -197,6 +204,8 @@ fn after_key<'p>(path: &'p str, key: &str) -> Option<&'p str> {
 
 #[cfg(test)]
 mod tests {
+    use stepfleet_asl::definition;
+
     use super::*;
 
     const TEXT: &str = r#"{ "States": {
@@ -233,20 +242,65 @@ mod tests {
         check("/States/A/Next", Some((2, 3, "\"A\"")));
         check("/States/A/B/x[9]", Some((3, 28, "\"x\"")));
         check("/Nothing", None);
+        check("/", Some((1, 1, "{")));
         check("", None);
         assert_eq!(locate("{ not json", "/States"), None);
     }
 
     #[test]
-    fn parser_positions_are_taken_as_they_are() {
-        let found = locate("", "[Source: (String)\"{\"; line: 3, column: 14]");
-        assert_eq!(
-            found,
-            Some(Span {
-                line: 3,
-                column: 14,
-                width: 1
-            })
-        );
+    fn names_are_found_as_they_are_written() {
+        let text = "\n{\"States\": {\"line: 1, column: 2\": {\"Type\": 1},\n  \"\\u0041\\\"ü\": {\"Type\": 1},\n  \"b[0]\": {\"x\": 1},\n \
+                    \"b[0]\": {\"x\": [[1,2],[3,\"ü\",4]]}}}";
+        for (location, line, column) in [
+            ("/", 2, 1),
+            ("/States/line: 1, column: 2/Type", 2, 36),
+            ("/States/A\"ü/Type", 3, 17),
+            ("/States/b[0]/x[1][2]", 5, 30),
+            ("/States/b[0]/x/1/0", 5, 24),
+        ] {
+            let found = locate(text, location).map(|span| (span.line, span.column));
+            assert_eq!(found, Some((line, column)), "{location}");
+        }
+    }
+
+    #[test]
+    fn the_caret_stands_at_the_character_that_a_parser_names() {
+        let text = "{\n  \"a\": ü }\n";
+        for (place, line, column) in [
+            ("line: 2, column: 9", 2, 8),
+            ("line: 1, column: 1", 1, 1),
+            ("line: 2, column: 99", 2, 11),
+        ] {
+            let location = format!("[Source: (String)\"line: 7, column: 7\"; {place}]");
+            let found = locate(text, &location).map(|span| (span.line, span.column));
+            assert_eq!(found, Some((line, column)), "{place}");
+        }
+    }
+
+    /// Every syntax error that the language reports is shown at the character at fault.
+    #[test]
+    fn syntax_errors_of_the_language_are_shown_where_they_are() {
+        let options = definition::Options {
+            machine_type: definition::MachineType::Standard,
+            served: &|_| true,
+        };
+        for (text, line, shown) in [
+            // A bare word is named whole, and the place is behind it.
+            ("{\n \"ü😀\": tru }", 2, " "),
+            ("{\n \"ü😀\": ! }", 2, "!"),
+            ("{\"a\" 1}", 1, "1"),
+            ("{\"a\":1\n \"b\":2}", 2, "\""),
+            ("[1 2]", 1, "2"),
+            ("{\"a\":01}", 1, "1"),
+            ("{\"a\":1}\n\n x", 3, "x"),
+            ("{'a':1}", 1, "'"),
+        ] {
+            let findings = definition::validate(text, &options);
+            let location = findings[0].location.as_deref().unwrap();
+            let span = locate(text, location).unwrap();
+            let source = text.lines().nth(span.line - 1).unwrap();
+            let found: String = source.chars().skip(span.column - 1).take(1).collect();
+            assert_eq!((span.line, &*found), (line, shown), "{text} {location}");
+        }
     }
 }
