@@ -6,11 +6,23 @@
 use stepfleet_asl::intrinsic::Intrinsic;
 use stepfleet_asl::path::{Path, ReferencePath};
 use stepfleet_asl::template::Template;
-use stepfleet_asl::{Environment, Value};
+use stepfleet_asl::{Environment, Patience, Value};
 
 struct Nothing(Value);
 
 impl Environment for Nothing {
+    fn patience(&self) -> Patience {
+        Patience::Full
+    }
+
+    fn evaluating(&self) {}
+
+    fn timed_out(&self) {}
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
     fn context(&self) -> &Value {
         &self.0
     }
