@@ -126,9 +126,10 @@ class StateMachines(Case):
             roleArn=ROLE,
             publish=True,
         )
-        jsonata = {"QueryLanguage": "JSONata", **pass_state()}
+        processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **pass_state()}
+        distributed = {"StartAt": "M", "States": {"M": {"Type": "Map", "ItemProcessor": processor, "End": True}}}
         with self.assertRaises(self.sfn.exceptions.InvalidDefinition):
-            self.machine(jsonata)
+            self.machine(distributed)
         machine = self.machine(text)
         with self.assertRaises(self.sfn.exceptions.ClientError) as caught:
             self.sfn.start_sync_execution(stateMachineArn=machine)
