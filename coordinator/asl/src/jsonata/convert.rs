@@ -1,5 +1,4 @@
-//! Values to the evaluator's and back. Numbers come back as JavaScript writes them, but for exponents, which print as in
-//! every text of ours.
+//! Values to the evaluator's and back. Numbers come back printed as JavaScript prints them.
 
 use std::sync::Arc;
 
@@ -68,7 +67,7 @@ fn from_nested(value: &JValue, levels: usize) -> Result<Value, Problem> {
     }
 }
 
-/// The number as JavaScript writes it: whole ones below 1e21 without a fraction or an exponent.
+/// The number as JavaScript prints it: whole ones below 1e21 without an exponent, `1e+21` from there on.
 fn from_double(double: f64) -> Option<Value> {
     if !double.is_finite() {
         return None;
