@@ -103,6 +103,30 @@ class Executions(Case):
             self.assertNotIn("input", event.get("stateEnteredEventDetails", {}))
             self.assertNotIn("output", event.get("stateExitedEventDetails", {}))
 
+    def test_variables_are_shown_where_they_are_assigned_and_read(self):
+        machine = self.machine({
+            "StartAt": "Set",
+            "States": {
+                "Set": {"Type": "Pass", "Assign": {"list.$": "$.items", "größe": 1}, "Next": "Each"},
+                "Each": {"Type": "Map", "ItemsPath": "$list", "MaxConcurrency": 1, "End": True, "ItemProcessor": {
+                    "StartAt": "Keep", "States": {
+                        "Keep": {"Type": "Pass", "Assign": {"kept.$": "$"}, "Next": "Add"},
+                        "Add": {"Type": "Pass", "Parameters": {"sum.$": "States.MathAdd($kept, $größe)"}, "End": True},
+                    }}},
+            },
+        })
+        references = {"Each": ["list"], "Add": ["größe", "kept"]}
+        described = self.sfn.describe_state_machine(stateMachineArn=machine)
+        self.assertEqual(described["variableReferences"], references)
+        execution = self.start(machine, {"items": [1, 2]})
+        self.assertEqual(json.loads(self.ended(execution)["output"]), [{"sum": 2}, {"sum": 3}])
+        described = self.sfn.describe_state_machine_for_execution(executionArn=execution)
+        self.assertEqual(described["variableReferences"], references)
+        exits = [e["stateExitedEventDetails"] for e in self.history(execution) if e["type"].endswith("StateExited")]
+        assigned = [exit["assignedVariables"] for exit in exits if "assignedVariables" in exit]
+        self.assertEqual(assigned, [{"list": "[1,2]", "größe": "1"}, {"kept": "1"}, {"kept": "2"}])
+        self.assertEqual(exits[0]["assignedVariablesDetails"], {"truncated": False})
+
     def test_retry_catch_map_and_parallel_work_together(self):
         activity = self.activity()
         task = {"Type": "Task", "Resource": activity, "End": True}

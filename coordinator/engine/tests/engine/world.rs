@@ -139,6 +139,7 @@ impl World {
         );
         self.is_alive();
         self.frames_are_in_order();
+        self.variables_are_of_one_block();
         is_bounded(decision);
     }
 
@@ -184,6 +185,21 @@ impl World {
             "nothing will ever move {:?}",
             self.execution
         );
+    }
+
+    /// A frame begins without variables, and holds none that a frame around it holds.
+    fn variables_are_of_one_block(&self) {
+        for frame in &self.execution.frames {
+            if frame.parent.is_some() && matches!(frame.phase, Phase::Starting) {
+                assert!(frame.variables.is_empty(), "{frame:?} begins with some");
+            }
+            let around = frame.parent.and_then(|(id, _)| self.execution.frame(id));
+            for (name, value) in frame.variables.iter() {
+                assert_eq!(self.execution.variable(frame, name), Some(value));
+                let outer = around.and_then(|around| self.execution.variable(around, name));
+                assert_eq!(outer, None, "{name} is assigned around {frame:?}");
+            }
+        }
     }
 
     fn frames_are_in_order(&self) {

@@ -363,6 +363,55 @@ async fn a_watch_follows_an_execution_to_its_end() {
 }
 
 #[tokio::test]
+async fn variables_are_shown_in_histories_and_descriptions() {
+    let (router, _health, _drain) = served().await;
+    let state = r#"{"Type": "Choice", "Choices": [{"Variable": "$twice", "IsPresent": false, "Next": "S",
+        "Assign": {"twice.$": "$.x"}}], "Default": "N", "Assign": {"was.$": "$twice"}},
+        "N": {"Type": "Pass", "InputPath": "$was", "End": true}"#;
+    let execution_arn = start(&router, state).await;
+    let request = v1::GetExecutionHistoryRequest {
+        execution_arn: execution_arn.clone(),
+        ..Default::default()
+    };
+    let mut executions = ExecutionServiceClient::new(router.clone());
+    let history = executions.get_execution_history(request).await.unwrap();
+    let assigned: Vec<serde_json::Value> = history
+        .get_ref()
+        .events
+        .iter()
+        .filter(|event| event.r#type.ends_with("StateExited"))
+        .map(|event| serde_json::from_str::<serde_json::Value>(&event.details).unwrap())
+        .map(|mut details| details["assignedVariables"].take())
+        .collect();
+    let expect = serde_json::json!([{"twice": "1"}, {"was": "1"}, null]);
+    assert_eq!(serde_json::Value::from(assigned), expect);
+
+    let mut machines = StateMachineServiceClient::new(router);
+    let request = v1::DescribeStateMachineForExecutionRequest { execution_arn };
+    let described = machines.describe_state_machine_for_execution(request).await;
+    let described = described.unwrap().into_inner();
+    let request = v1::DescribeStateMachineRequest {
+        state_machine_arn: described.state_machine_arn,
+    };
+    let current = machines.describe_state_machine(request).await.unwrap();
+    assert_eq!(
+        current.get_ref().variable_references,
+        described.variable_references
+    );
+    let names = |names: &[&str]| v1::VariableNames {
+        names: names.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(
+        described.variable_references,
+        [
+            ("S".to_owned(), names(&["twice"])),
+            ("N".to_owned(), names(&["was"]))
+        ]
+        .into()
+    );
+}
+
+#[tokio::test]
 async fn a_drain_ends_a_watch_as_unavailable() {
     let (router, _health, drain) = served().await;
     let execution_arn = start(&router, r#"{"Type": "Wait", "Seconds": 3600, "End": true}"#).await;

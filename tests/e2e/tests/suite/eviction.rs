@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use stepfleet_e2e::{Deadline, Settings, World, create_machine, outcome, scenario, start, until};
 use stepfleet_sdk::{Client, api};
 use tokio::task::JoinSet;
 
-use crate::machines::callback;
+use crate::machines::remembering_callback;
 
 const LANES: usize = 10;
 const PER_LANE: usize = 200;
@@ -19,7 +19,7 @@ fn thousands_of_parked_callbacks_leave_memory_and_all_complete() {
         let settings = Settings::new(world, "coordinator").with("memory_budget_bytes", 1 << 20);
         let mut coordinator = settings.start(world).await?;
         let client = coordinator.client()?;
-        let machine = create_machine(&client, "callback", &callback()).await?;
+        let machine = create_machine(&client, "callback", &remembering_callback()).await?;
         let mut starters = JoinSet::new();
         for lane in 0..LANES {
             let (client, machine) = (client.clone(), machine.clone());
@@ -53,7 +53,7 @@ fn thousands_of_parked_callbacks_leave_memory_and_all_complete() {
             "{status:?}"
         );
 
-        // Parked executions survive a kill like all others.
+        // Parked executions survive a kill like all others, with their variables.
         coordinator.kill()?;
         coordinator.restart().await?;
         let client = coordinator.client()?;
@@ -66,7 +66,10 @@ fn thousands_of_parked_callbacks_leave_memory_and_all_complete() {
         );
         for arn in &arns {
             let ended = outcome(&client, arn, Deadline::seconds(30)).await?;
-            ensure!(ended.output.as_deref() == Some("true"), "{ended:?}");
+            let output: Value = serde_json::from_str(ended.output.as_deref().unwrap_or_default())?;
+            let name = arn.rsplit(':').next();
+            let expect = json!({ "name": name, "filler": "x".repeat(1000), "approved": true });
+            ensure!(output == expect, "{arn}: {output}");
         }
         Ok(())
     });

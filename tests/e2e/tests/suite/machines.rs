@@ -27,6 +27,33 @@ pub(crate) fn callback() -> Value {
     })
 }
 
+/// A callback with its input in variables, which it tells when it is over.
+pub(crate) fn remembering_callback() -> Value {
+    let mut definition = callback();
+    definition["StartAt"] = json!("Remember");
+    let states = &mut definition["States"];
+    states["Remember"] = json!({
+        "Type": "Pass",
+        "Result": {},
+        "Assign": { "name.$": "$$.Execution.Input.name", "filler.$": "$$.Execution.Input.filler" },
+        "Next": "Approve",
+    });
+    states["Approve"] = json!({
+        "Type": "Task",
+        "Resource": states["Approve"]["Resource"],
+        "Parameters": { "token.$": "$$.Task.Token", "name.$": "$name" },
+        "Assign": { "approved.$": "$" },
+        "ResultPath": null,
+        "Next": "Tell",
+    });
+    states["Tell"] = json!({
+        "Type": "Pass",
+        "Parameters": { "name.$": "$name", "filler.$": "$filler", "approved.$": "$approved" },
+        "End": true,
+    });
+    definition
+}
+
 /// One activity, attempted again when its attempt is lost.
 pub(crate) fn one_activity(arn: &str) -> Value {
     json!({

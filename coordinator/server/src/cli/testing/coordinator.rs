@@ -489,7 +489,7 @@ fn history() -> Vec<HistoryEvent> {
         3<2 @3 ActivityScheduled {"resource":"arn:aws:states:us-east-1:000000000000:activity:fetch","input":"{}"}
         4<3 @5 ActivityStarted {"workerName":"host-1"}
         5<4 @29000 ActivitySucceeded {"output":"[1.0]"}
-        6<5 @29000 TaskStateExited {"name":"Fetch","output":"[1.0]"}
+        6<5 @29000 TaskStateExited {"name":"Fetch","output":"[1.0]","assignedVariables":{"sizes":"[1.0]","tries":"2"}}
         7<6 @30000 ExecutionSucceeded {"output":"[1.0]"}
         "#,
     )
