@@ -365,6 +365,20 @@ fn the_deepest_document_that_parses_compiles() {
 }
 
 #[test]
+fn many_blocks_inside_one_with_many_variables_compile() {
+    let names: Vec<String> = (0..20_000).map(|i| format!(r#""v{i}":1"#)).collect();
+    let branches: Vec<String> = (0..10_000)
+        .map(|i| format!(r#"{{"StartAt":"{i}","States":{{"{i}":{{"Type":"Succeed"}}}}}}"#))
+        .collect();
+    let program = program(&format!(
+        r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","End":true,"Assign":{{{}}},"Branches":[{}]}}}}}}"#,
+        names.join(","),
+        branches.join(",")
+    ));
+    assert_eq!(program.scopes.len(), 10_001);
+}
+
+#[test]
 fn the_number_of_findings_is_bounded() {
     let states: Vec<String> = (0..3_000)
         .map(|i| format!(r#""S{i}":{{"Type":"Wait","End":true}}"#))

@@ -2,7 +2,7 @@
 
 /// A payload: input, output, result, the values of one `Assign` and so of one variable. Bytes of UTF-8.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
-/// The values of all variables of an execution. Bytes of UTF-8.
+/// The names and values of all variables of an execution. Bytes of UTF-8.
 pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Events of one public history; the last one is the failing event. 0 is unlimited.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;

@@ -8,7 +8,14 @@ use stepfleet_asl::Payload;
 
 /// Variables of one block, in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Option<Arc<BTreeMap<Arc<str>, Payload>>>);
+pub struct Variables(Option<Arc<Block>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Block {
+    values: BTreeMap<Arc<str>, Payload>,
+    /// Kept, since what an execution holds is asked after each decision.
+    bytes: usize,
+}
 
 impl Variables {
     pub fn is_empty(&self) -> bool {
@@ -16,16 +23,16 @@ impl Variables {
     }
 
     pub fn get(&self, name: &str) -> Option<&Payload> {
-        self.0.as_deref()?.get(name)
+        self.0.as_deref()?.values.get(name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Payload)> {
-        self.0.iter().flat_map(|all| all.iter())
+        self.0.iter().flat_map(|block| block.values.iter())
     }
 
-    /// Size of the values, in bytes.
+    /// Size of the names and values, in bytes.
     pub fn bytes(&self) -> usize {
-        self.iter().map(|(_, value)| value.len()).sum()
+        self.0.as_deref().map_or(0, |block| block.bytes)
     }
 
     /// Sets what `assigned` names; the others keep their values.
@@ -33,20 +40,33 @@ impl Variables {
         let Some(new) = &assigned.0 else { return };
         match &mut self.0 {
             None => self.0 = Some(new.clone()),
-            Some(all) => {
-                let new = new
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone()));
-                Arc::make_mut(all).extend(new);
+            Some(block) => {
+                let block = Arc::make_mut(block);
+                for (name, value) in &new.values {
+                    block.set(name.clone(), value.clone());
+                }
             }
+        }
+    }
+}
+
+impl Block {
+    fn set(&mut self, name: Arc<str>, value: Payload) {
+        let name_bytes = name.len();
+        self.bytes += name_bytes + value.len();
+        if let Some(old) = self.values.insert(name, value) {
+            self.bytes -= name_bytes + old.len();
         }
     }
 }
 
 impl FromIterator<(Arc<str>, Payload)> for Variables {
     fn from_iter<I: IntoIterator<Item = (Arc<str>, Payload)>>(variables: I) -> Self {
-        let all: BTreeMap<_, _> = variables.into_iter().collect();
-        Self((!all.is_empty()).then(|| Arc::new(all)))
+        let mut block = Block::default();
+        for (name, value) in variables {
+            block.set(name, value);
+        }
+        Self((!block.values.is_empty()).then(|| Arc::new(block)))
     }
 }
 
@@ -67,7 +87,7 @@ mod tests {
         let before = block.clone();
         block.assign(&variables(&[("b", "[3]"), ("c", "4")]));
         assert_eq!(block, variables(&[("a", "1"), ("b", "[3]"), ("c", "4")]));
-        assert_eq!(block.bytes(), 5);
+        assert_eq!(block.bytes(), "a1b[3]c4".len());
         assert_eq!(before.get("b"), Some(&Payload::parse("2").unwrap()));
     }
 

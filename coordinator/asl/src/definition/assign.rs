@@ -35,7 +35,8 @@ pub(super) fn read(
             Language::Jsonata => key,
         };
         let outer = || {
-            block.outer.contains(name).then(|| {
+            let is_outer = block.outer.iter().any(|names| names.contains(name));
+            is_outer.then(|| {
                 format!("The variable '{name}' is assigned in an outer scope and cannot be assigned here")
             })
         };

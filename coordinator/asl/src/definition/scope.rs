@@ -24,7 +24,7 @@ pub(super) struct Block<'a> {
     pub(super) targets: &'a BTreeMap<&'a str, StateId>,
     pub(super) language: Language,
     /// The variables that the blocks around this one assign.
-    pub(super) outer: &'a Names,
+    pub(super) outer: &'a [Arc<Names>],
 }
 
 /// The document itself, with the fields that only it has. Returns its `TimeoutSeconds`.

@@ -22,7 +22,7 @@ pub(super) struct Walk<'o> {
     pub(super) language: Language,
     names: BTreeSet<Arc<str>>,
     /// The variables that each open block assigns, the document's first.
-    assigned: Vec<Names>,
+    assigned: Vec<Arc<Names>>,
     states: Vec<Option<State>>,
     scopes: Vec<Option<Scope>>,
 }
@@ -83,9 +83,9 @@ impl<'o> Walk<'o> {
     }
 
     /// Opens a block that assigns these variables; returns those of the blocks around it.
-    pub(super) fn enter_block(&mut self, assigned: Names) -> Names {
-        let outer = self.assigned.iter().flatten().cloned().collect();
-        self.assigned.push(assigned);
+    pub(super) fn enter_block(&mut self, assigned: Names) -> Vec<Arc<Names>> {
+        let outer = self.assigned.clone();
+        self.assigned.push(Arc::new(assigned));
         outer
     }
 

@@ -35,7 +35,8 @@ pub(super) fn check_size(
     }
     let limits = draft.env.limits;
     let name = &draft.stay(frame).name;
-    if assigned.bytes() > limits.payload_bytes_max {
+    let values: usize = assigned.iter().map(|(_, value)| value.len()).sum();
+    if values > limits.payload_bytes_max {
         let max = limits.payload_bytes_max;
         return Err(too_large(format!(
             "The variables that the state '{name}' assigns are larger than {max} bytes."
@@ -57,8 +58,7 @@ fn held(draft: &Draft<'_>, frame: FrameId, assigned: &Variables) -> usize {
     let own = &draft.frame(frame).variables;
     let replaced: usize = assigned
         .iter()
-        .filter_map(|(name, _)| own.get(name))
-        .map(Payload::len)
+        .filter_map(|(name, _)| Some(name.len() + own.get(name)?.len()))
         .sum();
     before - replaced + assigned.bytes()
 }

@@ -2,6 +2,7 @@
 
 use crate::event::{Data, EventBody};
 use crate::ids::FrameId;
+use crate::variables::Variables;
 
 impl EventBody {
     /// Whether the public history shows this event; internal ones consume no public id.
@@ -74,6 +75,15 @@ impl EventBody {
             | Self::ActivityRestarted { .. }
             | Self::BranchFailed { .. }
             | Self::EvaluationFailed { .. } => None,
+        }
+    }
+
+    /// The variables that this event sets.
+    pub fn assigned(&self) -> Option<&Variables> {
+        if let Self::StateExited { assigned, .. } = self {
+            Some(assigned)
+        } else {
+            None
         }
     }
 

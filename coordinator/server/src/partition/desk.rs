@@ -12,7 +12,7 @@ use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
-    Rejection, TaskRef, Timestamp, decide, next_deadline, start,
+    Rejection, TaskRef, Timestamp, Variables, decide, next_deadline, start,
 };
 use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
@@ -26,7 +26,7 @@ use crate::matching::{Offer, Slot};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
 
-/// Payload bytes of one decision; with room for its events they fit a chunk.
+/// Bytes of payloads and variables of one decision; with room for its events they fit a chunk.
 pub(crate) const RECORD_PAYLOAD_BYTES_MAX: usize = CHUNK_BYTES_MAX - 512 * 1024;
 /// Bytes of history that a live execution holds before they become a block.
 const TAIL_BYTES_MAX: usize = 1024 * 1024;
@@ -127,8 +127,7 @@ impl Desk {
 
     /// Takes a decision over: events are recorded, commands carried out or queued.
     pub(crate) fn adopt(&mut self, resident: &mut Resident, decision: Decision) {
-        if new_payload_bytes(&decision, resident.execution.last_payload) > RECORD_PAYLOAD_BYTES_MAX
-        {
+        if new_bytes(&decision, resident.execution.last_payload) > RECORD_PAYLOAD_BYTES_MAX {
             return self.too_large(resident);
         }
         let before = std::mem::replace(&mut resident.execution, decision.execution);
@@ -197,7 +196,7 @@ impl Desk {
             self.shared.metrics.quarantined();
             return Err(super::handle::broken());
         };
-        if new_payload_bytes(&decision, PayloadId(0)) > RECORD_PAYLOAD_BYTES_MAX {
+        if new_bytes(&decision, PayloadId(0)) > RECORD_PAYLOAD_BYTES_MAX {
             let message = format!(
                 "the first transitions would record more than {RECORD_PAYLOAD_BYTES_MAX} bytes"
             );
@@ -509,8 +508,8 @@ impl Desk {
     }
 }
 
-/// Bytes of the payloads that a decision records.
-pub(crate) fn new_payload_bytes(decision: &Decision, floor: PayloadId) -> usize {
+/// Bytes of the payloads and variables that a decision records.
+pub(crate) fn new_bytes(decision: &Decision, floor: PayloadId) -> usize {
     let mut last = floor;
     let mut bytes = 0;
     for data in decision.events.iter().filter_map(|event| event.body.data()) {
@@ -519,7 +518,11 @@ pub(crate) fn new_payload_bytes(decision: &Decision, floor: PayloadId) -> usize 
             bytes += data.payload.len();
         }
     }
-    bytes
+    let assigned = decision
+        .events
+        .iter()
+        .filter_map(|event| event.body.assigned());
+    bytes + assigned.map(Variables::bytes).sum::<usize>()
 }
 
 /// Where an execution stood before a decision.

@@ -140,7 +140,7 @@ impl Resident {
             .execution
             .frames
             .iter()
-            .map(|frame| 400 + frame.input.payload.len())
+            .map(|frame| 400 + frame.input.payload.len() + frame.variables.bytes())
             .sum();
         600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames
     }

@@ -11,6 +11,8 @@ use stepfleet_sdk::{Client, api};
 use crate::machines::pass;
 
 const DEPTH: usize = 20;
+/// Outputs or variables alone of so many fit a record; together they do not.
+const KEPT_DEPTH: usize = 12;
 const NESTED_BYTES: usize = 200 * 1024;
 const FILLER_BYTES: usize = 100 * 1024;
 const ROUNDS: usize = 10;
@@ -29,6 +31,26 @@ fn nested(wait: bool) -> Value {
         let name = format!("Parallel{depth}");
         let mut states = json!({});
         states[&name] = json!({ "Type": "Parallel", "Branches": [definition], "End": true });
+        definition = json!({ "StartAt": name, "States": states });
+    }
+    definition
+}
+
+/// As `nested` after a wait, less deep; each Parallel keeps its result in a variable.
+fn keeping() -> Value {
+    let filler = "x".repeat(NESTED_BYTES);
+    let mut definition = json!({ "StartAt": "Wait", "States": {
+        "Wait": { "Type": "Wait", "Seconds": 1, "Next": "Pass" },
+        "Pass": { "Type": "Pass", "Result": filler, "End": true },
+    } });
+    for depth in 0..KEPT_DEPTH {
+        let name = format!("Parallel{depth}");
+        let mut assign = json!({});
+        assign[format!("result{depth}.$")] = json!("$");
+        let mut states = json!({});
+        states[&name] = json!({
+            "Type": "Parallel", "Branches": [definition], "Assign": assign, "End": true,
+        });
         definition = json!({ "StartAt": name, "States": states });
     }
     definition
@@ -84,13 +106,18 @@ fn deep_parallels_with_a_large_output_end_and_the_coordinator_goes_on() {
         ends(&client, &second).await?;
         works(&mut coordinator, &client, "second").await?;
 
+        let kept = create_machine(&client, "kept", &keeping()).await?;
+        let kept = start(&client, &kept, "kept", &json!({})).await?;
+        ends(&client, &kept).await?;
+        works(&mut coordinator, &client, "kept").await?;
+
         // The wait of this one may end within the next process.
         let third = start(&client, &late, "third", &json!({})).await?;
         wait_for_event(&client, &third, "WaitStateEntered", 1).await?;
         coordinator.kill()?;
         coordinator.restart().await?;
         let client = coordinator.client()?;
-        for arn in [&second, &third] {
+        for arn in [&second, &kept, &third] {
             ends(&client, arn).await?;
         }
         works(&mut coordinator, &client, "third").await?;
