@@ -83,9 +83,9 @@ fn from_double(double: f64) -> Option<Value> {
     {
         return Some(Value::from(int));
     }
-    let mut buffer = ryu::Buffer::new();
-    if text == buffer.format_finite(double) {
-        return Some(Value::from(double));
+    let float = Value::from(double);
+    if text == float.to_text() {
+        return Some(float);
     }
     // The text differs from that of our own floats, so it is kept as a text.
     Some(Value::Number(Number::Big(text.into())))
