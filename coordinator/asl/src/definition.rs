@@ -54,12 +54,41 @@ pub enum MachineType {
     Express,
 }
 
+/// What comes of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Executions run it.
+    Run,
+    /// Its states are tested, one by one.
+    Test,
+}
+
 /// Parses, validates and compiles a definition.
 ///
 /// # Errors
 /// All findings, errors and warnings in document order, when at least one is an error.
 pub fn compile(text: &str, options: &Options<'_>) -> Result<Program, Vec<Diagnostic>> {
-    let (program, findings) = walk(text, options);
+    compile_for(text, options, Purpose::Run)
+}
+
+/// As [`compile`], for tests of single states: a distributed Map is accepted, since what surrounds its children can be
+/// tested although no execution can run it yet. The program must not be given to an execution.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_for_test(
+    text: &str,
+    options: &Options<'_>,
+) -> Result<Program, Vec<Diagnostic>> {
+    compile_for(text, options, Purpose::Test)
+}
+
+fn compile_for(
+    text: &str,
+    options: &Options<'_>,
+    purpose: Purpose,
+) -> Result<Program, Vec<Diagnostic>> {
+    let (program, findings) = walk(text, options, purpose);
     match program {
         Some(mut program) => {
             program.warnings = findings;
@@ -71,7 +100,7 @@ pub fn compile(text: &str, options: &Options<'_>) -> Result<Program, Vec<Diagnos
 
 /// All findings of a definition, errors and warnings in document order; it is accepted when none is an error.
 pub fn validate(text: &str, options: &Options<'_>) -> Vec<Diagnostic> {
-    walk(text, options).1
+    walk(text, options, Purpose::Run).1
 }
 
 /// The message of `InvalidDefinition`: the errors of `findings`, joined.
@@ -93,7 +122,11 @@ impl fmt::Debug for Options<'_> {
 }
 
 /// The one walk. A program comes out exactly when no finding is an error.
-fn walk(text: &str, options: &Options<'_>) -> (Option<Program>, Vec<Diagnostic>) {
+fn walk(
+    text: &str,
+    options: &Options<'_>,
+    purpose: Purpose,
+) -> (Option<Program>, Vec<Diagnostic>) {
     let mut report = Report::default();
     if text.len() > DEFINITION_BYTES_MAX {
         report.schema(
@@ -103,7 +136,7 @@ fn walk(text: &str, options: &Options<'_>) -> (Option<Program>, Vec<Diagnostic>)
         return (None, report.into_findings());
     }
     match Value::parse(text) {
-        Ok(document) => Walk::run(&document, options, report),
+        Ok(document) => Walk::run(&document, options, purpose, report),
         Err(error) => (None, vec![json_text::diagnostic(text, &error)]),
     }
 }

@@ -38,11 +38,23 @@ pub fn effective_input(
             env,
         )?);
     }
-    let selected = select(&state.input_path, raw, env)?;
+    let selected = selected_input(state, raw, env)?;
     match &state.parameters {
         None => Ok(selected),
         Some(parameters) => payload(parameters.eval(selected.value(), env)?),
     }
+}
+
+/// The first part of [`effective_input`]: `InputPath` alone.
+///
+/// # Errors
+/// `States.Runtime` when the path finds nothing.
+pub fn selected_input(
+    state: &State,
+    raw: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    select(&state.input_path, raw, env)
 }
 
 /// The result of a Pass state: the literal `Result`, else the effective input.
@@ -78,16 +90,35 @@ pub fn output(
         };
         return payload(query::value(output, "Output", raw, &given, env)?);
     }
-    let result = match &state.result_selector {
-        None => result.clone(),
-        Some(selector) => payload(selector.eval(result.value(), env)?)?,
-    };
-    let merged = match &state.result_path {
-        ResultPath::Replace => result,
-        ResultPath::Discard => raw.clone(),
-        ResultPath::Insert(path) => payload(path.insert(raw.value(), result.value().clone())?)?,
-    };
-    select(&state.output_path, &merged, env)
+    let selected = selected_result(state, result, env)?;
+    select(&state.output_path, &merged(state, raw, &selected)?, env)
+}
+
+/// The first part of a JSONPath state's [`output`]: `ResultSelector` alone.
+///
+/// # Errors
+/// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure`.
+pub fn selected_result(
+    state: &State,
+    result: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    match &state.result_selector {
+        None => Ok(result.clone()),
+        Some(selector) => payload(selector.eval(result.value(), env)?),
+    }
+}
+
+/// The second part of a JSONPath state's [`output`]: what [`selected_result`] gave, at `ResultPath` in the raw input.
+///
+/// # Errors
+/// `States.ResultPathMatchFailure`.
+pub fn merged(state: &State, raw: &Payload, selected: &Payload) -> Result<Payload, EvalError> {
+    match &state.result_path {
+        ResultPath::Replace => Ok(selected.clone()),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::Insert(path) => payload(path.insert(raw.value(), selected.value().clone())?),
+    }
 }
 
 /// The input of a Catcher's target: the error output merged into the raw input, or what its `Output` makes of it. The

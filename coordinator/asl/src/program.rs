@@ -215,7 +215,7 @@ pub struct Parallel {
     pub branches: Vec<ScopeId>,
 }
 
-/// Inline `Map`.
+/// `Map`.
 #[derive(Debug)]
 pub struct Map {
     pub processor: ScopeId,
@@ -226,6 +226,16 @@ pub struct Map {
     pub item_selector: Option<Selector>,
     /// 0 is "as many as the service allows" (`limits::MAP_CONCURRENCY_MAX`).
     pub max_concurrency: Bound,
+    /// Of a distributed Map; only a program that is compiled for tests of single states has one.
+    pub distributed: Option<Distributed>,
+}
+
+/// What a distributed Map has beside the fields of an inline one.
+#[derive(Debug)]
+pub struct Distributed {
+    pub tolerated_failure_count: Option<Bound>,
+    /// Whether the items come from an `ItemReader`.
+    pub has_reader: bool,
 }
 
 /// `ItemSelector`.

@@ -1,5 +1,6 @@
 //! The parts of the language that come in later releases: recognised, and refused in plain words.
 
+use super::Purpose;
 use super::fields::Fields;
 use super::report::Report;
 
@@ -15,16 +16,33 @@ const DISTRIBUTED: &[&str] = &[
     "ToleratedFailurePercentagePath",
 ];
 
+/// Those that a test of a single state can do with.
+const TESTED: &[&str] = &[
+    "ItemReader",
+    "Label",
+    "ToleratedFailureCount",
+    "ToleratedFailureCountPath",
+];
+
 /// Refuses the fields of a distributed Map.
-pub(super) fn distributed_fields(report: &mut Report, map: &Fields<'_>) {
-    for field in DISTRIBUTED.iter().filter(|field| map.has(field)) {
-        refuse(report, map, field, "distributed Map");
+pub(super) fn distributed_fields(report: &mut Report, map: &Fields<'_>, purpose: Purpose) {
+    let refused = |field: &&&str| match purpose {
+        Purpose::Run => true,
+        Purpose::Test => !TESTED.contains(field),
+    };
+    for field in DISTRIBUTED.iter().filter(refused) {
+        if map.has(field) {
+            refuse(report, map, field, "distributed Map");
+        }
     }
 }
 
 /// Refuses `Mode: DISTRIBUTED`.
-pub(super) fn distributed_mode(report: &mut Report, config: &Fields<'_>) {
-    refuse(report, config, "Mode", "distributed Map");
+pub(super) fn distributed_mode(report: &mut Report, config: &Fields<'_>, purpose: Purpose) {
+    match purpose {
+        Purpose::Run => refuse(report, config, "Mode", "distributed Map"),
+        Purpose::Test => {}
+    }
 }
 
 /// Whether a field of a Map is one that [`distributed_fields`] speaks of.

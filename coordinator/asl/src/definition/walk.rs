@@ -12,11 +12,12 @@ use crate::value::Value;
 use super::assign::Names;
 use super::fields::Fields;
 use super::report::Report;
-use super::{Options, scope};
+use super::{Options, Purpose, scope};
 
 /// What the walk has found so far. A slot stays empty when its state or scope has an error.
 pub(super) struct Walk<'o> {
     pub(super) options: &'o Options<'o>,
+    pub(super) purpose: Purpose,
     pub(super) report: Report,
     /// The document's `QueryLanguage`.
     pub(super) language: Language,
@@ -32,6 +33,7 @@ impl<'o> Walk<'o> {
     pub(super) fn run(
         document: &Value,
         options: &'o Options<'o>,
+        purpose: Purpose,
         mut report: Report,
     ) -> (Option<Program>, Vec<Diagnostic>) {
         if document.as_object().is_none() {
@@ -47,6 +49,7 @@ impl<'o> Walk<'o> {
         }
         let mut walk = Walk {
             options,
+            purpose,
             report,
             language: Language::JsonPath,
             names: BTreeSet::new(),
