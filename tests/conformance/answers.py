@@ -9,7 +9,7 @@ from compare import difference, fill, matches, unfold
 from harness import ACCOUNT, REGION
 
 # What the recordings write in the place of values, as placeholders of the usual form.
-WORDS = {"ssm_nonexistent_arn": "<nonexistent>", "state_machine_alias_name": "<alias>"}
+WORDS = {"ssm_nonexistent_arn": "<other>", "activity_arn": "<activity>", "state_machine_alias_name": "<alias>"}
 CONSTANTS = {"111111111111": ACCOUNT, "<region>": REGION, "<partition>": "aws"}
 # Their refusal was not recorded: they only tidy up, or look around.
 TIDYING = re.compile(r"Delete|List|StopExecution")

@@ -1,5 +1,5 @@
-"""What works on activity tasks in recorded cases: a state machine that calls GetActivityTask and answers. As long as the
-coordinator refuses such a definition, the calls of its states are made here."""
+"""What works on activity tasks in recorded cases: a state machine that calls GetActivityTask and answers. The
+coordinator does not run such Tasks (aws-sdk:sfn), so the calls of the machine's states are made here."""
 
 import json
 import threading

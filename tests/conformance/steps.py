@@ -11,9 +11,10 @@ import consumer
 from answers import TIDYING, align, differs, plain, recorded
 from compare import BOUND, difference, unfold
 from execution import ended, events, events_differ
-from harness import until
+from harness import PREFIX, until
 
 POLL_SECONDS = 5
+PAGE = 5
 
 
 def play(sfn, case):
@@ -47,9 +48,8 @@ class Replay:
         self.started = {}  # by machine name: ARNs of executions that no recorded ARN stands for yet
         self.arns = {}  # ARNs of executions: recorded, and here
         self.tokens = {}  # by operation: the last page's token, None after the last page
-        self.items = []  # of a list whose pages were recorded as one
         self.outcomes = []
-        self.consumers = {}  # definitions of machines that the coordinator does not run, by ARN
+        self.consumers = {}  # definitions of machines that `consumer` acts, by ARN
 
     def step(self, step, answer):
         """Makes a call. Gives why its answer is not the recorded one (name, value), if there is one."""
@@ -60,14 +60,16 @@ class Replay:
             return self.history(step, params["executionArn"], answer)
         if operation == "StartExecution" and params["stateMachineArn"] in self.consumers:
             return consumer.start(self.sfn, self.consumers[params["stateMachineArn"]], params["input"])
-        got = self.call(operation, params)
-        if answer and isinstance(answer[1], list):
-            return self.gathered(got, answer)
-        if self.items and operation == "ListStateMachines" and not answer:
+        if operation == "CreateStateMachine" and consumer.is_consumer(params["definition"]):
+            self.consumers[f"{PREFIX}:stateMachine:{params['name']}"] = params["definition"]
             return None
+        got = self.call(operation, params)
         if not answer:
-            return self.unrecorded(operation, params, got)
+            refused = isinstance(got, ClientError) and not TIDYING.match(operation)
+            return f"{operation}: refused: {got}" if refused else None
         name, want = answer
+        if isinstance(want, list):
+            return self.gathered(got, want, name)
         if step.get("poll"):
             got = self.polled(operation, params, want)
         return differs(want, got, self.names, name)
@@ -112,28 +114,15 @@ class Replay:
             return None
         return events_differ(recorded(answer[1], self.names)["events"], got, self.names)
 
-    def gathered(self, got, answer):
+    def gathered(self, got, want, name):
         """Items that were recorded without their pages: as many pages are read as it takes."""
-        name, want = answer
-        while True:
-            if isinstance(got, ClientError):
-                return f"{name}: refused: {got}"
-            self.items += plain(got["stateMachines"])
-            token = got.get("nextToken")
-            if len(self.items) >= len(want) or not token:
-                break
-            got = self.call("ListStateMachines", {"maxResults": 5, "nextToken": token})
-        items, self.items = self.items, []
-        return difference(recorded(want, self.names), items, name, self.names)
-
-    def unrecorded(self, operation, params, got):
-        if not isinstance(got, ClientError) or TIDYING.match(operation):
-            return None
-        if operation == "CreateStateMachine" and consumer.is_consumer(params["definition"]):
-            prefix = "arn:aws:states:us-east-1:000000000000:stateMachine:"
-            self.consumers[prefix + params["name"]] = params["definition"]
-            return None
-        return f"{operation}: refused: {got}"
+        items = []
+        while not isinstance(got, ClientError):
+            items += plain(got["stateMachines"])
+            if len(items) >= len(want) or "nextToken" not in got:
+                return difference(recorded(want, self.names), items, name, self.names)
+            got = self.call("ListStateMachines", {"maxResults": PAGE, "nextToken": got["nextToken"]})
+        return f"{name}: refused: {got}"
 
     def filled(self, step, answer):
         """The parameters of a call, as this coordinator knows them."""
