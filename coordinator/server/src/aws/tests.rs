@@ -586,10 +586,22 @@ async fn a_described_machine_gives_its_settings_back() {
     let expect = json!({
         "stateMachineArn": MACHINE, "name": "m", "status": "ACTIVE", "definition": definition, "roleArn": ROLE,
         "type": "STANDARD", "creationDate": null, "loggingConfiguration": kept,
-        "tracingConfiguration": {"enabled": true},
+        "tracingConfiguration": {"enabled": true}, "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
     });
     assert_eq!(described, expect);
-    let off = json!({"stateMachineArn": MACHINE, "loggingConfiguration": {"level": "OFF"}});
+    assert_eq!(
+        logging_after(&router, json!({"level": "OFF"})).await,
+        json!({"level": "OFF", "includeExecutionData": false})
+    );
+    assert_eq!(
+        logging_after(&router, json!({"destinations": []})).await,
+        json!({"level": "OFF", "includeExecutionData": false, "destinations": []})
+    );
+}
+
+/// What is described after an update.
+async fn logging_after(router: &Router, logging: Value) -> Value {
+    let off = json!({"stateMachineArn": MACHINE, "loggingConfiguration": logging});
     let (status, updated) = call(&router, "UpdateStateMachine", &off).await;
     assert!(status == 200 && updated["updateDate"].is_f64(), "{updated}");
     let metadata = json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"});
