@@ -5,7 +5,7 @@ import re
 
 from botocore.exceptions import ClientError
 
-from compare import difference, fill, matches, unfold
+from compare import BOUND, difference, fill, matches, unfold
 from harness import ACCOUNT, REGION
 
 # What the recordings write in the place of values, as placeholders of the usual form.
@@ -92,9 +92,9 @@ def refusal_differs(want, got, names, place):
 
 
 def recorded(value, names):
-    """A recorded value with the words of its placeholders filled in, as far as they are known."""
-    text = unfold(value)
-    return fill(fill(text, WORDS), {**CONSTANTS, **names})
+    """A recorded value with what its placeholders stand for, as far as that is known."""
+    known = {placeholder: text for placeholder, text in names.items() if BOUND.fullmatch(placeholder)}
+    return fill(fill(unfold(value), WORDS), {**CONSTANTS, **known})
 
 
 def plain(value):

@@ -6,7 +6,7 @@ import re
 # Texts that stand for a value which differs each time.
 ANY = {"date", "timestamp", "datetime", "start-time", "entered-time", "start-date", "stop-date", "activity_arn",
        "map_run_arn", "RandomNumberGenerated", "generated-uuid"}
-ROLE = re.compile(r"s[nf]f_role_arn(_t\d)?")
+ROLE = re.compile(r"s(nf|fn)_role_arn(_t\d)?")
 # Members that say when, and members of later releases (redrive).
 LEFT_OUT = {"timestamp", "ResponseMetadata", "RedriveCount", "redriveCount", "redriveStatus", "redriveStatusReason"}
 # Members that AWS answers since a later time than some recordings.
@@ -74,8 +74,10 @@ def difference(want, got, place="events", names=None):
 
 def matches(want, got, names=None):
     """Whether a recorded text is this one, placeholders aside."""
-    if want.strip('"') in ANY or ROLE.fullmatch(want):
+    if want.strip('"') in ANY:
         return True
+    if ROLE.fullmatch(want):
+        return names is None or names.setdefault(want, got) == got
     if not isinstance(got, str):
         return PLACEHOLDER.fullmatch(want) is not None
     if want == got:
