@@ -624,6 +624,22 @@ async fn logging_after(router: &Router, logging: Value) -> Value {
 }
 
 #[tokio::test]
+async fn the_body_of_an_unknown_operation_is_read_so_that_its_connection_lives_on() {
+    let router = router_for_tests().await;
+    let (read, was_read) = tokio::sync::oneshot::channel();
+    let body = futures::stream::once(async move {
+        let _receiver_waits = read.send(());
+        Ok::<_, std::io::Error>("{}")
+    });
+    let (status, answer, _) = send(&router, "AWSStepFunctions.Sing", Body::from_stream(body)).await;
+    assert_eq!(
+        (status, &answer["__type"]),
+        (400, &json!("UnknownOperationException"))
+    );
+    was_read.await.expect("the body was read");
+}
+
+#[tokio::test]
 async fn an_input_that_is_not_json_is_refused_in_the_words_of_aws() {
     let router = router_for_tests().await;
     let definition = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
