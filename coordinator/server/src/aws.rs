@@ -77,7 +77,12 @@ async fn handle(State(face): State<Arc<Face>>, request: Request) -> Response {
         .map_or("unknown", |operation| operation.name());
     let answer = match operation {
         Ok(operation) => serve(&face, operation, request).await,
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            // A body that is left unread ends the connection, below the client's next request.
+            let (head, body) = request.into_parts();
+            drop(read(&head.headers, body, face.bounds.request_bytes_max).await);
+            Err(error.into())
+        }
     };
     let error = answer.as_ref().err().map(|refusal| &refusal.error);
     face.answered(metrics::Face::Aws, name, error, began);

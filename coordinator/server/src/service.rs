@@ -181,7 +181,17 @@ pub(crate) fn execution_missing(text: &str) -> ApiError {
     )
 }
 
-/// A JSON text that a client sent, or the refusal in this operation's words.
-pub(crate) fn parse_payload(text: &str, code: ErrorCode, frame: &str) -> Result<Payload, ApiError> {
-    Payload::parse(text).map_err(|error| ApiError::new(code, format!("{frame}: '{error}'")))
+/// An execution's input, or the refusal in AWS's words, which tell no place.
+pub(crate) fn parse_input(text: &str) -> Result<Payload, ApiError> {
+    Payload::parse(text).map_err(|error| {
+        let why = if text.trim().is_empty() {
+            "Invalid execution input."
+        } else {
+            &error.message
+        };
+        ApiError::new(
+            ErrorCode::InvalidExecutionInput,
+            format!("Invalid State Machine Execution Input: '{why}'"),
+        )
+    })
 }

@@ -9,7 +9,7 @@ use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use super::Call;
 use super::answer::{Seconds, body, empty};
 use super::input::executions::ExecutionInput;
-use super::input::settings::{LOGGING_DEFAULT, TRACING_DEFAULT};
+use super::input::settings::{ENCRYPTION_DEFAULT, LOGGING_DEFAULT, TRACING_DEFAULT};
 use super::input::state_machines::{
     CreateStateMachineInput, Role, StateMachineInput, UpdateStateMachineInput, ValidateInput,
 };
@@ -50,8 +50,7 @@ struct Description<'a> {
     update_date: Option<Seconds>,
     logging_configuration: &'a RawValue,
     tracing_configuration: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_configuration: Option<&'a RawValue>,
+    encryption_configuration: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -201,11 +200,10 @@ impl<'a> Description<'a> {
                 .tracing_configuration
                 .as_deref()
                 .unwrap_or(TRACING_DEFAULT))?,
-            encryption_configuration: accepted
+            encryption_configuration: raw(accepted
                 .encryption_configuration
                 .as_deref()
-                .map(raw)
-                .transpose()?,
+                .unwrap_or(ENCRYPTION_DEFAULT))?,
             revision_id: machine.revision_id.as_deref(),
             variable_references: variable_references(machine, included),
         })

@@ -586,18 +586,19 @@ async fn a_described_machine_gives_its_settings_back() {
     let expect = json!({
         "stateMachineArn": MACHINE, "name": "m", "status": "ACTIVE", "definition": definition, "roleArn": ROLE,
         "type": "STANDARD", "creationDate": null, "loggingConfiguration": kept,
-        "tracingConfiguration": {"enabled": true},
+        "tracingConfiguration": {"enabled": true}, "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
     });
     assert_eq!(described, expect);
-    let off = json!({"stateMachineArn": MACHINE, "loggingConfiguration": {"level": "OFF"}});
-    let (status, updated) = call(&router, "UpdateStateMachine", &off).await;
-    assert!(status == 200 && updated["updateDate"].is_f64(), "{updated}");
-    let metadata = json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"});
-    let (_, described) = call(&router, "DescribeStateMachine", &metadata).await;
     assert_eq!(
-        described["loggingConfiguration"],
+        logging_after(&router, json!({"level": "OFF"})).await,
         json!({"level": "OFF", "includeExecutionData": false})
     );
+    assert_eq!(
+        logging_after(&router, json!({"destinations": []})).await,
+        json!({"level": "OFF", "includeExecutionData": false, "destinations": []})
+    );
+    let metadata = json!({"stateMachineArn": MACHINE, "includedData": "METADATA_ONLY"});
+    let (_, described) = call(&router, "DescribeStateMachine", &metadata).await;
     assert_eq!(described["definition"], Value::Null);
     let validate = json!({"definition": "{", "severity": "WARNING"});
     let (_, found) = call(&router, "ValidateStateMachineDefinition", &validate).await;
@@ -610,6 +611,80 @@ async fn a_described_machine_gives_its_settings_back() {
         found["diagnostics"][0]["code"], "INVALID_JSON_DESCRIPTION",
         "{found}"
     );
+}
+
+/// What is described after an update.
+async fn logging_after(router: &Router, logging: Value) -> Value {
+    let update = json!({"stateMachineArn": MACHINE, "loggingConfiguration": logging});
+    let (status, updated) = call(router, "UpdateStateMachine", &update).await;
+    assert!(status == 200 && updated["updateDate"].is_f64(), "{updated}");
+    let machine = json!({"stateMachineArn": MACHINE});
+    let (_, mut described) = call(router, "DescribeStateMachine", &machine).await;
+    described["loggingConfiguration"].take()
+}
+
+#[tokio::test]
+async fn the_body_of_an_unknown_operation_is_read_so_that_its_connection_lives_on() {
+    let router = router_for_tests().await;
+    let (read, was_read) = tokio::sync::oneshot::channel();
+    let body = futures::stream::once(async move {
+        let _receiver_waits = read.send(());
+        Ok::<_, std::io::Error>("{}")
+    });
+    let (status, answer, _) = send(&router, "AWSStepFunctions.Sing", Body::from_stream(body)).await;
+    assert_eq!(
+        (status, &answer["__type"]),
+        (400, &json!("UnknownOperationException"))
+    );
+    was_read.await.expect("the body was read");
+}
+
+#[tokio::test]
+async fn an_input_that_is_not_json_is_refused_in_the_words_of_aws() {
+    let router = router_for_tests().await;
+    let definition = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
+    let machine = json!({"name": "m", "definition": definition, "roleArn": ROLE});
+    assert_eq!(call(&router, "CreateStateMachine", &machine).await.0, 200);
+    for (input, expect) in [
+        (
+            "not some json",
+            "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or \
+             'false')",
+        ),
+        (
+            "{'not': 'json'",
+            "Unexpected character (''' (code 39)): was expecting double-quote to start field name",
+        ),
+        ("", "Invalid execution input."),
+    ] {
+        let start = json!({"stateMachineArn": MACHINE, "input": input});
+        let text = refusal(&router, "StartExecution", &start).await;
+        let frame = "InvalidExecutionInput: Invalid State Machine Execution Input";
+        assert_eq!(text, format!("{frame}: '{expect}'"));
+    }
+}
+
+#[tokio::test]
+async fn the_definition_of_an_express_machine_is_checked_before_its_type_is_refused() {
+    let router = router_for_tests().await;
+    for (resource, expect) in [
+        (
+            ACTIVITY,
+            "InvalidDefinition: Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Express state machine does \
+             not support Activity ARN at /States/T/Resource'",
+        ),
+        (
+            "arn:aws:states:::lambda:invoke",
+            "StateMachineTypeNotSupported: EXPRESS state machines are not served",
+        ),
+    ] {
+        let task = json!({"Type": "Task", "Resource": resource, "End": true});
+        let definition = json!({"StartAt": "T", "States": {"T": task}}).to_string();
+        let machine =
+            json!({"name": "x", "definition": definition, "roleArn": ROLE, "type": "EXPRESS"});
+        let text = refusal(&router, "CreateStateMachine", &machine).await;
+        assert!(text.starts_with(expect), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -9,9 +9,7 @@ use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
-use super::{
-    Place, Service, execution_missing, execution_names, machine_name, parse_payload, place,
-};
+use super::{Place, Service, execution_missing, execution_names, machine_name, parse_input, place};
 use crate::arn::check_name;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{ReadRequest, Snapshot, Start};
@@ -29,11 +27,7 @@ impl Service {
         check_name(&name)?;
         let text = request.input.as_deref().unwrap_or("{}");
         self.check_payload(text, "input")?;
-        let input = parse_payload(
-            text,
-            ErrorCode::InvalidExecutionInput,
-            "Invalid State Machine Execution Input",
-        )?;
+        let input = parse_input(text)?;
         let machine = self.live_machine(caller, machine_name, &request.machine_arn)?;
         self.shared.pressure.check()?;
         self.check_open_executions()?;

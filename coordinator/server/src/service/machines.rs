@@ -40,6 +40,8 @@ impl Service {
     ) -> Result<CreatedStateMachine, ApiError> {
         check_name(&request.name)?;
         check_tags(&request.tags)?;
+        let warnings =
+            self.check_definition(&caller.namespace, &request.definition, request.machine_type)?;
         if request.machine_type == MachineType::Express {
             let message =
                 "EXPRESS state machines are not served by this release; create it as STANDARD";
@@ -48,8 +50,6 @@ impl Service {
                 message,
             ));
         }
-        let warnings =
-            self.check_definition(&caller.namespace, &request.definition, request.machine_type)?;
         let arn = self
             .shared
             .arns

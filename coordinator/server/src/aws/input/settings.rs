@@ -1,5 +1,6 @@
 //! Settings that are checked, kept and given back without effect: logging, tracing and encryption. They are kept as
-//! JSON texts with every default filled in, so that two spellings of one setting are one text.
+//! JSON texts with every default filled in, so that two spellings of one setting are one text. `destinations: []` is
+//! another setting than none: AWS gives it back.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::service::error::{ApiError, ErrorCode};
 pub(crate) const LOGGING_DEFAULT: &str = r#"{"level":"OFF","includeExecutionData":false}"#;
 /// The same of `tracingConfiguration`.
 pub(crate) const TRACING_DEFAULT: &str = r#"{"enabled":false}"#;
-/// `DescribeActivity.encryptionConfiguration` of an activity that was created without one.
+/// `encryptionConfiguration` of a state machine, and of an activity, that was created without one.
 pub(crate) const ENCRYPTION_DEFAULT: &str = r#"{"type":"AWS_OWNED_KEY"}"#;
 
 const OFF: &str = "OFF";
@@ -147,9 +148,6 @@ impl LoggingConfiguration {
             ));
         }
         self.include_execution_data.get_or_insert(false);
-        if destinations.is_empty() {
-            self.destinations = None;
-        }
         text(&self)
     }
 }
