@@ -76,10 +76,7 @@ pub fn compile(text: &str, options: &Options<'_>) -> Result<Program, Vec<Diagnos
 ///
 /// # Errors
 /// As [`compile`].
-pub fn compile_for_test(
-    text: &str,
-    options: &Options<'_>,
-) -> Result<Program, Vec<Diagnostic>> {
+pub fn compile_for_test(text: &str, options: &Options<'_>) -> Result<Program, Vec<Diagnostic>> {
     compile_for(text, options, Purpose::Test)
 }
 
@@ -122,11 +119,7 @@ impl fmt::Debug for Options<'_> {
 }
 
 /// The one walk. A program comes out exactly when no finding is an error.
-fn walk(
-    text: &str,
-    options: &Options<'_>,
-    purpose: Purpose,
-) -> (Option<Program>, Vec<Diagnostic>) {
+fn walk(text: &str, options: &Options<'_>, purpose: Purpose) -> (Option<Program>, Vec<Diagnostic>) {
     let mut report = Report::default();
     if text.len() > DEFINITION_BYTES_MAX {
         report.schema(

@@ -21,6 +21,7 @@ pub mod history;
 pub mod ids;
 pub mod input;
 pub mod limits;
+pub mod test_state;
 pub mod variables;
 
 pub use apply::apply;

@@ -46,6 +46,11 @@ impl ArnSpace {
         )
     }
 
+    /// As AWS names an execution of an Express machine, which the context object of `TestState` tells of.
+    pub(crate) fn express(&self, account: &str, machine: &str, name: &str) -> String {
+        self.resource(account, &format!("express:{machine}"), name)
+    }
+
     pub(crate) fn activity(&self, account: &str, name: &str) -> String {
         self.resource(account, "activity", name)
     }

@@ -9,6 +9,7 @@ pub(crate) mod input;
 mod operation;
 mod state_machines;
 mod tasks;
+mod test_state;
 #[cfg(test)]
 mod tests;
 
@@ -136,6 +137,7 @@ impl Call<'_> {
             Operation::SendTaskSuccess => self.send_task_success().await?,
             Operation::StartExecution => self.start_execution().await?,
             Operation::StopExecution => self.stop_execution().await?,
+            Operation::TestState => self.test_state().await?,
             Operation::UpdateStateMachine => self.update_state_machine().await?,
             Operation::ValidateStateMachineDefinition => self.validate_definition().await?,
         };

@@ -382,6 +382,17 @@ pub(crate) fn compile(
     )
 }
 
+/// Compiles a definition whose states are tested one by one, by mocks: whether its resources are served has no part.
+pub(crate) fn compile_for_test(text: &str) -> Result<Program, Vec<Diagnostic>> {
+    definition::compile_for_test(
+        text,
+        &definition::Options {
+            machine_type: language(MachineType::Standard),
+            served: &|_| true,
+        },
+    )
+}
+
 /// Validates a definition as this installation serves it.
 pub(crate) fn validate(
     text: &str,

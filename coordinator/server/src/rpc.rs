@@ -10,6 +10,7 @@ pub(crate) mod fleet;
 mod state_machines;
 mod status;
 mod tasks;
+mod test_state;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@ pub(crate) mod machines;
 pub(crate) mod page;
 mod repeat;
 pub(crate) mod tasks;
+pub(crate) mod test_state;
 pub(crate) mod watch;
 
 use std::sync::Arc;

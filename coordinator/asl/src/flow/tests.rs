@@ -60,6 +60,7 @@ fn map(items_path: Option<&str>, item_selector: &str) -> Map {
         items: None,
         item_selector: template(item_selector).map(Selector::JsonPath),
         max_concurrency: Bound::Literal(0),
+        distributed: None,
     }
 }
 

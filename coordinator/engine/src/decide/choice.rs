@@ -29,7 +29,7 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, choice: &Choice) ->
     })
 }
 
-fn no_match() -> EvalError {
+pub(crate) fn no_match() -> EvalError {
     EvalError {
         error: "States.NoChoiceMatched",
         cause: "Failed to transition out of the state. The state does not point to a next state."

@@ -276,14 +276,28 @@ impl<'a> Draft<'a> {
     pub(super) fn random_u64(&self) -> u64 {
         let drawn = self.drawn.get() + 1;
         self.drawn.set(drawn);
-        let mut z = self
-            .env
-            .entropy
-            .wrapping_add(drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        drawn_from(self.env.entropy, drawn)
     }
+}
+
+/// The 64 bits drawn from `entropy` at this turn (splitmix64).
+pub(crate) fn drawn_from(entropy: u64, turn: u64) -> u64 {
+    let mut z = entropy.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The failure of an evaluation in a state, with the frame that AWS puts around its cause.
+pub(crate) fn framed(error: EvalError, state: &str, entry: EventId) -> Failure {
+    let cause = format!(
+        "An error occurred while executing the state '{state}' (entered at the event id #{}). {}",
+        entry.0, error.cause
+    );
+    truncated(Failure {
+        error: Some(error.error.into()),
+        cause: Some(cause.into()),
+    })
 }
 
 impl Fault {
@@ -296,17 +310,10 @@ impl Fault {
 
     /// An evaluation error, with the frame that AWS puts around its cause.
     pub(super) fn framed(error: EvalError, stay: &Stay) -> Self {
-        let cause = format!(
-            "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
-            stay.name, stay.entry.0, error.cause
-        );
-        let failure = truncated(Failure {
-            error: Some(error.error.into()),
-            cause: Some(cause.into()),
-        });
+        let location = error.location.as_deref().map(Arc::from);
         Self {
-            location: error.location.map(Arc::from),
-            ..Self::from(failure)
+            location,
+            ..Self::from(framed(error, &stay.name, stay.entry))
         }
     }
 
@@ -339,7 +346,7 @@ impl From<Closed> for Halt {
 }
 
 /// Cuts error and cause to what history holds; a cut text ends in an ellipsis.
-pub(super) fn truncated(failure: Failure) -> Failure {
+pub(crate) fn truncated(failure: Failure) -> Failure {
     Failure {
         error: failure.error.map(|text| cut(text, ERROR_CHARS_MAX)),
         cause: failure.cause.map(|text| cut(text, CAUSE_CHARS_MAX)),

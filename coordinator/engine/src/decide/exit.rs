@@ -8,7 +8,7 @@ use stepfleet_asl::{EvalError, Payload};
 use crate::decide::draft::{Draft, Fault, Step, Work};
 use crate::decide::scene::{Scene, evaluate};
 use crate::decide::{assign, map, parallel};
-use crate::event::{Data, EventBody};
+use crate::event::{Data, EventBody, Failure};
 use crate::execution::{self, Phase, Results};
 use crate::ids::{EventId, FrameId};
 use crate::variables::Variables;
@@ -124,10 +124,18 @@ pub(super) fn check_size(
 
 /// `States.DataLimitExceeded` of a state or a resource.
 pub(super) fn too_large(name: &str) -> Fault {
+    Fault::from(too_large_failure(name))
+}
+
+/// The failure of a state or a resource whose result is too large.
+pub(crate) fn too_large_failure(name: &str) -> Failure {
     let cause = format!(
         "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
-    Fault::new("States.DataLimitExceeded", cause)
+    Failure {
+        error: Some("States.DataLimitExceeded".into()),
+        cause: Some(cause.into()),
+    }
 }
 
 /// Numbers a payload of the frame, unless it is the frame's input or `result`.

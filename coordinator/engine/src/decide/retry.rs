@@ -1,7 +1,9 @@
 //! A state failed: Retry, then Catch, then the failure of what contains it. ASL §"Errors".
 
+use std::sync::Arc;
+
 use stepfleet_asl::flow::{self, Given};
-use stepfleet_asl::program::{Jitter, Kind, Retrier, State};
+use stepfleet_asl::program::{Catcher, Jitter, Kind, Retrier, State};
 use stepfleet_asl::{Object, Payload, Value};
 
 use crate::decide::draft::{Draft, Fault, Step};
@@ -11,7 +13,7 @@ use crate::decide::{abort, assign};
 use crate::event::{EventBody, Failure};
 use crate::ids::{EventId, FrameId};
 
-const RUNTIME: &str = "States.Runtime";
+pub(crate) const RUNTIME: &str = "States.Runtime";
 const TIMEOUT: &str = "States.Timeout";
 const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
 
@@ -63,13 +65,7 @@ fn tell_evaluation(draft: &mut Draft<'_>, frame: FrameId, fault: &mut Fault) -> 
 /// Schedules the next attempt, if the first retrier that matches has one left. Each retrier counts for itself as long
 /// as the stay lasts; a matching one that is exhausted ends the search.
 fn retry(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: &Fault) -> Step<bool> {
-    let matching = (0_u32..).zip(&state.retriers).find(|(_, retrier)| {
-        retrier
-            .error_equals
-            .iter()
-            .any(|name| matches(name, fault, state))
-    });
-    let Some((index, retrier)) = matching else {
+    let Some((index, retrier)) = retrier_of(state, &fault.failure, fault.heartbeat) else {
         return Ok(false);
     };
     let used = draft
@@ -99,13 +95,7 @@ fn retry(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: &Fault) ->
 /// The first catcher that matches takes the frame on. Its `ResultPath` merges into the raw input; the state's own
 /// ResultSelector, ResultPath and OutputPath are skipped.
 fn catch(draft: &mut Draft<'_>, frame: FrameId, state: &State, fault: Fault) -> Step {
-    let catcher = state.catchers.iter().find(|catcher| {
-        catcher
-            .error_equals
-            .iter()
-            .any(|name| matches(name, &fault, state))
-    });
-    let Some(catcher) = catcher else {
+    let Some((_, catcher)) = catcher_of(state, &fault.failure, fault.heartbeat) else {
         return uncaught(draft, frame, fault);
     };
     let leaving = evaluate(draft, frame, None, |raw, scene| {
@@ -140,9 +130,32 @@ fn uncaught(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Step {
     }
 }
 
-/// Whether one name of an `ErrorEquals` matches.
-fn matches(name: &str, fault: &Fault, state: &State) -> bool {
-    let error = fault.failure.error.as_deref().unwrap_or(match &state.kind {
+/// The first retrier that matches a failure of the state, with its place. `heartbeat`: a missed heartbeat, which reads
+/// `States.Timeout`.
+pub(crate) fn retrier_of<'a>(
+    state: &'a State,
+    failure: &Failure,
+    heartbeat: bool,
+) -> Option<(u32, &'a Retrier)> {
+    (0_u32..)
+        .zip(&state.retriers)
+        .find(|(_, retrier)| matches(&retrier.error_equals, failure, heartbeat, state))
+}
+
+/// The first catcher that matches, as [`retrier_of`].
+pub(crate) fn catcher_of<'a>(
+    state: &'a State,
+    failure: &Failure,
+    heartbeat: bool,
+) -> Option<(u32, &'a Catcher)> {
+    (0_u32..)
+        .zip(&state.catchers)
+        .find(|(_, catcher)| matches(&catcher.error_equals, failure, heartbeat, state))
+}
+
+/// Whether one of the names of an `ErrorEquals` matches.
+fn matches(names: &[Arc<str>], failure: &Failure, heartbeat: bool, state: &State) -> bool {
+    let error = failure.error.as_deref().unwrap_or(match &state.kind {
         Kind::Parallel(_) => "States.BranchFailed",
         Kind::Pass(_)
         | Kind::Task(_)
@@ -152,23 +165,18 @@ fn matches(name: &str, fault: &Fault, state: &State) -> bool {
         | Kind::Fail(_)
         | Kind::Map(_) => "States.TaskFailed",
     });
-    match name {
+    names.iter().any(|name| match &**name {
         "States.ALL" => true,
         // Everything but running out of time.
         "States.TaskFailed" => error != TIMEOUT && error != HEARTBEAT_TIMEOUT,
-        HEARTBEAT_TIMEOUT if fault.heartbeat => true,
+        HEARTBEAT_TIMEOUT if heartbeat => true,
         name => name == error,
-    }
+    })
 }
 
 /// The delay before the retry that follows `used` earlier ones of this retrier.
 fn delay_ms(retrier: &Retrier, used: u32, draft: &Draft<'_>) -> i64 {
-    let exponent = i32::try_from(used).unwrap_or(i32::MAX);
-    let seconds = f64::from(retrier.interval_seconds) * retrier.backoff_rate.powi(exponent);
-    let cap = retrier
-        .max_delay_seconds
-        .map_or(DELAY_SECONDS_MAX, f64::from);
-    let delay = milliseconds(seconds.min(cap));
+    let delay = milliseconds(backoff_seconds(retrier, used));
     match retrier.jitter {
         Jitter::None => delay,
         Jitter::Full => {
@@ -176,6 +184,16 @@ fn delay_ms(retrier: &Retrier, used: u32, draft: &Draft<'_>) -> i64 {
             i64::try_from(draft.random_u64() % span).unwrap_or(0)
         }
     }
+}
+
+/// The delay without its jitter, in seconds.
+pub(crate) fn backoff_seconds(retrier: &Retrier, used: u32) -> f64 {
+    let exponent = i32::try_from(used).unwrap_or(i32::MAX);
+    let seconds = f64::from(retrier.interval_seconds) * retrier.backoff_rate.powi(exponent);
+    let cap = retrier
+        .max_delay_seconds
+        .map_or(DELAY_SECONDS_MAX, f64::from);
+    seconds.min(cap)
 }
 
 /// Bound of a delay without `MaxDelaySeconds`: the longest time that the language can name.
@@ -190,7 +208,7 @@ fn milliseconds(seconds: f64) -> i64 {
 }
 
 /// `{"Error": …, "Cause": …}`; what is missing is left out.
-fn error_output(failure: &Failure) -> Value {
+pub(crate) fn error_output(failure: &Failure) -> Value {
     let mut output = Object::new();
     let parts = [("Error", &failure.error), ("Cause", &failure.cause)];
     for (key, text) in parts {

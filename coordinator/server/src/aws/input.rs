@@ -7,6 +7,7 @@ pub(crate) mod settings;
 pub(crate) mod state_machines;
 pub(crate) mod tags;
 pub(crate) mod tasks;
+pub(crate) mod test_state;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

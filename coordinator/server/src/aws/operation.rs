@@ -28,11 +28,12 @@ pub(super) enum Operation {
     SendTaskSuccess,
     StartExecution,
     StopExecution,
+    TestState,
     UpdateStateMachine,
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 20] = [
+const SERVED: [(&str, Operation); 21] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     ("DeleteActivity", Operation::DeleteActivity),
@@ -54,6 +55,7 @@ const SERVED: [(&str, Operation); 20] = [
     ("SendTaskSuccess", Operation::SendTaskSuccess),
     ("StartExecution", Operation::StartExecution),
     ("StopExecution", Operation::StopExecution),
+    ("TestState", Operation::TestState),
     ("UpdateStateMachine", Operation::UpdateStateMachine),
     (
         "ValidateStateMachineDefinition",
@@ -62,7 +64,7 @@ const SERVED: [(&str, Operation); 20] = [
 ];
 
 /// The rest of the API's 37 operations.
-const UNSERVED: [&str; 17] = [
+const UNSERVED: [&str; 16] = [
     "CreateStateMachineAlias",
     "DeleteStateMachineAlias",
     "DeleteStateMachineVersion",
@@ -76,7 +78,6 @@ const UNSERVED: [&str; 17] = [
     "RedriveExecution",
     "StartSyncExecution",
     "TagResource",
-    "TestState",
     "UntagResource",
     "UpdateMapRun",
     "UpdateStateMachineAlias",
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn other_targets_are_refused_with_the_reason() {
         for (target, part) in [
-            ("AWSStepFunctions.TestState", "not served by this release"),
+            ("AWSStepFunctions.TagResource", "not served by this release"),
             ("AWSStepFunctions.Nothing", "'Nothing' is not an operation"),
             ("AWSStepFunctions.", "'' is not an operation"),
             ("DynamoDB_20120810.ListTables", "does not begin with"),

@@ -10,8 +10,9 @@ use stepfleet_proto::v1::{
     DeleteStateMachineResponse, DescribeStateMachineForExecutionRequest,
     DescribeStateMachineForExecutionResponse, DescribeStateMachineRequest,
     DescribeStateMachineResponse, ListStateMachinesRequest, ListStateMachinesResponse,
-    StateMachineListItem, UpdateStateMachineRequest, UpdateStateMachineResponse,
-    ValidateStateMachineDefinitionRequest, ValidateStateMachineDefinitionResponse, VariableNames,
+    StateMachineListItem, TestStateRequest, TestStateResponse, UpdateStateMachineRequest,
+    UpdateStateMachineResponse, ValidateStateMachineDefinitionRequest,
+    ValidateStateMachineDefinitionResponse, VariableNames,
 };
 use tonic::{Request, Response, Status};
 
@@ -20,6 +21,7 @@ use super::call::Call;
 use super::convert::{
     diagnostics, machine_status, machine_type, machine_type_word, page, present, timestamp,
 };
+use super::test_state;
 use crate::aws::input::executions::ExecutionInput;
 use crate::aws::input::state_machines::{
     CreateStateMachineInput, Role, StateMachineInput, UpdateStateMachineInput, ValidateInput,
@@ -92,6 +94,15 @@ impl StateMachineService for StateMachines {
     ) -> Result<Response<ValidateStateMachineDefinitionResponse>, Status> {
         let (call, message) = Call::begin(&self.0, "ValidateStateMachineDefinition", request)?;
         let answer = validate(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn test_state(
+        &self,
+        request: Request<TestStateRequest>,
+    ) -> Result<Response<TestStateResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "TestState", request)?;
+        let answer = test_state::test(&call, message).await;
         call.finish(answer)
     }
 }

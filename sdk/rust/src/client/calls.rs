@@ -67,6 +67,8 @@ unary! {
     StateMachineServiceClient Safe list_state_machines(ListStateMachinesRequest) -> ListStateMachinesResponse;
     /// Checks a definition without keeping it.
     StateMachineServiceClient Safe validate_state_machine_definition(ValidateStateMachineDefinitionRequest) -> ValidateStateMachineDefinitionResponse;
+    /// Does what one state does, once, with a mock in the place of its work.
+    StateMachineServiceClient Safe test_state(TestStateRequest) -> TestStateResponse;
 
     /// Stops an execution.
     ExecutionServiceClient Safe stop_execution(StopExecutionRequest) -> StopExecutionResponse;

@@ -179,6 +179,10 @@ impl StateMachineService for Canned {
             truncated: false,
         })
     }
+
+    async fn test_state(&self, _: Request<TestStateRequest>) -> Answer<TestStateResponse> {
+        give(TestStateResponse::default())
+    }
 }
 
 #[tonic::async_trait]
