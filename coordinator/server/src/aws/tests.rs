@@ -545,7 +545,7 @@ async fn an_execution_goes_through_the_whole_face() {
 }
 
 #[tokio::test]
-async fn a_task_whose_answer_was_never_taken_is_handed_out_again() {
+async fn trap_29_a_task_whose_answer_was_never_taken_is_handed_out_again() {
     let router = router_for_tests().await;
     start_activity_execution(&router).await;
     let poll = json!({"activityArn": ACTIVITY});
