@@ -100,7 +100,7 @@ class Activities(Case):
         seen = self.ended(execution)
         self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.Timeout"))
 
-    def test_a_task_ends_a_poll_that_waits_for_it(self):
+    def test_trap_30_a_task_ends_a_poll_that_waits_for_it(self):
         activity = self.activity()
         machine = self.machine(task_state(activity))
         threading.Timer(1, lambda: self.start(machine, {"late": True})).start()
@@ -111,7 +111,7 @@ class Activities(Case):
         self.assertTrue(0.5 < waited < 10, f"waited {waited} s")
         self.sfn.send_task_success(taskToken=task["taskToken"], output="{}")
 
-    def test_a_poller_that_goes_away_takes_no_task_with_it(self):
+    def test_trap_29_a_poller_that_goes_away_takes_no_task_with_it(self):
         activity = self.activity()
         impatient = client(read_timeout=1)
         with self.assertRaises(Exception):
@@ -130,7 +130,7 @@ class Activities(Case):
         taken = [json.loads(self.sfn.get_activity_task(activityArn=activity)["input"]) for _ in range(10)]
         self.assertEqual(taken, list(range(10)))
 
-    def test_a_failure_without_error_and_cause_leaves_them_out(self):
+    def test_trap_23_a_failure_without_error_and_cause_leaves_them_out(self):
         activity = self.activity()
         execution = self.start(self.machine(task_state(activity)))
         token = self.sfn.get_activity_task(activityArn=activity)["taskToken"]

@@ -78,7 +78,7 @@ class Executions(Case):
         self.assertEqual((seen["status"], seen["error"], seen["cause"]), ("FAILED", "Bad", "worse"))
         self.assertNotIn("output", seen)
 
-    def test_a_timed_out_execution_has_neither_error_nor_cause(self):
+    def test_trap_02_a_timed_out_execution_has_neither_error_nor_cause(self):
         machine = self.machine({"TimeoutSeconds": 1, **task_state(CALLBACK, Parameters={"t.$": "$$.Task.Token"})})
         seen = self.ended(self.start(machine))
         self.assertEqual(seen["status"], "TIMED_OUT")

@@ -48,11 +48,11 @@ class Lists(Case):
         listed = self.pages("list_executions", "executions", 4, stateMachineArn=machine, statusFilter="SUCCEEDED")
         self.assertEqual(sorted(e["executionArn"] for e in listed), sorted(made))
 
-    def test_zero_results_means_the_default(self):
+    def test_trap_26_zero_results_means_the_default(self):
         self.machine(pass_state())
         self.assertTrue(self.sfn.list_state_machines(maxResults=0)["stateMachines"])
 
-    def test_a_token_of_another_list_is_refused(self):
+    def test_trap_26_a_token_of_another_list_is_refused(self):
         machine, other = self.machine(pass_state()), self.machine(pass_state())
         for _ in range(3):
             self.start(machine)

@@ -31,7 +31,7 @@ class StateMachines(Case):
         self.assertEqual(seen["creationDate"], made["creationDate"])
         self.assertEqual(seen["loggingConfiguration"]["level"], "OFF")
 
-    def test_creating_the_same_again_gives_the_same_and_another_is_refused(self):
+    def test_trap_24_creating_the_same_again_gives_the_same_and_another_is_refused(self):
         name = unique("again")
         definition = json.dumps(pass_state())
         first = self.sfn.create_state_machine(name=name, definition=definition, roleArn=ROLE)
@@ -135,7 +135,7 @@ class StateMachines(Case):
             self.sfn.start_sync_execution(stateMachineArn=machine)
         self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
 
-    def test_the_host_prefix_of_synchronous_calls_reaches_the_same_port(self):
+    def test_trap_27_the_host_prefix_of_synchronous_calls_reaches_the_same_port(self):
         # SDKs put `sync-` before the host of StartSyncExecution and TestState, whatever the endpoint is.
         request = urllib.request.Request(
             coordinator().url,

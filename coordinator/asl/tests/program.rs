@@ -397,3 +397,31 @@ fn messages(text: &str) -> Vec<String> {
         .map(|finding| finding.message)
         .collect()
 }
+
+#[test]
+fn trap_16_a_state_may_turn_to_jsonata_and_never_back() {
+    let machine = |outer: &str, inner: &str| {
+        format!(
+            r#"{{"QueryLanguage":"{outer}","StartAt":"S","States":{{"S":{{"Type":"Pass","QueryLanguage":"{inner}","End":true}}}}}}"#
+        )
+    };
+    for (outer, inner, expect) in [
+        ("JSONPath", "JSONata", ""),
+        ("JSONPath", "JSONPath", ""),
+        ("JSONata", "JSONata", ""),
+        (
+            "JSONata",
+            "JSONPath",
+            "SCHEMA_VALIDATION_FAILED: 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine at /States/S",
+        ),
+    ] {
+        let errors = definition::compile(&machine(outer, inner), &STANDARD)
+            .err()
+            .map(|findings| definition::invalid_definition_message(&findings));
+        let message = errors.unwrap_or_default();
+        assert!(
+            message.contains(expect) && message.is_empty() == expect.is_empty(),
+            "{outer} {inner}: {message}"
+        );
+    }
+}

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_the_recorded_character_set() {
+    fn trap_25_names_follow_the_recorded_character_set() {
         for good in ["a", "A-b_c.d", "émile", "(x)", &"n".repeat(80)] {
             assert!(check_name(good).is_ok(), "{good}");
         }
@@ -204,6 +204,9 @@ mod tests {
             "a:b",
             "a\u{1}b",
             "a\u{85}",
+            "a\u{7f}",
+            "a\u{0}",
+            "a\u{ffff}",
             "[",
             &"n".repeat(81),
         ] {

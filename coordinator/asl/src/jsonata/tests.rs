@@ -166,7 +166,7 @@ fn the_added_functions_follow_aws() {
 }
 
 #[test]
-fn memory_and_depth_are_bounded() {
+fn trap_15_memory_and_depth_are_bounded() {
     const MEMORY: &str = "threw an error during evaluation. Expression evaluation memory limit exceeded: Check for excessive memory usage";
     check(&[
         ("$max([1..873782])", "873782"),
@@ -225,7 +225,7 @@ fn texts_are_bounded_however_they_grow() {
 }
 
 #[test]
-fn endless_expressions_are_cut_by_time() {
+fn trap_15_endless_expressions_are_cut_by_time() {
     let expression = Expression::compile("($f := function(){$f()}; $f())").unwrap();
     let (env, input) = (Fixed::new(), Value::Null);
     let inputs = Inputs {
@@ -256,7 +256,7 @@ fn endless_expressions_are_cut_by_time() {
 }
 
 #[test]
-fn eval_and_bad_texts_are_refused_when_compiled() {
+fn trap_15_eval_and_bad_texts_are_refused_when_compiled() {
     for source in [
         "$eval('1')",
         "$map(['1'], $eval)",

@@ -543,3 +543,21 @@ fn paths_print_as_written() {
     assert_eq!(path.source(), "$['a'].b");
     assert_eq!(format!("{:?}", path.clone()), r#"Path("$['a'].b")"#);
 }
+
+#[test]
+fn trap_07_a_wildcard_over_what_is_missing_gives_no_items_and_a_definite_path_fails() {
+    for document in ["{}", r#"{"rows":null}"#, r#"{"rows":[]}"#] {
+        check(document, "$.rows[*]", "[]");
+        check(document, "$.rows[*].id", "[]");
+    }
+    check_miss("{}", "$.rows", "No results for path: $['rows']");
+    check_miss("{}", "$.rows.id", "Missing property in path $['rows']");
+}
+
+#[test]
+fn trap_09_a_filter_stands_at_the_root_of_an_array() {
+    let rows = r#"[{"x":"a","n":1},{"x":"b","n":2},{"n":3}]"#;
+    check(rows, "$[?(@.x == 'b')]", r#"[{"x":"b","n":2}]"#);
+    check(rows, "$[?(@.x != 'a')].n", "[2,3]");
+    check(rows, "$[?(@.n > 1 && @.x)].n", "[2]");
+}

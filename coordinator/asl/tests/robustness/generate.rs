@@ -291,7 +291,31 @@ fn field() -> impl Strategy<Value = String> {
             .prop_map(|(field, template)| format!("\"{field}\":{template}")),
         (values, document()).prop_map(|(field, value)| format!("\"{field}\":{value}")),
         rule().prop_map(|rule| format!("\"Choices\":[{rule}]")),
+        jsonata(),
         Just(r#""Retry":[{"ErrorEquals":["States.ALL"],"BackoffRate":1e400}]"#.to_owned()),
+    ]
+}
+
+/// A field that belongs to JSONata, or the language itself.
+fn jsonata() -> impl Strategy<Value = String> {
+    let fields = select(vec!["Output", "Arguments", "Items", "Condition", "Seconds"]);
+    let expressions = select(vec![
+        "{% $states.input.a %}",
+        "{% $states.result %}",
+        "{% $eval('1') %}",
+        "{% [1..9].(`x` := 2) %}",
+        "{% 1 +",
+        "{%%}",
+    ]);
+    let field = (fields, damaged(expressions.prop_map(str::to_owned))).prop_map(|(field, text)| {
+        format!(
+            "\"QueryLanguage\":\"JSONata\",\"{field}\":{}",
+            quoted(&text)
+        )
+    });
+    prop_oneof![
+        3 => field,
+        1 => Just(r#""QueryLanguage":"JSONPath""#.to_owned()),
     ]
 }
 

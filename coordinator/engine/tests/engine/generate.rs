@@ -58,6 +58,7 @@ fn state(depth: u32) -> BoxedStrategy<String> {
         1 => Just(format!(r#"{{"Type":"Wait","Seconds":1,"Assign":{{"v{depth}":"waited"}},%NEXT%}}"#)),
         1 => Just(r#"{"Type":"Pass","OutputPath":"$v0",%NEXT%}"#.to_owned()),
         5 => task(depth),
+        6 => jsonata(depth),
     ];
     if depth == 0 {
         return plain.boxed();
@@ -81,7 +82,84 @@ fn state(depth: u32) -> BoxedStrategy<String> {
             r#"{{"Type":"Map","ItemsPath":"$$.Execution.Input.items","MaxConcurrency":{max},"ItemProcessor":{{{block}}},{errors}%NEXT%}}"#
         )
     });
-    prop_oneof![4 => plain, 2 => branches, 2 => map].boxed()
+    prop_oneof![4 => plain, 2 => branches, 2 => map, 1 => jsonata_around(depth)].boxed()
+}
+
+/// A state in JSONata: each field that takes an expression; some expressions fail.
+fn jsonata(depth: u32) -> BoxedStrategy<String> {
+    let pass = prop::sample::select(vec![
+        r#""Output":"{% $states.input %}","#,
+        r#""Output":{"in":"{% $states.input %}","u":"{% $uuid() %}"},"#,
+        r#""Output":"{% $exists($v0) ? $v0 : 7 %}","#,
+        r#""Output":"{% $states.input.none %}","#,
+        r#""Output":"{% $error('no') %}","#,
+        r#""Output":"{% $random() & $now() %}","#,
+    ])
+    .prop_map(|output| {
+        format!(r#"{{"Type":"Pass","QueryLanguage":"JSONata",{output}%ASSIGN%%NEXT%}}"#)
+    });
+    let wait = prop::sample::select(vec![
+        "{% 1 + 2 %}",
+        "{% 'x' %}",
+        "{% $count([$states.input]) %}",
+    ])
+    .prop_map(|seconds| {
+        format!(
+            r#"{{"Type":"Wait","QueryLanguage":"JSONata","Seconds":"{seconds}",%ASSIGN%%NEXT%}}"#
+        )
+    });
+    let choice = prop::sample::select(vec!["{% $exists($v0) %}", "{% $states.input = 1 %}", "{% 1 %}"]).prop_map(
+        |condition| format!(r#"{{"Type":"Choice","QueryLanguage":"JSONata",%ASSIGN%"Choices":[{{"Condition":"{condition}",%ASSIGN%"Output":"{{% $states.context.State.Name %}}","Next":"%DOWN%"}}],"Default":"%DOWN%"}}"#),
+    );
+    let fail = Just(r#"{"Type":"Fail","QueryLanguage":"JSONata","Error":"{% 'A' %}","Cause":"{% $string($states.input) %}"}"#.to_owned());
+    let task = (prop::sample::select(vec!["{% $states.result %}", "{% $states.result.done %}"]), jsonata_errors(depth)).prop_map(
+        |(output, errors)| format!(r#"{{"Type":"Task","QueryLanguage":"JSONata","Resource":"{ACTIVITY}","Arguments":{{"a":"{{% $states.input %}}"}},"TimeoutSeconds":"{{% 3 * 3 %}}","Output":"{output}",{errors}%ASSIGN%%NEXT%}}"#),
+    );
+    let assign = prop::sample::select(vec![
+        String::new(),
+        format!(r#""Assign":{{"v{depth}":"{{% $states.input %}}"}},"#),
+        format!(
+            r#""Assign":{{"v{depth}":"{{% $exists($v{depth}) ? 1 : 2 %}}","id{depth}":"{{% $uuid() %}}"}},"#
+        ),
+        format!(r#""Assign":{{"v{depth}":"{{% $states.input.none %}}"}},"#),
+    ]);
+    let state = prop_oneof![3 => pass, 1 => wait, 2 => choice, 1 => fail, 3 => task];
+    (state, assign)
+        .prop_map(|(state, assign)| state.replace("%ASSIGN%", &assign))
+        .boxed()
+}
+
+/// A Map or a Parallel in JSONata around states of either language.
+fn jsonata_around(depth: u32) -> BoxedStrategy<String> {
+    let items = prop::sample::select(vec![
+        r#""Items":"{% $states.context.Execution.Input.items %}","#,
+        r#""Items":"{% $states.input %}","#,
+        r#""Items":[1,"{% 2 %}"],"ItemSelector":{"i":"{% $states.context.Map.Item.Index %}"},"#,
+        r#""Items":"{% [1..3] %}","ItemSelector":"{% $states.context.Map.Item.Value.none %}","#,
+    ]);
+    let map = (block(depth - 1), items, jsonata_errors(depth)).prop_map(|(block, items, errors)| {
+        format!(r#"{{"Type":"Map","QueryLanguage":"JSONata",{items}"MaxConcurrency":"{{% 2 %}}","ItemProcessor":{{{block}}},{errors}%NEXT%}}"#)
+    });
+    let parallel = (block(depth - 1), jsonata_errors(depth)).prop_map(|(block, errors)| {
+        format!(r#"{{"Type":"Parallel","QueryLanguage":"JSONata","Arguments":"{{% [1, $states.input] %}}","Branches":[{{{block}}}],{errors}"Output":"{{% $states.result %}}",%NEXT%}}"#)
+    });
+    prop_oneof![map, parallel].boxed()
+}
+
+/// `Retry` and `Catch` of a state in JSONata.
+fn jsonata_errors(depth: u32) -> BoxedStrategy<String> {
+    let retry = prop::sample::select(vec![
+        "",
+        r#""Retry":[{"ErrorEquals":["States.QueryEvaluationError","A"],"MaxAttempts":2}],"#,
+    ]);
+    let catch = prop::sample::select(vec![
+        String::new(),
+        format!(r#""Catch":[{{"ErrorEquals":["States.ALL"],"Output":"{{% $states.errorOutput %}}","Assign":{{"v{depth}":"{{% $states.errorOutput.Error %}}"}},"Next":"%TARGET%"}}],"#),
+        r#""Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.none %}","Next":"%TARGET%"}],"#.to_owned(),
+    ]);
+    (retry, catch)
+        .prop_map(|(retry, catch)| format!("{retry}{catch}"))
+        .boxed()
 }
 
 /// A variable of a block around this one, kept under a name of this block if it is set. Blocks of one depth share

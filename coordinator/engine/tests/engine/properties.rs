@@ -1,4 +1,5 @@
 //! Invariants over random programs and inputs. `World` checks more of them after every decision.
+//! `STEPFLEET_FUZZ_CASES=20000` makes a long run of them.
 
 use proptest::prelude::*;
 use stepfleet_asl::Payload;
@@ -84,8 +85,17 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
     }
 }
 
+fn config() -> ProptestConfig {
+    let asked = std::env::var("STEPFLEET_FUZZ_CASES").ok();
+    ProptestConfig {
+        cases: asked.and_then(|text| text.parse().ok()).unwrap_or(300),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn replaying_the_events_gives_the_stored_execution(definition in definition(), moves in moves()) {

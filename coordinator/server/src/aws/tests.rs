@@ -545,7 +545,7 @@ async fn an_execution_goes_through_the_whole_face() {
 }
 
 #[tokio::test]
-async fn a_task_whose_answer_was_never_taken_is_handed_out_again() {
+async fn trap_29_a_task_whose_answer_was_never_taken_is_handed_out_again() {
     let router = router_for_tests().await;
     start_activity_execution(&router).await;
     let poll = json!({"activityArn": ACTIVITY});
@@ -720,4 +720,60 @@ async fn variables_are_shown_where_they_are_assigned_and_where_they_are_read() {
     let (_, page) = call(&router, "GetExecutionHistory", &without).await;
     let exited = &page["events"][2]["stateExitedEventDetails"];
     assert_eq!(exited, &json!({"name": "Set"}));
+}
+
+#[tokio::test]
+async fn a_history_ends_at_its_limit_and_is_read_in_pages_and_without_data() {
+    let mut config = crate::config::Config::default();
+    config.limits.history_events_max = 9;
+    let (face, _drain) = testing::face_with(config).await;
+    let router = testing::admitting(router(face));
+    let states = json!({
+        "S": {"Type": "Pass", "Next": "T"},
+        "T": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.no", "IsPresent": true, "Next": "U"}],
+            "Default": "S",
+        },
+        "U": {"Type": "Succeed"},
+    });
+    let definition = json!({"StartAt": "S", "States": states}).to_string();
+    let machine = json!({"name": "m", "definition": definition, "roleArn": ROLE});
+    call(&router, "CreateStateMachine", &machine).await;
+    let start = json!({"stateMachineArn": MACHINE, "name": "e", "input": r#"{"x":1}"#});
+    call(&router, "StartExecution", &start).await;
+    let mut request = json!({
+        "executionArn": EXECUTION, "maxResults": 4, "includeExecutionData": false,
+    });
+    let mut events = Vec::new();
+    loop {
+        let (_, page) = call(&router, "GetExecutionHistory", &request).await;
+        let found = page["events"].as_array().unwrap();
+        assert!(found.len() <= 4, "{page}");
+        events.extend(found.clone());
+        if page["nextToken"].is_null() {
+            break;
+        }
+        request["nextToken"] = page["nextToken"].clone();
+    }
+    let ids: Vec<_> = events.iter().map(|event| event["id"].as_u64()).collect();
+    assert_eq!(ids, (1..=9).map(Some).collect::<Vec<_>>());
+    assert_eq!(events[8]["type"], "ExecutionFailed");
+    let failure = &events[8]["executionFailedEventDetails"];
+    assert_eq!(failure["error"], "States.Runtime");
+    for event in &events {
+        let text = event.to_string();
+        assert!(
+            !text.contains("\"input\"") && !text.contains("\"output\""),
+            "{text}"
+        );
+    }
+    // A token of one direction is none of the other.
+    request["maxResults"] = json!(2);
+    request.as_object_mut().unwrap().remove("nextToken");
+    let (_, page) = call(&router, "GetExecutionHistory", &request).await;
+    request["nextToken"] = page["nextToken"].clone();
+    request["reverseOrder"] = json!(true);
+    let refused = refusal(&router, "GetExecutionHistory", &request).await;
+    assert!(refused.starts_with("InvalidToken: "), "{refused}");
 }

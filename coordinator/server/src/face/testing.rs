@@ -14,10 +14,15 @@ use crate::service::Service;
 
 /// A face, and what drains it.
 pub(crate) async fn face() -> (Arc<Face>, CancellationToken) {
+    face_with(Config::default()).await
+}
+
+/// As [`face`], with settings.
+pub(crate) async fn face_with(config: Config) -> (Arc<Face>, CancellationToken) {
     let config = Config {
         ephemeral: true,
         partitions: 1,
-        ..Config::default()
+        ..config
     };
     let running = crate::serve::open::open(&config, Metrics::new())
         .await

@@ -6,4 +6,5 @@ mod layout;
 mod metrics;
 mod sizes;
 mod sources;
+mod traps;
 mod words;

@@ -120,7 +120,19 @@ fn keys(value: &Value) -> Vec<String> {
     found
 }
 
+/// `STEPFLEET_FUZZ_CASES=100000` makes a long run.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("STEPFLEET_FUZZ_CASES").ok();
+    ProptestConfig {
+        cases: asked.and_then(|text| text.parse().ok()).unwrap_or(256),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn no_text_panics(source in text()) {
         let (env, input) = (Fixed::new(), Value::Null);
