@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Executions that wait in the memory benchmark
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) parked: u32,
+    /// Waits that are pending in the benchmark of Waits
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) waits: u32,
     /// Form of the result
     #[arg(long, value_name = "FORM", default_value = "table")]
     pub(crate) output: Form,
@@ -67,6 +70,8 @@ pub(crate) enum Name {
     Pass,
     /// Memory of executions that wait for a callback
     Memory,
+    /// A million pending Waits: memory, starts, start-up, lateness
+    Waits,
 }
 
 /// How the result is printed.

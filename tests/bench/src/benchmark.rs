@@ -6,6 +6,7 @@ pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod pass;
 pub(crate) mod startup;
+pub(crate) mod waits;
 
 use std::path::Path;
 

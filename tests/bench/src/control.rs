@@ -21,17 +21,30 @@ pub(crate) fn prepare(
             ..Default::default()
         };
         let activity = client.create_activity(request).await?.activity_arn;
-        let request = api::CreateStateMachineRequest {
-            name: "bench".to_owned(),
-            definition: definition(&activity),
-            ..Default::default()
-        };
-        let machine = client
-            .create_state_machine(request)
-            .await?
-            .state_machine_arn;
+        let machine = machine(&client, "bench", definition(&activity)).await?;
         Ok(Prepared { activity, machine })
     })
+}
+
+/// Creates a state machine; gives its ARN.
+pub(crate) fn create(endpoint: &str, name: &str, definition: String) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let client = Client::connect(endpoint).await.context("cannot connect")?;
+        machine(&client, name, definition).await
+    })
+}
+
+async fn machine(client: &Client, name: &str, definition: String) -> anyhow::Result<String> {
+    let request = api::CreateStateMachineRequest {
+        name: name.to_owned(),
+        definition,
+        ..Default::default()
+    };
+    let created = client.create_state_machine(request).await?;
+    Ok(created.state_machine_arn)
 }
 
 /// ARNs.

@@ -36,6 +36,7 @@ impl Coordinator {
             .args(["dev", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(data)
             .env("STEPFLEET_LOG__LEVEL", "warn")
+            .env("STEPFLEET_LIMITS__EXECUTIONS_OPEN_MAX", "10000000")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log_path)?);

@@ -52,6 +52,12 @@ pub(crate) fn parked() -> String {
     document("Wait", [("Wait".to_owned(), state)])
 }
 
+/// One state that waits.
+pub(crate) fn wait(seconds: u32) -> String {
+    let state = json!({ "Type": "Wait", "Seconds": seconds, "End": true });
+    document("Wait", [("Wait".to_owned(), state)])
+}
+
 /// An input of an execution with this many activities to come (at most 10).
 pub(crate) fn input(tasks: u32) -> String {
     let left = char::from_digit(tasks.saturating_sub(1), 10).expect("ten activities at most");
@@ -117,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_state_is_reached() {
-        for text in [chain("a"), passes("a"), parked()] {
+        for text in [chain("a"), passes("a"), parked(), wait(1)] {
             let document: Value = serde_json::from_str(&text).unwrap();
             let mut name = document["StartAt"].as_str().unwrap().to_owned();
             let mut seen = 1;

@@ -51,8 +51,8 @@ pub(crate) struct Desk {
     pub resident_bytes: usize,
     /// Executions in memory.
     pub residents: u64,
-    /// Where the last look for quiet executions ended.
-    pub evict_cursor: Option<(MachineNumber, Timestamp, ExecutionId)>,
+    /// Executions in memory that leave when their rows are written.
+    pub leaving: usize,
     time: Timestamp,
     pub(super) rows: VecDeque<Outbound>,
 }
@@ -96,7 +96,7 @@ impl Desk {
             closing: BTreeSet::new(),
             resident_bytes: 0,
             residents: 0,
-            evict_cursor: None,
+            leaving: 0,
             time,
             rows: VecDeque::new(),
         }
@@ -421,6 +421,7 @@ impl Desk {
         self.residents -= u64::from(resident.accounted > 0);
         self.resident_bytes -= resident.accounted;
         resident.accounted = 0;
+        self.leaving -= usize::from(std::mem::take(&mut resident.leaving));
         if let Some(closed_at) = resident.execution.closed_at {
             self.closing
                 .remove(&(resident.machine, closed_at, resident.id()));

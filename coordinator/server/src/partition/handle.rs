@@ -91,8 +91,7 @@ impl Host {
                 let changed_in = resident.changed_in;
                 self.answer_after(changed_in, start.answer, answer);
             }
-            Some(Place::Loading { waiting, .. }) => waiting.push(Message::Start(Box::new(start))),
-            Some(Place::Evicted(_)) => self.load(id, Message::Start(Box::new(start))),
+            Some(Place::Loading(waiting)) => waiting.push(Message::Start(Box::new(start))),
             None if start.named => self.load(id, Message::Start(Box::new(start))),
             None => self.begin(start),
         }
@@ -107,7 +106,6 @@ impl Host {
             answer,
             ..
         } = request;
-        let id = header.id;
         let decision = match self.desk.first_decision(&program, &header, input) {
             Ok(decision) => decision,
             Err(error) => return drop(answer.send(Err(error))),
@@ -116,10 +114,10 @@ impl Host {
         let started_at = decision.execution.started_at;
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
-        self.desk.enter((machine, started_at, id));
+        self.desk.enter((machine, started_at, header.id));
         self.desk.shared.metrics.started();
         self.desk.adopt(&mut resident, decision);
-        self.slots.insert(id, Place::Resident(resident));
+        self.keep(resident);
         let answer = move || drop(answer.send(Ok(StartedExecution { arn, started_at })));
         self.desk.batch.effects.push(Effect::Run(Box::new(answer)));
     }
@@ -131,8 +129,7 @@ impl Host {
         };
         let resident = match place {
             Place::Resident(resident) => resident,
-            Place::Loading { waiting, .. } => return waiting.push(Message::Task(report)),
-            Place::Evicted(_) => return self.load(id, Message::Task(report)),
+            Place::Loading(waiting) => return waiting.push(Message::Task(report)),
         };
         if let Some(waiting) = &mut resident.aside {
             return waiting.push(Message::Task(report));
@@ -166,13 +163,8 @@ impl Host {
                 Some(waiting) => return waiting.push(Message::Slot { offer, slot }),
                 None => self.desk.start_offered(resident, offer, slot).err(),
             },
-            Some(Place::Loading { waiting, .. }) => {
-                return waiting.push(Message::Slot { offer, slot });
-            }
-            Some(Place::Evicted(_)) => {
-                return self.load(offer.execution, Message::Slot { offer, slot });
-            }
-            None => Some(slot),
+            Some(Place::Loading(waiting)) => return waiting.push(Message::Slot { offer, slot }),
+            None => return self.load(offer.execution, Message::Slot { offer, slot }),
         };
         self.notify_watchers(offer.execution);
         if let Some(slot) = unused {
@@ -193,8 +185,8 @@ impl Host {
         };
         let resident = match self.slots.get_mut(&id) {
             Some(Place::Resident(resident)) => resident,
-            Some(Place::Loading { waiting, .. }) => return waiting.push(message(failure, answer)),
-            Some(Place::Evicted(_)) | None => return self.load(id, message(failure, answer)),
+            Some(Place::Loading(waiting)) => return waiting.push(message(failure, answer)),
+            None => return self.load(id, message(failure, answer)),
         };
         if let Some(waiting) = &mut resident.aside {
             return waiting.push(message(failure, answer));
@@ -270,9 +262,14 @@ impl Host {
             .copied()
             .filter(|(at, _)| *at <= now)
         {
+            self.desk.timers.remove(&(at, id));
             match self.slots.get_mut(&id) {
                 Some(Place::Resident(resident)) => {
-                    self.desk.arm(id, resident.armed.take(), None);
+                    if resident.armed != Some(at) {
+                        // Its row told another time than the engine of today: that one is set.
+                        continue;
+                    }
+                    resident.armed = None;
                     if resident.aside.is_some() {
                         // The decision that is being made sets it anew.
                         continue;
@@ -290,16 +287,9 @@ impl Host {
                     }
                     self.notify_watchers(id);
                 }
-                Some(Place::Loading { .. }) => {
-                    self.desk.timers.remove(&(at, id));
-                }
-                Some(Place::Evicted(_)) => {
-                    self.desk.timers.remove(&(at, id));
-                    self.load_for_timer(id);
-                }
-                None => {
-                    self.desk.timers.remove(&(at, id));
-                }
+                // Loading sets it anew.
+                Some(Place::Loading(_)) => {}
+                None => self.load_for_timer(id),
             }
         }
         if self.orphans_until.is_some_and(|until| until <= now) {

@@ -1,7 +1,7 @@
 //! The task that owns the executions of its partitions: it drains what is waiting, decides it all, appends once, and
 //! goes on deciding while the append is in flight. Nothing leaves before its append has succeeded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +46,10 @@ pub(crate) struct Host {
     pub(super) orphans: BTreeMap<stepfleet_engine::SessionId, Vec<stepfleet_engine::TaskRef>>,
     pub(super) orphans_until: Option<Timestamp>,
     pub(super) evict_at: Timestamp,
+    /// Executions in memory in the order in which they are looked at for eviction; some may have left.
+    pub(super) aging: VecDeque<ExecutionId>,
+    /// Looks in a row that found none to evict.
+    pub(super) busy_looks: usize,
     /// Executions to read from the state store: those of one turn are one call.
     pub(super) to_load: Vec<ExecutionId>,
     mailbox: Mailbox,
@@ -62,6 +66,8 @@ impl Host {
             orphans: BTreeMap::new(),
             orphans_until: None,
             evict_at: Timestamp(0),
+            aging: VecDeque::new(),
+            busy_looks: 0,
             to_load: Vec::new(),
             mailbox,
             in_flight: None,
@@ -118,7 +124,8 @@ impl Host {
     fn next_wake(&self) -> Instant {
         let now = self.desk.shared.clock.now();
         let timer = self.desk.timers.first().map(|(at, _)| *at);
-        let next = [timer, self.orphans_until].into_iter().flatten().min();
+        let wakes = [timer, self.orphans_until, self.evicts_at()];
+        let next = wakes.into_iter().flatten().min();
         let wait = next.map_or(60_000, |at| {
             u64::try_from(at.0.saturating_sub(now.0))
                 .unwrap_or(0)

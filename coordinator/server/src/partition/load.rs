@@ -1,7 +1,7 @@
 //! Memory: quiet executions leave under a budget and come back on demand. Reading never blocks the host; inputs for an
 //! execution on its way in wait in order.
 
-use std::ops::Bound;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,19 @@ use super::desk::Desk;
 use super::handle::{existing, task_error};
 use super::host::Host;
 use super::message::{LoadResult, Loaded, Message, ReadRequest, Snapshot};
-use super::resident::{Resident, Slot as Place, Stub};
+use super::resident::{Resident, Slot as Place};
 use super::{rows, tasks};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
 
 /// Executions looked at for eviction in one turn.
 const EVICT_LOOK_MAX: usize = 2000;
+/// Executions that may be on their way out; no more are begun until rows are written.
+const LEAVING_MAX: usize = 2000;
+/// Between two turns of eviction, milliseconds.
+const EVICT_PAUSE_MS: i64 = 5;
+/// Until quiet executions are looked for again when there were none, milliseconds.
+const EVICT_AGAIN_MS: i64 = 500;
 /// Time without a change after which an execution counts as quiet, while memory is not twice over its budget.
 const QUIET_MS: i64 = 2_000;
 /// Pause before a store that could not answer is asked again.
@@ -41,27 +47,30 @@ impl Host {
     }
 
     fn begin_load(&mut self, id: ExecutionId, waiting: Vec<Message>) {
-        let stub = match self.slots.remove(&id) {
-            Some(Place::Evicted(stub)) => Some(stub),
-            Some(place @ (Place::Resident(_) | Place::Loading { .. })) => {
-                self.slots.insert(id, place);
-                waiting.into_iter().for_each(|message| self.handle(message));
-                return;
+        match self.slots.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Place::Loading(waiting));
+                self.to_load.push(id);
             }
-            None => None,
-        };
-        self.slots.insert(id, Place::Loading { stub, waiting });
-        self.to_load.push(id);
+            Entry::Occupied(_) => waiting.into_iter().for_each(|message| self.handle(message)),
+        }
+    }
+
+    /// An execution is in memory from now on.
+    pub(super) fn keep(&mut self, resident: Box<Resident>) {
+        let id = resident.id();
+        self.aging.push_back(id);
+        self.slots.insert(id, Place::Resident(resident));
     }
 
     pub(super) fn loaded(&mut self, id: ExecutionId, result: LoadResult) {
-        let Some(Place::Loading { stub, waiting }) = self.slots.remove(&id) else {
+        let Some(Place::Loading(waiting)) = self.slots.remove(&id) else {
             return;
         };
         let loaded = match result {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return self.none_stored(id, waiting),
-            Err(error) => return self.load_failed(id, stub, waiting, &error),
+            Err(error) => return self.load_failed(id, waiting, &error),
         };
         let Loaded { execution, program } = *loaded;
         let Some(program) = program.filter(|_| execution.status == Status::Running) else {
@@ -74,28 +83,18 @@ impl Host {
         resident.has_rows = true;
         resident.written = resident.changes();
         resident.touched_at = self.desk.now();
-        if let Some(stub) = stub {
-            // Its timer may have fired already: it is set anew.
-            self.desk.arm(id, stub.armed, None);
-            resident.callback_since = stub.callback_since;
-        }
+        // Its timer may have fired already: it is set anew.
         self.desk.reindex(&mut resident, Status::Running);
         self.desk.account(&mut resident);
-        self.slots.insert(id, Place::Resident(resident));
+        self.keep(resident);
         waiting.into_iter().for_each(|message| self.handle(message));
     }
 
     /// A store that cannot answer now is asked again; timers and tasks of the execution wait with it. What can never be
     /// read is refused, and stays where it is for an operator.
-    fn load_failed(
-        &mut self,
-        id: ExecutionId,
-        stub: Option<Stub>,
-        waiting: Vec<Message>,
-        error: &ApiError,
-    ) {
+    fn load_failed(&mut self, id: ExecutionId, waiting: Vec<Message>, error: &ApiError) {
         if error.code == ErrorCode::ServiceUnavailable {
-            self.slots.insert(id, Place::Loading { stub, waiting });
+            self.slots.insert(id, Place::Loading(waiting));
             let (shared, host) = (self.desk.shared.clone(), self.desk.host.clone());
             crate::task::spawn("load execution again", async move {
                 tokio::time::sleep(LOAD_PAUSE).await;
@@ -104,9 +103,6 @@ impl Host {
             return;
         }
         tracing::error!(execution.id = %id, %error, "an execution cannot be read");
-        if let Some(stub) = stub {
-            self.slots.insert(id, Place::Evicted(stub));
-        }
         for message in waiting {
             self.refuse(message, error);
         }
@@ -182,7 +178,7 @@ impl Host {
         }
     }
 
-    /// Rows are in the state store: closed executions leave, quiet ones become stubs when memory is short.
+    /// Rows are in the state store: closed executions leave, quiet ones too when memory is short.
     pub(super) fn written(&mut self, written: Vec<(ExecutionId, u64)>) {
         for (id, changes) in written {
             let Some(Place::Resident(resident)) = self.slots.get_mut(&id) else {
@@ -191,23 +187,22 @@ impl Host {
             resident.written = resident.written.max(changes);
             resident.has_rows = true;
             resident.flushing.retain(|(shown, _)| *shown > changes);
-            if resident.written < resident.changes() {
-                continue;
-            }
-            if resident.execution.status != Status::Running {
+            let was_leaving = std::mem::take(&mut resident.leaving);
+            self.desk.leaving -= usize::from(was_leaving);
+            let closed = resident.execution.status != Status::Running;
+            let evicted = || self.desk.is_over_budget() && is_quiet(resident, &self.desk);
+            if resident.written == resident.changes() && (closed || evicted()) {
                 self.desk.forget(resident);
                 self.slots.remove(&id);
-            } else if self.desk.is_over_budget() && is_quiet(resident, &self.desk) {
-                let stub = resident.stub();
-                self.desk.forget(resident);
-                self.slots.insert(id, Place::Evicted(stub));
+            } else if was_leaving {
+                self.aging.push_back(id);
             }
         }
         self.desk.submit_rows();
     }
 
-    /// Once a turn: what was asked for is read; rows that wait are given to the writer; when memory is short, rows of quiet executions are made, and
-    /// they leave when those are written.
+    /// Once a turn: what was asked for is read; rows that wait are given to the writer; what is quiet leaves when memory
+    /// is short.
     pub(super) fn maintain(&mut self) {
         if !self.to_load.is_empty() {
             let ids = std::mem::take(&mut self.to_load);
@@ -216,34 +211,67 @@ impl Host {
         if self.desk.rows_waiting() {
             self.desk.submit_rows();
         }
-        if !self.desk.is_over_budget()
-            || self.desk.rows_waiting()
-            || self.evict_at > self.desk.now()
-        {
-            return;
+        self.forget_departed();
+        if self.evicts_at().is_some_and(|at| at <= self.desk.now()) {
+            self.evict();
         }
-        let from = self.desk.evict_cursor.take();
-        let after = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.desk.running.range((after, Bound::Unbounded));
-        let looked: Vec<_> = range.take(EVICT_LOOK_MAX).copied().collect();
-        // At the end of the list the next look begins at its start, after a pause.
-        let pause = if looked.len() < EVICT_LOOK_MAX {
-            500
-        } else {
-            5
-        };
-        self.evict_at = self.desk.now().plus_ms(pause);
-        self.desk.evict_cursor = looked
-            .last()
-            .copied()
-            .filter(|_| looked.len() == EVICT_LOOK_MAX);
-        for (_, _, id) in looked {
-            if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
-                && is_quiet(resident, &self.desk)
-            {
+    }
+
+    /// When quiet executions are looked for next: not before, and not at all while memory suffices or rows wait.
+    pub(super) fn evicts_at(&self) -> Option<Timestamp> {
+        (self.desk.is_over_budget() && !self.desk.rows_waiting()).then_some(self.evict_at)
+    }
+
+    /// Those that came first are looked at first. Quiet ones leave, when need be after their rows are written; the others
+    /// are looked at again when it is their turn.
+    fn evict(&mut self) {
+        for _ in 0..self.aging.len().min(EVICT_LOOK_MAX) {
+            if self.desk.leaving >= LEAVING_MAX || !self.desk.is_over_budget() {
+                break;
+            }
+            let Some(id) = self.aging.pop_front() else {
+                break;
+            };
+            let Some(Place::Resident(resident)) = self.slots.get_mut(&id) else {
+                continue;
+            };
+            if !is_quiet(resident, &self.desk) {
+                self.aging.push_back(id);
+                self.busy_looks += 1;
+                continue;
+            }
+            self.busy_looks = 0;
+            if resident.written == resident.changes() {
+                self.desk.forget(resident);
+                self.slots.remove(&id);
+            } else {
+                resident.leaving = true;
+                self.desk.leaving += 1;
                 let rows = rows::live(resident);
                 self.desk.write_rows(resident, rows);
             }
+        }
+        let seen_all = self.busy_looks >= self.aging.len();
+        if seen_all {
+            self.busy_looks = 0;
+        }
+        let pause = if seen_all {
+            EVICT_AGAIN_MS
+        } else {
+            EVICT_PAUSE_MS
+        };
+        self.evict_at = self.desk.now().plus_ms(pause);
+    }
+
+    /// Closed executions leave their ids behind, evicted ones room for slots: both go when they are most of it.
+    fn forget_departed(&mut self) {
+        let slots = self.slots.len();
+        if self.aging.len() > 2 * slots + EVICT_LOOK_MAX {
+            self.aging.retain(|id| self.slots.contains_key(id));
+            self.aging.shrink_to(2 * self.aging.len());
+        }
+        if self.slots.capacity() > 8 * slots + EVICT_LOOK_MAX {
+            self.slots.shrink_to(2 * slots);
         }
     }
 
@@ -255,9 +283,11 @@ impl Host {
             .iter()
             .map(|partition| (partition.id, partition.committed))
             .collect();
-        let ids: Vec<ExecutionId> = self.desk.running.iter().map(|(_, _, id)| *id).collect();
+        let mut ids: Vec<ExecutionId> = self.slots.keys().copied().collect();
+        ids.sort_unstable();
         for id in ids {
             if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
+                && resident.execution.is_running()
                 && resident.changes() > resident.written
             {
                 let rows = rows::live(resident);
@@ -291,8 +321,7 @@ impl Host {
             ReadRequest::Watch { execution, answer } => {
                 self.watchers
                     .retain(|_, notify| Arc::strong_count(notify) > 1);
-                let live = self.slots.contains_key(&execution);
-                let notify = live.then(|| self.watchers.entry(execution).or_default().clone());
+                let notify = self.watchers.entry(execution).or_default().clone();
                 let _gone = answer.send(notify);
             }
             ReadRequest::Count {

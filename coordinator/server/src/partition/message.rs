@@ -171,7 +171,7 @@ pub(crate) enum ReadRequest {
     },
     Watch {
         execution: ExecutionId,
-        answer: oneshot::Sender<Option<Arc<Notify>>>,
+        answer: oneshot::Sender<Arc<Notify>>,
     },
     Count {
         machine_arn: Option<Arc<str>>,

@@ -1,15 +1,16 @@
-//! From what is stored to hosts at work: stubs of live executions, then the log after the checkpoint through the same
+//! From what is stored to hosts at work: indexes of live executions, then the log after the checkpoint through the same
 //! `apply`, then every command that they still need. Nothing is served before it is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, ensure};
 use futures::future::join_all;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, outstanding,
-    restart_heartbeats,
+    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp, apply,
+    next_deadline, outstanding, restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
@@ -24,7 +25,7 @@ use super::desk::{Desk, task_ref};
 use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
-use super::resident::{Resident, Slot, Stub};
+use super::resident::{MachineNumber, Resident, Slot};
 use super::{HostHandle, Partitions, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::matching::Offer;
@@ -34,7 +35,7 @@ use crate::shared::Shared;
 const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Rows that are read at once.
 const READ_ROWS: usize = 1000;
-/// Offers of stubs, with their activities.
+/// Offers of executions that need not be in memory, with their activities.
 type Offers = BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>;
 
 /// Builds the hosts and brings their executions back.
@@ -57,12 +58,13 @@ pub(crate) async fn recover(
         let desk = Desk::new(shared.clone(), handle, std::mem::replace(&mut owned, rest));
         hosts.push(Host::new(desk, mailbox));
     }
-    let mut offers = stubs(shared, &mut hosts)?;
+    let mut offers = index(shared, &mut hosts)?;
     let mut queued = Vec::new();
     for host in &mut hosts {
         replay(shared, host, covered).await?;
         settle(host, &mut offers, &mut queued);
     }
+    queued.extend(offers.into_values().flatten());
     // Older tasks come first, whatever host they are of.
     queued.sort_by_key(|(_, offer)| (offer.scheduled_at, offer.execution));
     for (activity, offer) in queued {
@@ -97,9 +99,19 @@ fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
         .map_or(Seq(0), |(_, seq)| *seq)
 }
 
-/// Every live execution of the state store becomes a stub. Its offers wait: the log may know more.
-fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
+/// Entries of a host's indexes, gathered: sets that are built of sorted entries are faster to build, and full.
+#[derive(Default)]
+struct Entries {
+    running: Vec<(MachineNumber, Timestamp, ExecutionId)>,
+    timers: Vec<(Timestamp, ExecutionId)>,
+    callbacks: Vec<(Timestamp, ExecutionId)>,
+}
+
+/// Every live execution of the state store enters the indexes of its host; few need more than that. Its offers wait: the
+/// log may know more.
+fn index(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
     let mut offers = BTreeMap::new();
+    let mut entries: Vec<Entries> = hosts.iter().map(|_| Entries::default()).collect();
     let mut from = Vec::new();
     loop {
         let page =
@@ -107,18 +119,38 @@ fn stubs(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
                 .store
                 .scan(Table::Live, &from, &[0xff; 17], Order::Ascending, READ_ROWS)?;
         let Some((last, _)) = page.last() else {
-            return Ok(offers);
+            break;
         };
         from.clone_from(last);
         from.push(0);
         for (key, value) in page {
             let (id, live) = (live::execution_of(&key)?, live::decode(&value)?);
-            let host = &mut hosts[shared.partitions().host_index(live.hash)];
-            stub(shared, host, id, &live)?;
+            let host = shared.partitions().host_index(live.hash);
+            if live.held_by_session {
+                resident(shared, &mut hosts[host], id)?;
+            } else {
+                let machine = hosts[host].desk.machines.number(&live.machine_arn);
+                entries[host].add(machine, id, &live);
+            }
             if !live.offers.is_empty() {
                 offers.insert(id, offers_of(id, &live));
             }
         }
+    }
+    for (host, entries) in hosts.iter_mut().zip(entries) {
+        host.desk.running = entries.running.into_iter().collect();
+        host.desk.timers = entries.timers.into_iter().collect();
+        host.desk.callbacks = entries.callbacks.into_iter().collect();
+    }
+    Ok(offers)
+}
+
+impl Entries {
+    fn add(&mut self, machine: MachineNumber, id: ExecutionId, live: &Live) {
+        self.running.push((machine, live.started_at, id));
+        self.timers.extend(live.deadline.map(|at| (at, id)));
+        self.callbacks
+            .extend(live.callback_since.map(|since| (since, id)));
     }
 }
 
@@ -138,24 +170,8 @@ fn offers_of(id: ExecutionId, row: &Live) -> Vec<(Arc<str>, Offer)> {
     row.offers.iter().map(offer).collect()
 }
 
-fn stub(shared: &Arc<Shared>, host: &mut Host, id: ExecutionId, live: &Live) -> anyhow::Result<()> {
-    if live.held_by_session {
-        resident(shared, host, id)?;
-        return Ok(());
-    }
-    let desk = &mut host.desk;
-    let machine = desk.machines.number(&live.machine_arn);
-    let stub = Stub {
-        machine,
-        started_at: live.started_at,
-        armed: live.deadline,
-        callback_since: live.callback_since,
-    };
-    host.slots.insert(id, Slot::Evicted(stub));
-    Ok(())
-}
-
-/// Reads an execution in whole; `None` when it is not in the state store.
+/// Brings an execution into memory and takes it out of the indexes, until it is settled; `None` when it is not in the state
+/// store.
 fn resident<'a>(
     shared: &Arc<Shared>,
     host: &'a mut Host,
@@ -166,11 +182,18 @@ fn resident<'a>(
             return Ok(None);
         };
         let resident = bring_in(shared, host, execution, true)?;
+        let (desk, execution) = (&mut host.desk, &resident.execution);
+        desk.running
+            .remove(&(resident.machine, execution.started_at, id));
+        desk.arm(id, next_deadline(execution), None);
+        if let Some(since) = tasks::callback_since(execution) {
+            desk.callbacks.remove(&(since, id));
+        }
         host.slots.insert(id, Slot::Resident(Box::new(resident)));
     }
     match host.slots.get_mut(&id) {
         Some(Slot::Resident(resident)) => Ok(Some(resident)),
-        Some(Slot::Evicted(_) | Slot::Loading { .. }) | None => Ok(None),
+        Some(Slot::Loading(_)) | None => Ok(None),
     }
 }
 
@@ -303,26 +326,20 @@ fn forget_later_blocks(shared: &Shared, execution: &Execution) -> anyhow::Result
     Ok(())
 }
 
-/// Timers, indexes, offers and rows of what recovery brought in.
+/// Timers, indexes, offers and rows of what recovery brought into memory.
 fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<(Arc<str>, Offer)>) {
     let mut ids: Vec<ExecutionId> = host.slots.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
-        match host.slots.get_mut(&id) {
-            Some(Slot::Resident(resident)) => {
-                settle_resident(&mut host.desk, &mut host.orphans, resident, queued);
-            }
-            Some(Slot::Evicted(stub)) => {
-                let (stub, desk) = (stub.clone(), &mut host.desk);
-                desk.arm(id, None, stub.armed);
-                desk.enter((stub.machine, stub.started_at, id));
-                desk.callbacks
-                    .extend(stub.callback_since.map(|since| (since, id)));
-                queued.extend(offers.remove(&id).unwrap_or_default());
-            }
-            Some(Slot::Loading { .. }) | None => {}
+        offers.remove(&id);
+        if let Some(Slot::Resident(resident)) = host.slots.get_mut(&id) {
+            settle_resident(&mut host.desk, &mut host.orphans, resident, queued);
+            host.aging.push_back(id);
         }
     }
+    let live = u64::try_from(host.desk.running.len()).unwrap_or(u64::MAX);
+    let counters = &host.desk.shared.counters;
+    counters.live.fetch_add(live, Ordering::Relaxed);
     if !host.orphans.is_empty() {
         host.orphans_until = Some(host.desk.now().plus_ms(host.desk.shared.session_ttl_ms));
     }
@@ -341,7 +358,8 @@ fn settle_resident(
     }
     let now = desk.now();
     restart_heartbeats(&mut resident.execution, now);
-    desk.enter((resident.machine, resident.execution.started_at, id));
+    desk.running
+        .insert((resident.machine, resident.execution.started_at, id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
     for command in outstanding(&resident.execution) {

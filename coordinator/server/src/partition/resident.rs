@@ -1,4 +1,5 @@
-//! How a host holds an execution: whole in memory, as a stub that knows when to wake, or on its way in.
+//! How a host holds an execution: whole in memory, or on its way in. Of an evicted one only the entries of the host's
+//! indexes are left: when it wakes, and its place in lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,29 +13,15 @@ use stepfleet_store::records::history::BlockHeader;
 use super::desk::StepError;
 use super::message::Message;
 
-/// One execution of a host.
+/// One execution of a host. An execution without a slot is evicted, closed or unknown: the state store says which.
 #[derive(Debug)]
 pub(crate) enum Slot {
     Resident(Box<Resident>),
-    /// Its rows are in the state store; only what must find it is here.
-    Evicted(Stub),
     /// Being read from the state store; inputs wait in order.
-    Loading {
-        stub: Option<Stub>,
-        waiting: Vec<Message>,
-    },
+    Loading(Vec<Message>),
 }
 
-/// What stays in memory of an evicted execution.
-#[derive(Clone, Debug)]
-pub(crate) struct Stub {
-    pub machine: MachineNumber,
-    pub started_at: Timestamp,
-    pub armed: Option<Timestamp>,
-    pub callback_since: Option<Timestamp>,
-}
-
-/// A state machine's ARN, interned by the host: a million stubs do not hold a million ARNs.
+/// A state machine's ARN, interned by the host: the indexes of a million executions do not hold a million ARNs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MachineNumber(pub u32);
 
@@ -59,6 +46,8 @@ pub(crate) struct Resident {
     pub accounted: usize,
     /// Whether the state store has rows of it as a live one.
     pub has_rows: bool,
+    /// Rows were made so that it can leave; they are not written yet.
+    pub leaving: bool,
     /// A broken invariant was found: it is kept, and refuses everything.
     pub quarantined: bool,
     /// While a decision about it is made off the host: the message that asked for it, and what came after, in order.
@@ -89,6 +78,7 @@ impl Resident {
             touched_at: Timestamp(0),
             accounted: 0,
             has_rows: false,
+            leaving: false,
             quarantined: false,
             aside: None,
             prepared: None,
@@ -106,15 +96,6 @@ impl Resident {
 
     pub(crate) fn hash(&self) -> KeyHash {
         self.execution.header.hash
-    }
-
-    pub(crate) fn stub(&self) -> Stub {
-        Stub {
-            machine: self.machine,
-            started_at: self.execution.started_at,
-            armed: self.armed,
-            callback_since: self.callback_since,
-        }
     }
 
     /// What the state store may not have yet of its history, and the first event in it.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, Event, EventId, EventSeq, ExecutionId, PayloadId, Timestamp, outstanding,
+    Command, Event, EventId, EventSeq, ExecutionId, PayloadId, Timestamp, next_deadline,
+    outstanding,
 };
 use stepfleet_store::records::execution as snapshot;
 use stepfleet_store::records::history;
@@ -93,7 +94,7 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let execution = &resident.execution;
     let mut offers = Vec::new();
-    // Whether something must be done for it that no stub remembers.
+    // Whether something must be done for it that no row remembers.
     let mut goes_on = false;
     for command in outstanding(execution) {
         match command {
@@ -113,7 +114,8 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     }
     let live = Live {
         hash: resident.hash(),
-        deadline: resident.armed,
+        // Not what is armed: a timer that fired may not have been decided yet.
+        deadline: next_deadline(execution),
         offers,
         machine_arn: execution.header.machine_arn.clone(),
         started_at: execution.started_at,

@@ -39,7 +39,7 @@ impl Service {
         Ok(receiver)
     }
 
-    async fn changes_of(&self, place: Place) -> Result<Option<Arc<Notify>>, ApiError> {
+    async fn changes_of(&self, place: Place) -> Result<Arc<Notify>, ApiError> {
         let execution = place.id;
         let request = |answer| ReadRequest::Watch { execution, answer };
         self.ask(self.host(place), request).await
@@ -55,11 +55,10 @@ async fn follow(
     let mut last = after;
     loop {
         // Subscribed before reading, so that no change falls between.
-        let change = match service.changes_of(place).await {
-            Ok(change) => change,
+        let notify = match service.changes_of(place).await {
+            Ok(notify) => notify,
             Err(error) => return drop(sender.send(Err(error)).await),
         };
-        let notify = change.unwrap_or_default();
         let mut changed = std::pin::pin!(notify.notified());
         changed.as_mut().enable();
         match service.events_after(place, last, EVENTS_PER_BATCH).await {

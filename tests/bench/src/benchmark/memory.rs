@@ -55,16 +55,20 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
 
 /// Starts so many waiting executions, one connection pool after another; gives the seconds that it took.
 pub(crate) fn park(coordinator: &Coordinator, count: u32) -> anyhow::Result<f64> {
-    let endpoint = coordinator.endpoint();
-    let prepared = control::prepare(&endpoint, |_| machine::parked())?;
+    let prepared = control::prepare(&coordinator.endpoint(), |_| machine::parked())?;
+    start(coordinator, &prepared.machine, count)
+}
+
+/// Starts so many executions of a machine; gives the seconds that it took.
+pub(crate) fn start(coordinator: &Coordinator, machine: &str, count: u32) -> anyhow::Result<f64> {
     let mut command = load::role("starter")?;
     let count_text = count.to_string();
     command
         .args([
             "--endpoint",
-            &endpoint,
+            &coordinator.endpoint(),
             "--machine",
-            &prepared.machine,
+            machine,
             "--tasks",
             "1",
         ])

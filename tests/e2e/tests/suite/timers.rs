@@ -1,12 +1,13 @@
 //! Timers: they survive kills, and none is early.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use stepfleet_e2e::{
-    Deadline, Event, Faults, History, Settings, World, create_machine, outcome, scenario, skipped,
-    start, wait_for_event,
+    Coordinator, Deadline, Event, Faults, History, Settings, World, activity, create_machine,
+    outcome, scenario, skipped, start, until, wait_for_event,
 };
 use stepfleet_sdk::{Client, api};
+use tokio::task::JoinSet;
 
 use crate::machines::{callback, wait};
 
@@ -96,6 +97,128 @@ fn timeouts_of_callbacks_and_heartbeats_come_after_restarts_too() {
             );
             let waited = between(&client, arn, "TaskScheduled", "TaskTimedOut").await?;
             ensure!(waited >= 2 * SECOND, "{arn} timed out after {waited} ns");
+        }
+        Ok(())
+    });
+}
+
+/// Less than one execution takes: whatever is quiet and wakes in more than ten seconds leaves memory.
+const TINY_BUDGET: u64 = 1024;
+
+/// Waits until no more than so many of the live executions are in memory.
+async fn evicted(client: &Client, live: i64, resident_max: i64) -> Result<()> {
+    let what = format!("{live} are live, {resident_max} of them in memory");
+    until(&what, Deadline::seconds(30), async || {
+        let status = client.get_status(api::GetStatusRequest {}).await?;
+        let evicted = status.live_executions == live && status.resident_executions <= resident_max;
+        Ok(evicted.then_some(()))
+    })
+    .await
+}
+
+/// Kills it while its log tells of everything; then ends it in order, so that the state store does, and kills it again.
+async fn kill_twice(coordinator: &mut Coordinator, live: i64, resident_max: i64) -> Result<()> {
+    evicted(&coordinator.client()?, live, resident_max).await?;
+    coordinator.kill()?;
+    coordinator.restart().await?;
+    coordinator.stop().await?;
+    coordinator.restart().await?;
+    coordinator.kill()?;
+    coordinator.restart().await?;
+    evicted(&coordinator.client()?, live, resident_max).await
+}
+
+#[test]
+fn hundreds_of_waits_that_left_memory_fire_after_kills_and_none_early() {
+    const LANES: i64 = 8;
+    const PER_LANE: i64 = 50;
+    const SECONDS: u64 = 15;
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator").with("memory_budget_bytes", TINY_BUDGET);
+        let mut coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let machine = create_machine(&client, "wait", &wait(SECONDS)).await?;
+        let mut lanes = JoinSet::new();
+        for lane in 0..LANES {
+            let (client, machine) = (client.clone(), machine.clone());
+            lanes.spawn_local(async move {
+                let mut arns = Vec::new();
+                for n in 0..PER_LANE {
+                    arns.push(start(&client, &machine, &format!("w{lane}-{n}"), &json!({})).await?);
+                }
+                anyhow::Ok(arns)
+            });
+        }
+        let mut arns = Vec::new();
+        while let Some(started) = lanes.join_next().await {
+            arns.extend(started??);
+        }
+        kill_twice(&mut coordinator, LANES * PER_LANE, 0).await?;
+        let (client, seconds) = (coordinator.client()?, i128::from(SECONDS));
+        for arn in &arns {
+            let ended = outcome(&client, arn, Deadline::seconds(60)).await?;
+            ensure!(
+                ended.status() == api::ExecutionStatus::Succeeded,
+                "{ended:?}"
+            );
+            let waited = between(&client, arn, "WaitStateEntered", "WaitStateExited").await?;
+            ensure!(waited >= seconds * SECOND, "{arn} waited {waited} ns");
+            ensure!(waited < (seconds + 10) * SECOND, "{arn} waited {waited} ns");
+        }
+        Ok(())
+    });
+}
+
+fn activity_with(arn: &str, name: &str, seconds: u64) -> Value {
+    let mut work = json!({ "Type": "Task", "Resource": arn, "End": true });
+    work[name] = json!(seconds);
+    json!({ "StartAt": "Work", "States": { "Work": work } })
+}
+
+async fn poll(client: &Client, activity_arn: &str) -> Result<()> {
+    let request = api::GetActivityTaskRequest {
+        activity_arn: activity_arn.to_owned(),
+        worker_name: "w".to_owned(),
+    };
+    let task = client.get_activity_task(request).await?;
+    ensure!(!task.task_token.is_empty(), "no task for {activity_arn}");
+    Ok(())
+}
+
+#[test]
+fn timeouts_and_heartbeats_of_activities_that_left_memory_come_after_kills() {
+    const TIMEOUT: u64 = 15;
+    const HEARTBEAT: u64 = 2;
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator").with("memory_budget_bytes", TINY_BUDGET);
+        let mut coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let mut cases = Vec::new();
+        for (name, field, seconds, from) in [
+            ("offered", "TimeoutSeconds", TIMEOUT, "ActivityScheduled"),
+            ("held", "TimeoutSeconds", TIMEOUT, "ActivityScheduled"),
+            ("beating", "HeartbeatSeconds", HEARTBEAT, "ActivityStarted"),
+        ] {
+            let activity = activity(&client, name).await?;
+            let definition = activity_with(&activity, field, seconds);
+            let machine = create_machine(&client, name, &definition).await?;
+            let arn = start(&client, &machine, name, &json!({})).await?;
+            cases.push((activity, arn, from, i128::from(seconds)));
+        }
+        poll(&client, &cases[1].0).await?;
+        kill_twice(&mut coordinator, 3, 0).await?;
+        let client = coordinator.client()?;
+        // Its heartbeats count from when a worker takes it.
+        poll(&client, &cases[2].0).await?;
+        for (_, arn, from, seconds) in cases.iter().rev() {
+            let ended = outcome(&client, arn, Deadline::seconds(60)).await?;
+            ensure!(
+                ended.error.as_deref() == Some("States.Timeout"),
+                "{ended:?}"
+            );
+            let waited = between(&client, arn, from, "ActivityTimedOut").await?;
+            ensure!(waited >= seconds * SECOND, "{arn} after {waited} ns");
+            ensure!(waited < (seconds + 10) * SECOND, "{arn} after {waited} ns");
         }
         Ok(())
     });

@@ -1,5 +1,5 @@
-//! Transitions per second of whole executions that no task interrupts: Choice, Parallel and Map machines, and Pass
-//! again in the same unit.
+//! Transitions per second of whole executions that no task interrupts: Choice, Parallel and Map machines, Pass again in
+//! the same unit, and Pass and Choice in JSONata.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn run(program: &Program, input: &Payload, env: &stepfleet_engine::Env<'_>) -> a
     Ok(entered)
 }
 
-fn machines() -> [(&'static str, Value, Value); 4] {
+fn machines() -> [(&'static str, Value, Value); 6] {
     let one = |name: &str| json!({ "StartAt": name, "States": { name: { "Type": "Pass", "End": true } } });
     let branches: Vec<Value> = (0..STATES)
         .map(|branch| one(&format!("S{branch}")))
@@ -75,7 +75,50 @@ fn machines() -> [(&'static str, Value, Value); 4] {
         ("Choice states", chain(choice), json!({ "v": 1 })),
         ("Parallel state", alone(&parallel), json!({ "v": 1 })),
         ("Map state", alone(&map), json!(items)),
+        (
+            "Pass states, six JSONata expressions each",
+            jsonata(chain(jsonata_pass)),
+            order(),
+        ),
+        (
+            "Choice states, JSONata conditions",
+            jsonata(chain(jsonata_choice)),
+            order(),
+        ),
     ]
+}
+
+fn jsonata(mut definition: Value) -> Value {
+    definition["QueryLanguage"] = "JSONata".into();
+    definition
+}
+
+fn order() -> Value {
+    let lines: Vec<Value> = (1..=5)
+        .map(|n| json!({ "sku": format!("part-{n}"), "price": 2.5, "count": n }))
+        .collect();
+    json!({ "id": "o-1", "name": "ada", "visits": 1, "lines": lines })
+}
+
+/// Path, string function, arithmetic, aggregate over a mapped list, filter, and condition.
+fn jsonata_pass(next: &str) -> Value {
+    json!({
+        "Type": "Pass",
+        "Output": {
+            "id": "{% $states.input.id %}",
+            "name": "{% $lowercase($states.input.name) %}",
+            "visits": "{% $states.input.visits + 1 %}",
+            "lines": "{% $states.input.lines %}",
+            "total": "{% $sum($states.input.lines.(price * count)) %}",
+            "large": "{% $count($states.input.lines[count > 2]) > 2 ? 'yes' : 'no' %}",
+        },
+        "Next": next,
+    })
+}
+
+fn jsonata_choice(next: &str) -> Value {
+    let condition = "{% $states.input.visits = 1 and $count($states.input.lines) > 2 %}";
+    json!({ "Type": "Choice", "Choices": [{ "Condition": condition, "Next": next }] })
 }
 
 fn chain(state: fn(&str) -> Value) -> Value {
