@@ -126,19 +126,19 @@ impl<'a> Run<'a> {
         }
         let items = self.items(map, &input)?;
         self.select_items(map, &input, &items)?;
-        if let Some(failures) = self.case.map_iteration_failure_count {
-            if usize::try_from(failures).map_or(true, |failures| failures > items.len()) {
-                return Err(Halt::Refused(Refusal::MoreFailuresThanIterations));
-            }
-            if distributed.is_some() && failures > self.seen.tolerated_failure_count.unwrap_or(0) {
-                let cause = "The specified tolerated failure threshold was exceeded";
-                return Err(Halt::Failed(Failure {
-                    error: Some("States.ExceedToleratedFailureThreshold".into()),
-                    cause: Some(cause.into()),
-                }));
-            }
+        let failures = self.case.map_iteration_failure_count.unwrap_or(0);
+        if usize::try_from(failures).map_or(true, |failures| failures > items.len()) {
+            return Err(Halt::Refused(Refusal::MoreFailuresThanIterations));
         }
+        // A mocked error stands for the Map's own, however many iterations failed.
         let result = self.mocked()?;
+        if distributed.is_some() && failures > self.seen.tolerated_failure_count.unwrap_or(0) {
+            let cause = "The specified tolerated failure threshold was exceeded";
+            return Err(Halt::Failed(Failure {
+                error: Some("States.ExceedToleratedFailureThreshold".into()),
+                cause: Some(cause.into()),
+            }));
+        }
         self.finish(&result)
     }
 

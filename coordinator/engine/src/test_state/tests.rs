@@ -1,3 +1,5 @@
+//! Single states of every kind, with what their stages give.
+
 use serde_json::json;
 use stepfleet_asl::definition::{self, MachineType, Options};
 use stepfleet_asl::program::StateId;

@@ -436,3 +436,60 @@ async fn a_drain_ends_a_watch_as_unavailable() {
     }
     assert_eq!(end.unwrap_err().code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_state_is_tested_with_its_stages() {
+    let (router, _health, _drain) = served().await;
+    let mut machines = StateMachineServiceClient::new(router);
+    let request = v1::TestStateRequest {
+        definition: format!(
+            r#"{{"Type":"Task","Resource":"{ACTIVITY}","QueryLanguage":"JSONata","Arguments":"{{% $x %}}",
+                "Retry":[{{"ErrorEquals":["Busy"]}}],"Assign":{{"x":9}},"Next":"B"}}"#
+        ),
+        variables: r#"{"x":5}"#.to_owned(),
+        mock: Some(v1::test_state_request::Mock::MockResult("[7]".to_owned())),
+        ..v1::TestStateRequest::default()
+    };
+    let told = machines
+        .test_state(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(told.status(), v1::test_state_response::Status::Succeeded);
+    assert_eq!(told.output.as_deref(), Some("[7]"));
+    assert_eq!(told.next_state.as_deref(), Some("B"));
+    let seen = told.inspection.unwrap();
+    assert_eq!(seen.after_arguments.as_deref(), Some("5"));
+    assert_eq!(
+        (seen.input.as_str(), seen.variables.as_str()),
+        ("{}", r#"{"x":9}"#)
+    );
+
+    let failing = v1::test_state_request::MockError {
+        error: Some("Busy".to_owned()),
+        cause: None,
+    };
+    let told = machines
+        .test_state(v1::TestStateRequest {
+            mock: Some(v1::test_state_request::Mock::MockError(failing)),
+            ..request.clone()
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(told.status(), v1::test_state_response::Status::Retriable);
+    assert_eq!(told.inspection.unwrap().retry_backoff_seconds, Some(1.0));
+
+    let refused = machines
+        .test_state(v1::TestStateRequest {
+            field_validation: 9,
+            ..request
+        })
+        .await;
+    check(
+        refused,
+        Code::InvalidArgument,
+        "ValidationException",
+        "9 is not one of its values",
+    );
+}

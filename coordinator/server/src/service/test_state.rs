@@ -224,8 +224,7 @@ impl<'a> Told<'a> {
 
 fn refused(refusal: &Refusal) -> ApiError {
     invalid(match refusal {
-        Refusal::MoreFailuresThanIterations => refusal.to_string(),
-        Refusal::NoMock => "Stepfleet tests the Task with a mock: give mock.result or mock.errorOutput".to_owned(),
+        Refusal::MoreFailuresThanIterations | Refusal::NoMock => refusal.to_string(),
         Refusal::NoItems => {
             "stateConfiguration.mapItemReaderData must be given as a JSON array, since the Map has an ItemReader".to_owned()
         }

@@ -42,12 +42,12 @@ pub(super) fn check(
             Kind::Task(_) if request.role_arn.is_none() => Err(invalid(
                 "RoleArn must be specified when testing a Task state",
             )),
-            Kind::Task(_)
-            | Kind::Pass(_)
-            | Kind::Choice(_)
-            | Kind::Wait(_)
-            | Kind::Succeed
-            | Kind::Fail(_) => Ok(None),
+            Kind::Task(_) => Err(invalid(
+                "Stepfleet tests a Task state with a mock: give mock.result or mock.errorOutput",
+            )),
+            Kind::Pass(_) | Kind::Choice(_) | Kind::Wait(_) | Kind::Succeed | Kind::Fail(_) => {
+                Ok(None)
+            }
         };
     };
     if let Some(name) = without_mock(&state.kind) {

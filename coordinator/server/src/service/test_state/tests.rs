@@ -1,3 +1,5 @@
+//! Requests that are refused, and what is made up around a state.
+
 use serde_json::json;
 
 use super::*;
