@@ -53,10 +53,10 @@ pub(crate) enum Command {
     Client(ClientCommand),
 }
 
-/// Commands that call a coordinator (and `completions`, which calls nobody).
+/// Commands that call a coordinator (and `completions` and `machine test`, which call nobody).
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// State machines: create, update, list, show, validate, delete
+    /// State machines: create, update, list, show, validate, test, delete
     #[command(subcommand)]
     Machine(machine::MachineCommand),
     /// Executions: start, watch, list, show, history, stop
@@ -96,6 +96,11 @@ async fn carry_out(
 ) -> Result<Outcome, Fault> {
     if let ClientCommand::Completions(args) = command {
         return serve::completions(args, output);
+    }
+    if let ClientCommand::Machine(command) = command
+        && let Some(done) = command.carry_out_alone(output)
+    {
+        return done;
     }
     let client = Client::connect(global).await?;
     match command {

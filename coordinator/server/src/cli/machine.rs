@@ -1,6 +1,7 @@
 //! `stepfleet machine …`: state machines.
 
 mod locate;
+mod test;
 mod validate;
 
 use std::path::Path;
@@ -29,6 +30,8 @@ pub(crate) enum MachineCommand {
     Show(ShowArgs),
     /// Check a definition without creating anything; exit code 1 when it has errors
     Validate(validate::ValidateArgs),
+    /// Run a definition against cases, with mocked tasks and without waiting; exit code 1 when one fails
+    Test(test::TestArgs),
     /// Delete a state machine
     Delete(DeleteArgs),
 }
@@ -109,7 +112,21 @@ impl MachineCommand {
             Self::List(_) => "list state machines".into(),
             Self::Show(args) => format!("show the state machine {}", args.machine),
             Self::Validate(args) => format!("validate {}", args.file),
+            Self::Test(args) => format!("test {}", args.file),
             Self::Delete(args) => format!("delete the state machine {}", args.machine),
+        }
+    }
+
+    /// Carries out what needs no coordinator; none when it is not such a command.
+    pub(crate) fn carry_out_alone(&self, output: &mut Output) -> Option<Result<Outcome, Fault>> {
+        match self {
+            Self::Test(args) => Some(test::test(args, output)),
+            Self::Create(_)
+            | Self::Update(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Validate(_)
+            | Self::Delete(_) => None,
         }
     }
 
@@ -124,6 +141,7 @@ impl MachineCommand {
             Self::List(args) => list(args, client, output).await,
             Self::Show(args) => show(args, client, output).await,
             Self::Validate(args) => validate::validate(args, client, output).await,
+            Self::Test(args) => test::test(args, output),
             Self::Delete(args) => delete(args, client, output).await,
         }
     }

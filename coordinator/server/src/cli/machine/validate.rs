@@ -93,7 +93,12 @@ fn count(n: usize, word: &str) -> String {
 }
 
 /// A diagnostic with the line that it is about, and a caret under the place.
-fn render(output: &Output, diagnostic: &api::Diagnostic, file: &str, definition: &str) -> String {
+pub(super) fn render(
+    output: &Output,
+    diagnostic: &api::Diagnostic,
+    file: &str,
+    definition: &str,
+) -> String {
     let (word, tone) = match diagnostic.severity() {
         Severity::Warning => ("warning", Tone::Warning),
         Severity::Error | Severity::Unspecified => ("error", Tone::Bad),
