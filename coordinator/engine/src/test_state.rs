@@ -8,6 +8,7 @@ mod scene;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use stepfleet_asl::program::StateId;
@@ -16,7 +17,6 @@ use stepfleet_asl::{Object, Payload, Program};
 use crate::event::Failure;
 
 /// What is tested.
-#[derive(Clone, Debug)]
 pub struct Case<'a> {
     pub program: &'a Program,
     pub state: StateId,
@@ -39,6 +39,8 @@ pub struct Case<'a> {
     pub entropy: u64,
     /// Outputs and variables of more bytes fail with `States.DataLimitExceeded`.
     pub payload_bytes_max: usize,
+    /// Whether the test has taken all the time that it may: asked between the items of a Map.
+    pub expired: &'a dyn Fn() -> bool,
 }
 
 /// What stands for the work of a state.
@@ -94,6 +96,16 @@ pub struct Inspection {
     pub catch_index: Option<u32>,
 }
 
+impl fmt::Debug for Case<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case")
+            .field("name", &self.name)
+            .field("input", &self.input)
+            .field("mock", &self.mock)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Inspection {
     /// The backoff in whole seconds, rounded.
     #[expect(
@@ -117,6 +129,8 @@ pub enum Refusal {
     NoMock,
     #[error("the items of a Map with an ItemReader must be given, as an array")]
     NoItems,
+    #[error("the test takes too long")]
+    TooLong,
 }
 
 /// Does what the state does, once.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use stepfleet_asl::flow::{self, Chosen, Given};
+use stepfleet_asl::limits::EVALUATION_BYTES_MAX;
 use stepfleet_asl::program::{
     Assign, Bound, Choice, Fail, Kind, Language, Map, Pass, State, StateId, Task, Text, Transition,
 };
@@ -161,9 +162,19 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let mut selected = Vec::with_capacity(items.len());
+        let mut bytes = 0;
         for (index, item) in items.iter().enumerate() {
+            if (self.case.expired)() {
+                return Err(Halt::Refused(Refusal::TooLong));
+            }
             let scene = Scene::of_item(self.case, &self.drawn, index, item);
             let input = flow::item(map, input, item, &scene).map_err(|error| self.halt(error))?;
+            self.check_size(&input)?;
+            bytes += input.len();
+            // An execution makes these one at a time; here all of them are shown.
+            if bytes > EVALUATION_BYTES_MAX {
+                return Err(Halt::Failed(exit::too_large_failure(&self.case.name)));
+            }
             selected.push(input.value().clone());
         }
         self.seen.after_item_selector = Some(Payload::from_value(selected.into()));

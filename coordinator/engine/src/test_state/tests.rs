@@ -32,6 +32,7 @@ fn report(
         now_ms: 0,
         entropy: 1,
         payload_bytes_max: 1000,
+        expired: &|| false,
     };
     change(&mut case);
     run(&case)
@@ -150,6 +151,25 @@ fn a_map_shows_its_items_and_what_each_iteration_gets() {
     assert!(
         matches!(report.outcome, Outcome::Succeeded { output, .. } if output.text() == "[3,4]")
     );
+}
+
+#[test]
+fn the_inputs_of_iterations_are_bounded_in_size_and_time() {
+    let state = json!({"Type": "Map", "ItemsPath": "$.list", "End": true, "ItemSelector": {"all.$": "$"},
+        "ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}});
+    let list = json!({"list": vec!["x".repeat(100); 9]}).to_string();
+    let large = report(&state, |case| {
+        case.mock = result("[]");
+        case.payload_bytes_max = 900;
+        case.input = Payload::parse(list.as_str()).unwrap();
+    });
+    assert!(matches!(large.unwrap().outcome, Outcome::Failed(failure)
+            if failure.error.as_deref() == Some("States.DataLimitExceeded")));
+    let late = report(&state, |case| {
+        case.mock = result("[]");
+        case.expired = &|| true;
+    });
+    assert_eq!(late.unwrap_err(), Refusal::TooLong);
 }
 
 #[test]

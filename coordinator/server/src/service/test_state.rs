@@ -11,6 +11,7 @@ mod shapes;
 mod tests;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use stepfleet_asl::{Object, Payload, Value};
 use stepfleet_engine::Timestamp;
@@ -22,6 +23,9 @@ use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
 use crate::arn::ArnSpace;
 use crate::partition::going_down;
+
+/// For all expressions of one test.
+const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A checked request.
 #[derive(Clone, Debug, Default)]
@@ -156,6 +160,7 @@ impl Service {
 
 /// Tests one state.
 pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result<Tested, ApiError> {
+    let began = Instant::now();
     let mock = mock::one(request)?;
     let found = definition::find(request)?;
     let state = &found.program.states[found.state.0 as usize];
@@ -180,6 +185,7 @@ pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result
         now_ms: surroundings.now.0,
         entropy: surroundings.entropy,
         payload_bytes_max: surroundings.payload_bytes_max,
+        expired: &|| began.elapsed() > TIME_MAX,
     };
     let report = test_state::run(&case).map_err(|refusal| refused(&refusal))?;
     Ok(Tested { input, report })
@@ -225,6 +231,7 @@ impl<'a> Told<'a> {
 fn refused(refusal: &Refusal) -> ApiError {
     invalid(match refusal {
         Refusal::MoreFailuresThanIterations | Refusal::NoMock => refusal.to_string(),
+        Refusal::TooLong => format!("The test takes longer than {} s", TIME_MAX.as_secs()),
         Refusal::NoItems => {
             "stateConfiguration.mapItemReaderData must be given as a JSON array, since the Map has an ItemReader".to_owned()
         }
