@@ -11,7 +11,6 @@ mod shapes;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use stepfleet_asl::{Object, Payload, Value};
 use stepfleet_engine::Timestamp;
@@ -25,7 +24,7 @@ use crate::arn::ArnSpace;
 use crate::partition::going_down;
 
 /// For all expressions of one test.
-const TIME_MAX: Duration = Duration::from_secs(30);
+const TIME_MS_MAX: i64 = 30_000;
 
 /// A checked request.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +79,9 @@ pub(crate) struct Configuration {
 pub(crate) struct Surroundings<'a> {
     pub arns: &'a ArnSpace,
     pub namespace: &'a str,
+    /// When the test begins, which is what expressions see.
     pub now: Timestamp,
+    pub clock: &'a dyn Fn() -> Timestamp,
     pub entropy: u64,
     /// Names of the execution and of its machine, which do not exist.
     pub execution: String,
@@ -144,6 +145,7 @@ impl Service {
                     arns: &shared.arns,
                     namespace: &namespace,
                     now: shared.clock.now(),
+                    clock: &|| shared.clock.now(),
                     entropy: shared.entropy.next_u64(),
                     execution: shared.entropy.uuid(),
                     machine: shared.entropy.uuid(),
@@ -160,7 +162,6 @@ impl Service {
 
 /// Tests one state.
 pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result<Tested, ApiError> {
-    let began = Instant::now();
     let mock = mock::one(request)?;
     let found = definition::find(request)?;
     let state = &found.program.states[found.state.0 as usize];
@@ -185,7 +186,7 @@ pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result
         now_ms: surroundings.now.0,
         entropy: surroundings.entropy,
         payload_bytes_max: surroundings.payload_bytes_max,
-        expired: &|| began.elapsed() > TIME_MAX,
+        expired: &|| (surroundings.clock)().0 - surroundings.now.0 > TIME_MS_MAX,
     };
     let report = test_state::run(&case).map_err(|refusal| refused(&refusal))?;
     Ok(Tested { input, report })
@@ -231,7 +232,7 @@ impl<'a> Told<'a> {
 fn refused(refusal: &Refusal) -> ApiError {
     invalid(match refusal {
         Refusal::MoreFailuresThanIterations | Refusal::NoMock => refusal.to_string(),
-        Refusal::TooLong => format!("The test takes longer than {} s", TIME_MAX.as_secs()),
+        Refusal::TooLong => format!("The test takes longer than {} s", TIME_MS_MAX / 1000),
         Refusal::NoItems => {
             "stateConfiguration.mapItemReaderData must be given as a JSON array, since the Map has an ItemReader".to_owned()
         }

@@ -13,6 +13,7 @@ fn run_with(request: &TestState) -> Result<Tested, ApiError> {
         arns: &arns,
         namespace: "000000000000",
         now: Timestamp(0),
+        clock: &|| Timestamp(0),
         entropy: 1,
         execution: "execution".to_owned(),
         machine: "machine".to_owned(),

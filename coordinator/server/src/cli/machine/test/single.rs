@@ -41,6 +41,7 @@ pub(super) fn run(case: &Case, definition: &str, now_ms: i64) -> Result<Seen, St
         arns: &arns,
         namespace: NAMESPACE,
         now: Timestamp(now_ms),
+        clock: &|| Timestamp(now_ms),
         entropy: 1,
         execution: "test".to_owned(),
         machine: "machine".to_owned(),
