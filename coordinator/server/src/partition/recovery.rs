@@ -9,8 +9,8 @@ use anyhow::{Context as _, ensure};
 use futures::future::join_all;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp, apply,
-    next_deadline, outstanding, restart_heartbeats,
+    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, next_deadline,
+    outstanding, restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
@@ -25,7 +25,7 @@ use super::desk::{Desk, task_ref};
 use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
-use super::resident::{MachineNumber, Resident, Slot};
+use super::resident::{Resident, Slot};
 use super::{HostHandle, Partitions, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::matching::Offer;
@@ -99,19 +99,10 @@ fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
         .map_or(Seq(0), |(_, seq)| *seq)
 }
 
-/// Entries of a host's indexes, gathered: sets that are built of sorted entries are faster to build, and full.
-#[derive(Default)]
-struct Entries {
-    running: Vec<(MachineNumber, Timestamp, ExecutionId)>,
-    timers: Vec<(Timestamp, ExecutionId)>,
-    callbacks: Vec<(Timestamp, ExecutionId)>,
-}
-
 /// Every live execution of the state store enters the indexes of its host; few need more than that. Its offers wait: the
 /// log may know more.
 fn index(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
     let mut offers = BTreeMap::new();
-    let mut entries: Vec<Entries> = hosts.iter().map(|_| Entries::default()).collect();
     let mut from = Vec::new();
     loop {
         let page =
@@ -119,39 +110,32 @@ fn index(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
                 .store
                 .scan(Table::Live, &from, &[0xff; 17], Order::Ascending, READ_ROWS)?;
         let Some((last, _)) = page.last() else {
-            break;
+            return Ok(offers);
         };
         from.clone_from(last);
         from.push(0);
         for (key, value) in page {
             let (id, live) = (live::execution_of(&key)?, live::decode(&value)?);
-            let host = shared.partitions().host_index(live.hash);
+            let host = &mut hosts[shared.partitions().host_index(live.hash)];
             if live.held_by_session {
-                resident(shared, &mut hosts[host], id)?;
+                resident(shared, host, id)?;
             } else {
-                let machine = hosts[host].desk.machines.number(&live.machine_arn);
-                entries[host].add(machine, id, &live);
+                enter(&mut host.desk, id, &live);
             }
             if !live.offers.is_empty() {
                 offers.insert(id, offers_of(id, &live));
             }
         }
     }
-    for (host, entries) in hosts.iter_mut().zip(entries) {
-        host.desk.running = entries.running.into_iter().collect();
-        host.desk.timers = entries.timers.into_iter().collect();
-        host.desk.callbacks = entries.callbacks.into_iter().collect();
-    }
-    Ok(offers)
 }
 
-impl Entries {
-    fn add(&mut self, machine: MachineNumber, id: ExecutionId, live: &Live) {
-        self.running.push((machine, live.started_at, id));
-        self.timers.extend(live.deadline.map(|at| (at, id)));
-        self.callbacks
-            .extend(live.callback_since.map(|since| (since, id)));
-    }
+/// One by one: lists that are sorted first would leave their room with the allocator, several times what stays.
+fn enter(desk: &mut Desk, id: ExecutionId, live: &Live) {
+    let machine = desk.machines.number(&live.machine_arn);
+    desk.running.insert((machine, live.started_at, id));
+    desk.arm(id, None, live.deadline);
+    desk.callbacks
+        .extend(live.callback_since.map(|since| (since, id)));
 }
 
 fn offers_of(id: ExecutionId, row: &Live) -> Vec<(Arc<str>, Offer)> {

@@ -123,7 +123,11 @@ impl Resident {
             .iter()
             .map(|frame| 400 + frame.input.payload.len() + frame.variables.bytes())
             .sum();
-        600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames
+        let counted =
+            600 + self.execution.input.payload.len() + self.tail.records.capacity() + frames;
+        // Measured: 300 000 Waits take 2.6 kB each where 2.05 kB are counted. The rest is the allocator's rounding, the
+        // header's texts, and the entries in indexes.
+        counted + counted / 4
     }
 }
 
