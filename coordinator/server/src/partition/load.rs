@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stepfleet_engine::execution::Status;
+use stepfleet_engine::execution::{Frame, Status};
 use stepfleet_engine::{ExecutionId, PartitionId, Timestamp};
 use stepfleet_store::Seq;
 use tokio::sync::oneshot;
@@ -29,6 +29,9 @@ const LEAVING_MAX: usize = 2000;
 const EVICT_PAUSE_MS: i64 = 5;
 /// Until quiet executions are looked for again when there were none, milliseconds.
 const EVICT_AGAIN_MS: i64 = 500;
+/// How far away a time must be for an execution that waits for nothing else to leave memory once its rows are written,
+/// milliseconds. Shorter waits mostly end before rows of them are made.
+const SLEEP_MS: i64 = 60_000;
 /// Time without a change after which an execution counts as quiet, while memory is not twice over its budget.
 const QUIET_MS: i64 = 2_000;
 /// Pause before a store that could not answer is asked again.
@@ -178,7 +181,7 @@ impl Host {
         }
     }
 
-    /// Rows are in the state store: closed executions leave, quiet ones too when memory is short.
+    /// Rows are in the state store: closed executions leave, and those that sleep; quiet ones too when memory is short.
     pub(super) fn written(&mut self, written: Vec<(ExecutionId, u64)>) {
         for (id, changes) in written {
             let Some(Place::Resident(resident)) = self.slots.get_mut(&id) else {
@@ -191,7 +194,8 @@ impl Host {
             self.desk.leaving -= usize::from(was_leaving);
             let closed = resident.execution.status != Status::Running;
             let evicted = || self.desk.is_over_budget() && is_quiet(resident, &self.desk);
-            if resident.written == resident.changes() && (closed || evicted()) {
+            let leaves = || closed || sleeps(resident, &self.desk) || evicted();
+            if resident.written == resident.changes() && leaves() {
                 self.desk.forget(resident);
                 self.slots.remove(&id);
             } else if was_leaving {
@@ -389,6 +393,18 @@ fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
         && resident.execution.status == Status::Running
         && !tasks::is_held_by_session(&resident.execution)
         && !tasks::has_heartbeat(&resident.execution)
+}
+
+/// Whether it waits for nothing but a time that is far away. To be in memory meanwhile would spare it one reading.
+fn sleeps(resident: &Resident, desk: &Desk) -> bool {
+    let wakes_late = resident
+        .armed
+        .is_some_and(|at| at.0 - desk.now().0 > SLEEP_MS);
+    let mut stays = resident.execution.frames.iter().filter_map(Frame::stay);
+    wakes_late
+        && !resident.quarantined
+        && resident.aside.is_none()
+        && stays.all(|stay| stay.open_attempt().is_none())
 }
 
 fn missing() -> ApiError {

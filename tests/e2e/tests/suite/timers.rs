@@ -169,6 +169,40 @@ fn hundreds_of_waits_that_left_memory_fire_after_kills_and_none_early() {
     });
 }
 
+#[test]
+fn a_long_wait_leaves_memory_with_the_next_checkpoint() {
+    const WAITS: i64 = 20;
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator").with("checkpoint.interval_s", 1);
+        let mut coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let far = create_machine(&client, "far", &wait(3600)).await?;
+        let near = create_machine(&client, "near", &callback()).await?;
+        for n in 0..WAITS {
+            start(&client, &far, &format!("w{n}"), &json!({ "n": n })).await?;
+        }
+        // What anyone may complete at any time stays: memory suffices.
+        let open = start(&client, &near, "open", &json!({})).await?;
+        wait_for_event(&client, &open, "TaskSubmitted", 1).await?;
+        evicted(&client, WAITS + 1, 1).await?;
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        let client = coordinator.client()?;
+        let arn = open.replace(":near:open", ":far:w7");
+        let request = api::StopExecutionRequest {
+            execution_arn: arn.clone(),
+            ..api::StopExecutionRequest::default()
+        };
+        client.stop_execution(request).await?;
+        let ended = outcome(&client, &arn, Deadline::seconds(20)).await?;
+        ensure!(ended.input == r#"{"n":7}"#, "{ended:?}");
+        ensure!(ended.status() == api::ExecutionStatus::Aborted, "{ended:?}");
+        let history = History::read(&client, &arn).await?;
+        ensure!(history.of("WaitStateEntered").count() == 1, "{history:?}");
+        evicted(&client, WAITS, 1).await
+    });
+}
+
 fn activity_with(arn: &str, name: &str, seconds: u64) -> Value {
     let mut work = json!({ "Type": "Task", "Resource": arn, "End": true });
     work[name] = json!(seconds);
