@@ -50,6 +50,8 @@ pub(crate) struct Host {
     pub(super) aging: VecDeque<ExecutionId>,
     /// Looks in a row that found none to evict.
     pub(super) busy_looks: usize,
+    /// What wakes until then has been looked for: it is in memory, or on its way.
+    pub(super) looked_ahead: Timestamp,
     /// Executions to read from the state store: those of one turn are one call.
     pub(super) to_load: Vec<ExecutionId>,
     mailbox: Mailbox,
@@ -68,6 +70,7 @@ impl Host {
             evict_at: Timestamp(0),
             aging: VecDeque::new(),
             busy_looks: 0,
+            looked_ahead: Timestamp(0),
             to_load: Vec::new(),
             mailbox,
             in_flight: None,
@@ -124,7 +127,12 @@ impl Host {
     fn next_wake(&self) -> Instant {
         let now = self.desk.shared.clock.now();
         let timer = self.desk.timers.first().map(|(at, _)| *at);
-        let wakes = [timer, self.orphans_until, self.evicts_at()];
+        let wakes = [
+            timer,
+            self.orphans_until,
+            self.evicts_at(),
+            self.looks_ahead_at(),
+        ];
         let next = wakes.into_iter().flatten().min();
         let wait = next.map_or(60_000, |at| {
             u64::try_from(at.0.saturating_sub(now.0))

@@ -2,6 +2,7 @@
 //! execution on its way in wait in order.
 
 use std::collections::hash_map::Entry;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ const EVICT_AGAIN_MS: i64 = 500;
 /// How far away a time must be for an execution that waits for nothing else to leave memory once its rows are written,
 /// milliseconds. Shorter waits mostly end before rows of them are made.
 const SLEEP_MS: i64 = 60_000;
+/// How long before its time an execution is read, at most, milliseconds; half of it at least.
+const AHEAD_MS: i64 = 2_000;
 /// Time without a change after which an execution counts as quiet, while memory is not twice over its budget.
 const QUIET_MS: i64 = 2_000;
 /// Pause before a store that could not answer is asked again.
@@ -57,6 +60,36 @@ impl Host {
             }
             Entry::Occupied(_) => waiting.into_iter().for_each(|message| self.handle(message)),
         }
+    }
+
+    /// Executions that wake soon are read before their time, so that reading makes none of them late, however many wake
+    /// at once. Looked at no more often than in every other half of the time ahead.
+    fn load_ahead(&mut self) {
+        let until = self.desk.now().plus_ms(AHEAD_MS);
+        if until < self.looked_ahead.plus_ms(AHEAD_MS / 2) {
+            return;
+        }
+        let after = (self.looked_ahead, ExecutionId(u128::MAX));
+        let last = (until, ExecutionId(u128::MAX));
+        self.looked_ahead = until;
+        let soon = self
+            .desk
+            .timers
+            .range((Bound::Excluded(after), Bound::Included(last)));
+        let away: Vec<ExecutionId> = soon
+            .map(|(_, id)| *id)
+            .filter(|id| !self.slots.contains_key(id))
+            .collect();
+        away.into_iter().for_each(|id| self.load_for_timer(id));
+    }
+
+    /// When [`Self::load_ahead`] has something to look at.
+    pub(super) fn looks_ahead_at(&self) -> Option<Timestamp> {
+        let after = (self.looked_ahead, ExecutionId(u128::MAX));
+        let later = (Bound::Excluded(after), Bound::Unbounded);
+        let (next, _) = self.desk.timers.range(later).next()?;
+        let soonest = self.looked_ahead.plus_ms(-AHEAD_MS / 2);
+        Some(next.plus_ms(-AHEAD_MS).max(soonest))
     }
 
     /// An execution is in memory from now on.
@@ -208,6 +241,7 @@ impl Host {
     /// Once a turn: what was asked for is read; rows that wait are given to the writer; what is quiet leaves when memory
     /// is short.
     pub(super) fn maintain(&mut self) {
+        self.load_ahead();
         if !self.to_load.is_empty() {
             let ids = std::mem::take(&mut self.to_load);
             read_for_host(self.desk.shared.clone(), self.desk.host.clone(), ids);

@@ -170,6 +170,31 @@ fn hundreds_of_waits_that_left_memory_fire_after_kills_and_none_early() {
 }
 
 #[test]
+fn what_left_memory_is_read_before_its_time() {
+    const WAITS: i64 = 5;
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator").with("memory_budget_bytes", TINY_BUDGET);
+        let coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let machine = create_machine(&client, "wait", &wait(15)).await?;
+        for n in 0..WAITS {
+            start(&client, &machine, &format!("w{n}"), &json!({})).await?;
+        }
+        evicted(&client, WAITS, 0).await?;
+        until(
+            "one is in memory, and none is over",
+            Deadline::seconds(30),
+            async || {
+                let status = client.get_status(api::GetStatusRequest {}).await?;
+                let early = status.live_executions == WAITS && status.resident_executions > 0;
+                Ok(early.then_some(()))
+            },
+        )
+        .await
+    });
+}
+
+#[test]
 fn a_long_wait_leaves_memory_with_the_next_checkpoint() {
     const WAITS: i64 = 20;
     scenario(async |world: &World| {
