@@ -313,7 +313,8 @@ impl Host {
         }
     }
 
-    /// Makes rows of every live execution that changed since its last ones; the answer leaves after them.
+    /// Makes rows of every live execution that changed since its last ones; the answer leaves after them. What sleeps and
+    /// has its rows leaves memory.
     pub(super) fn checkpoint(&mut self, answer: oneshot::Sender<Vec<(PartitionId, Seq)>>) {
         let covered: Vec<(PartitionId, Seq)> = self
             .desk
@@ -324,12 +325,19 @@ impl Host {
         let mut ids: Vec<ExecutionId> = self.slots.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            if let Some(Place::Resident(resident)) = self.slots.get_mut(&id)
-                && resident.execution.is_running()
-                && resident.changes() > resident.written
-            {
+            let Some(Place::Resident(resident)) = self.slots.get_mut(&id) else {
+                continue;
+            };
+            if !resident.execution.is_running() {
+                continue;
+            }
+            if resident.changes() > resident.written {
                 let rows = rows::live(resident);
                 self.desk.write_rows(resident, rows);
+            } else if sleeps(resident, &self.desk) {
+                // It was brought in by a recovery, or by what changed nothing.
+                self.desk.forget(resident);
+                self.slots.remove(&id);
             }
         }
         self.desk
