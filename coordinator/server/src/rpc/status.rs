@@ -45,6 +45,7 @@ fn code_of(code: ErrorCode) -> Code {
         | ErrorCode::StateMachineAlreadyExists => Code::AlreadyExists,
         ErrorCode::ActivityDoesNotExist
         | ErrorCode::ExecutionDoesNotExist
+        | ErrorCode::ResourceNotFound
         | ErrorCode::StateMachineDoesNotExist
         | ErrorCode::TaskDoesNotExist => Code::NotFound,
         ErrorCode::ActivityLimitExceeded
@@ -102,6 +103,7 @@ mod tests {
             &[
                 E::ActivityDoesNotExist,
                 E::ExecutionDoesNotExist,
+                E::ResourceNotFound,
                 E::StateMachineDoesNotExist,
                 E::TaskDoesNotExist,
             ],
