@@ -8,6 +8,7 @@ mod executions;
 pub(crate) mod input;
 mod operation;
 mod state_machines;
+mod tags;
 mod tasks;
 mod test_state;
 #[cfg(test)]
@@ -132,12 +133,15 @@ impl Call<'_> {
             Operation::ListActivities => self.list_activities().await?,
             Operation::ListExecutions => self.list_executions().await?,
             Operation::ListStateMachines => self.list_state_machines().await?,
+            Operation::ListTagsForResource => self.list_tags().await?,
             Operation::SendTaskFailure => self.send_task_failure().await?,
             Operation::SendTaskHeartbeat => self.send_task_heartbeat().await?,
             Operation::SendTaskSuccess => self.send_task_success().await?,
             Operation::StartExecution => self.start_execution().await?,
             Operation::StopExecution => self.stop_execution().await?,
+            Operation::TagResource => self.tag_resource().await?,
             Operation::TestState => self.test_state().await?,
+            Operation::UntagResource => self.untag_resource().await?,
             Operation::UpdateStateMachine => self.update_state_machine().await?,
             Operation::ValidateStateMachineDefinition => self.validate_definition().await?,
         };

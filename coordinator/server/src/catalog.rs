@@ -307,9 +307,15 @@ impl Catalog {
             .collect()
     }
 
-    pub(crate) async fn put_activity(&self, activity: ActivityRecord) -> Result<(), ApiError> {
+    /// Stores an activity: a new one, or in the place of the version that is expected.
+    pub(crate) async fn put_activity(
+        &self,
+        activity: ActivityRecord,
+        expected: Option<u64>,
+    ) -> Result<(), ApiError> {
         let key = activity_key(&activity.namespace, &activity.name);
-        self.put(key, None, Some(records::write(&activity))).await?;
+        self.put(key, expected, Some(records::write(&activity)))
+            .await?;
         let mut activities = self
             .activities
             .write()
@@ -317,7 +323,7 @@ impl Catalog {
         activities.insert(
             activity.arn.clone(),
             Arc::new(Versioned {
-                version: 1,
+                version: expected.unwrap_or(0) + 1,
                 record: activity,
             }),
         );

@@ -11,6 +11,7 @@ pub(crate) mod lists;
 pub(crate) mod machines;
 pub(crate) mod page;
 mod repeat;
+pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;
 pub(crate) mod watch;

@@ -130,6 +130,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::InvalidOutput
         | ErrorCode::InvalidToken
         | ErrorCode::MissingRequiredParameter
+        | ErrorCode::ResourceNotFound
         | ErrorCode::SerializationException
         | ErrorCode::StateMachineAlreadyExists
         | ErrorCode::StateMachineDeleting

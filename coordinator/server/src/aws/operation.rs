@@ -23,17 +23,20 @@ pub(super) enum Operation {
     ListActivities,
     ListExecutions,
     ListStateMachines,
+    ListTagsForResource,
     SendTaskFailure,
     SendTaskHeartbeat,
     SendTaskSuccess,
     StartExecution,
     StopExecution,
+    TagResource,
     TestState,
+    UntagResource,
     UpdateStateMachine,
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 21] = [
+const SERVED: [(&str, Operation); 24] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     ("DeleteActivity", Operation::DeleteActivity),
@@ -50,12 +53,15 @@ const SERVED: [(&str, Operation); 21] = [
     ("ListActivities", Operation::ListActivities),
     ("ListExecutions", Operation::ListExecutions),
     ("ListStateMachines", Operation::ListStateMachines),
+    ("ListTagsForResource", Operation::ListTagsForResource),
     ("SendTaskFailure", Operation::SendTaskFailure),
     ("SendTaskHeartbeat", Operation::SendTaskHeartbeat),
     ("SendTaskSuccess", Operation::SendTaskSuccess),
     ("StartExecution", Operation::StartExecution),
     ("StopExecution", Operation::StopExecution),
+    ("TagResource", Operation::TagResource),
     ("TestState", Operation::TestState),
+    ("UntagResource", Operation::UntagResource),
     ("UpdateStateMachine", Operation::UpdateStateMachine),
     (
         "ValidateStateMachineDefinition",
@@ -64,7 +70,7 @@ const SERVED: [(&str, Operation); 21] = [
 ];
 
 /// The rest of the API's 37 operations.
-const UNSERVED: [&str; 16] = [
+const UNSERVED: [&str; 13] = [
     "CreateStateMachineAlias",
     "DeleteStateMachineAlias",
     "DeleteStateMachineVersion",
@@ -73,12 +79,9 @@ const UNSERVED: [&str; 16] = [
     "ListMapRuns",
     "ListStateMachineAliases",
     "ListStateMachineVersions",
-    "ListTagsForResource",
     "PublishStateMachineVersion",
     "RedriveExecution",
     "StartSyncExecution",
-    "TagResource",
-    "UntagResource",
     "UpdateMapRun",
     "UpdateStateMachineAlias",
 ];
@@ -145,7 +148,10 @@ mod tests {
     #[test]
     fn other_targets_are_refused_with_the_reason() {
         for (target, part) in [
-            ("AWSStepFunctions.TagResource", "not served by this release"),
+            (
+                "AWSStepFunctions.UpdateMapRun",
+                "not served by this release",
+            ),
             ("AWSStepFunctions.Nothing", "'Nothing' is not an operation"),
             ("AWSStepFunctions.", "'' is not an operation"),
             ("DynamoDB_20120810.ListTables", "does not begin with"),

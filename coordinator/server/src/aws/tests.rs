@@ -301,9 +301,9 @@ async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
             "ValidationException: statusFilter PENDING_REDRIVE can only",
         ),
         (
-            "TagResource",
+            "UpdateMapRun",
             json!({}),
-            "UnknownOperationException: the operation TagResource is not served by this release",
+            "UnknownOperationException: the operation UpdateMapRun is not served by this release",
         ),
         (
             "Sing",

@@ -45,6 +45,7 @@ fn code_of(code: ErrorCode) -> Code {
         | ErrorCode::StateMachineAlreadyExists => Code::AlreadyExists,
         ErrorCode::ActivityDoesNotExist
         | ErrorCode::ExecutionDoesNotExist
+        | ErrorCode::ResourceNotFound
         | ErrorCode::StateMachineDoesNotExist
         | ErrorCode::TaskDoesNotExist => Code::NotFound,
         ErrorCode::ActivityLimitExceeded
@@ -102,6 +103,7 @@ mod tests {
             &[
                 E::ActivityDoesNotExist,
                 E::ExecutionDoesNotExist,
+                E::ResourceNotFound,
                 E::StateMachineDoesNotExist,
                 E::TaskDoesNotExist,
             ],
@@ -151,7 +153,7 @@ mod tests {
     fn every_code_has_its_status() {
         assert_eq!(
             TABLE.iter().map(|(_, codes)| codes.len()).sum::<usize>(),
-            35
+            36
         );
         for (expect, code) in TABLE
             .iter()

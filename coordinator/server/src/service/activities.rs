@@ -48,7 +48,7 @@ impl Service {
         };
         let created = item(&record);
         match self
-            .change(move |shared| async move { shared.catalog.put_activity(record).await })
+            .change(move |shared| async move { shared.catalog.put_activity(record, None).await })
             .await
         {
             // Somebody created the same one in the same moment.
