@@ -38,11 +38,7 @@ pub fn effective_input(
             env,
         )?);
     }
-    let selected = selected_input(state, raw, env)?;
-    match &state.parameters {
-        None => Ok(selected),
-        Some(parameters) => payload(parameters.eval(selected.value(), env)?),
-    }
+    with_parameters(state, selected_input(state, raw, env)?, env)
 }
 
 /// The first part of [`effective_input`]: `InputPath` alone.
@@ -55,6 +51,21 @@ pub fn selected_input(
     env: &dyn Environment,
 ) -> Result<Payload, EvalError> {
     select(&state.input_path, raw, env)
+}
+
+/// The second part of [`effective_input`]: `Parameters` over what [`selected_input`] gave.
+///
+/// # Errors
+/// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure`.
+pub fn with_parameters(
+    state: &State,
+    selected: Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    match &state.parameters {
+        None => Ok(selected),
+        Some(parameters) => payload(parameters.eval(selected.value(), env)?),
+    }
 }
 
 /// The result of a Pass state: the literal `Result`, else the effective input.
@@ -91,7 +102,7 @@ pub fn output(
         return payload(query::value(output, "Output", raw, &given, env)?);
     }
     let selected = selected_result(state, result, env)?;
-    select(&state.output_path, &merged(state, raw, &selected)?, env)
+    selected_output(state, &merged(state, raw, &selected)?, env)
 }
 
 /// The first part of a JSONPath state's [`output`]: `ResultSelector` alone.
@@ -119,6 +130,18 @@ pub fn merged(state: &State, raw: &Payload, selected: &Payload) -> Result<Payloa
         ResultPath::Discard => Ok(raw.clone()),
         ResultPath::Insert(path) => payload(path.insert(raw.value(), selected.value().clone())?),
     }
+}
+
+/// The last part of a JSONPath state's [`output`]: `OutputPath` over what [`merged`] gave.
+///
+/// # Errors
+/// `States.Runtime` when the path finds nothing.
+pub fn selected_output(
+    state: &State,
+    merged: &Payload,
+    env: &dyn Environment,
+) -> Result<Payload, EvalError> {
+    select(&state.output_path, merged, env)
 }
 
 /// The input of a Catcher's target: the error output merged into the raw input, or what its `Output` makes of it. The

@@ -20,8 +20,6 @@ use crate::event::Failure;
 pub struct Case<'a> {
     pub program: &'a Program,
     pub state: StateId,
-    /// The name of the state in messages.
-    pub name: Arc<str>,
     pub input: Payload,
     pub variables: Object,
     /// The context object, without `Map`.
@@ -99,7 +97,7 @@ pub struct Inspection {
 impl fmt::Debug for Case<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Case")
-            .field("name", &self.name)
+            .field("state", &self.state)
             .field("input", &self.input)
             .field("mock", &self.mock)
             .finish_non_exhaustive()

@@ -62,7 +62,7 @@ pub(super) struct Draft<'a> {
     last_payload: PayloadId,
     transitions: u32,
     bytes: usize,
-    drawn: Cell<u64>,
+    draws: Draws,
     /// The newest entry into a state, with the event that it names as its cause.
     entered: Option<(EventId, EventId)>,
     interrupted: Cell<bool>,
@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
             commands: Vec::new(),
             transitions: 0,
             bytes: 0,
-            drawn: Cell::new(0),
+            draws: Draws::of(env.entropy),
             entered: None,
             interrupted: Cell::new(false),
             evaluations: Cell::new(0),
@@ -272,24 +272,40 @@ impl<'a> Draft<'a> {
         self.interrupted.set(true);
     }
 
-    /// The next 64 bits drawn from the entropy of the input (splitmix64).
+    /// The next 64 bits drawn from the entropy of the input.
     pub(super) fn random_u64(&self) -> u64 {
-        let drawn = self.drawn.get() + 1;
-        self.drawn.set(drawn);
-        drawn_from(self.env.entropy, drawn)
+        self.draws.next_u64()
     }
 }
 
-/// The 64 bits drawn from `entropy` at this turn (splitmix64).
-pub(crate) fn drawn_from(entropy: u64, turn: u64) -> u64 {
-    let mut z = entropy.wrapping_add(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// What is drawn from the entropy of one input, in turn (splitmix64).
+pub(crate) struct Draws {
+    entropy: u64,
+    drawn: Cell<u64>,
+}
+
+impl Draws {
+    pub(crate) fn of(entropy: u64) -> Self {
+        Self {
+            entropy,
+            drawn: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn next_u64(&self) -> u64 {
+        let drawn = self.drawn.get() + 1;
+        self.drawn.set(drawn);
+        let mut z = self
+            .entropy
+            .wrapping_add(drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
 }
 
 /// The failure of an evaluation in a state, with the frame that AWS puts around its cause.
-pub(crate) fn framed(error: EvalError, state: &str, entry: EventId) -> Failure {
+pub(crate) fn framed(error: &EvalError, state: &str, entry: EventId) -> Failure {
     let cause = format!(
         "An error occurred while executing the state '{state}' (entered at the event id #{}). {}",
         entry.0, error.cause
@@ -310,10 +326,10 @@ impl Fault {
 
     /// An evaluation error, with the frame that AWS puts around its cause.
     pub(super) fn framed(error: EvalError, stay: &Stay) -> Self {
-        let location = error.location.as_deref().map(Arc::from);
         Self {
-            location,
-            ..Self::from(framed(error, &stay.name, stay.entry))
+            failure: framed(&error, &stay.name, stay.entry),
+            heartbeat: false,
+            location: error.location.map(Arc::from),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn with_result(draft: &mut Draft<'_>, frame: FrameId, result: &Data) 
 }
 
 /// The state that this one's own transition leads to; none when it ends its frame.
-pub(super) fn next_of(state: &State) -> Option<StateId> {
+pub(crate) fn next_of(state: &State) -> Option<StateId> {
     match state.transition {
         Transition::Next(next) => Some(next),
         Transition::End | Transition::Terminal => None,

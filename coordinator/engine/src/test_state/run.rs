@@ -1,18 +1,18 @@
 //! The work of a tested state, stage by stage.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use stepfleet_asl::flow::{self, Chosen, Given};
 use stepfleet_asl::limits::EVALUATION_BYTES_MAX;
 use stepfleet_asl::program::{
-    Assign, Bound, Choice, Fail, Kind, Language, Map, Pass, State, StateId, Task, Text, Transition,
+    Assign, Bound, Choice, Fail, Kind, Language, Map, Pass, State, StateId, Task, Text,
 };
 use stepfleet_asl::{EvalError, Payload, Value};
 
 use super::scene::Scene;
 use super::{Case, Inspection, Mock, Outcome, Refusal, Report};
-use crate::decide::{draft, exit, retry};
+use crate::decide::draft::{self, Draws};
+use crate::decide::{choice, exit, retry};
 use crate::event::Failure;
 use crate::ids::EventId;
 
@@ -36,15 +36,16 @@ struct Left {
 struct Run<'a> {
     case: &'a Case<'a>,
     state: &'a State,
-    drawn: Cell<u64>,
+    scene: Scene<'a>,
     seen: Inspection,
 }
 
 pub(super) fn run(case: &Case<'_>) -> Result<Report, Refusal> {
+    let draws = Draws::of(case.entropy);
     let mut run = Run {
         case,
         state: &case.program.states[case.state.0 as usize],
-        drawn: Cell::new(0),
+        scene: Scene::new(case, &draws),
         seen: Inspection {
             variables: case.variables.clone(),
             ..Inspection::default()
@@ -86,7 +87,7 @@ impl<'a> Run<'a> {
                 let input = self.effective()?;
                 self.check_size(&input)?;
                 let result = self.mocked()?;
-                self.finish(&result)
+                self.finish(&Given::Result(&result))
             }
             Kind::Map(map) => self.map(map),
         }
@@ -95,8 +96,7 @@ impl<'a> Run<'a> {
     fn pass(&mut self, pass: &Pass) -> Work<Left> {
         let input = self.parameters()?;
         let result = pass.result.clone().unwrap_or(input);
-        self.stages(&result)?;
-        self.leave(&Given::Input(&result))
+        self.finish(&Given::Input(&result))
     }
 
     fn task(&mut self, task: &Task) -> Work<Left> {
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
         self.check_size(&arguments)?;
         let result = self.mocked()?;
         self.seen.result = Some(result.clone());
-        self.finish(&result)
+        self.finish(&Given::Result(&result))
     }
 
     fn map(&mut self, map: &Map) -> Work<Left> {
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
                 cause: Some(cause.into()),
             }));
         }
-        self.finish(&result)
+        self.finish(&Given::Result(&result))
     }
 
     fn items(&mut self, map: &Map, input: &Payload) -> Work<Arc<Vec<Value>>> {
@@ -167,13 +167,13 @@ impl<'a> Run<'a> {
             if (self.case.expired)() {
                 return Err(Halt::Refused(Refusal::TooLong));
             }
-            let scene = Scene::of_item(self.case, &self.drawn, index, item);
-            let input = flow::item(map, input, item, &scene).map_err(|error| self.halt(error))?;
+            let scene = self.scene.of_item(&self.case.context, index, item);
+            let input = flow::item(map, input, item, &scene).map_err(|error| self.halt(&error))?;
             self.check_size(&input)?;
             bytes += input.len();
             // An execution makes these one at a time; here all of them are shown.
             if bytes > EVALUATION_BYTES_MAX {
-                return Err(Halt::Failed(exit::too_large_failure(&self.case.name)));
+                return Err(self.too_large());
             }
             selected.push(input.value().clone());
         }
@@ -181,11 +181,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn choice(&mut self, choice: &'a Choice) -> Work<Left> {
+    fn choice(&mut self, rules: &'a Choice) -> Work<Left> {
         let input = self.selected()?;
-        let chosen = self.evaluate(|scene| {
-            flow::choose(choice, &input, scene)?.ok_or_else(crate::decide::choice::no_match)
-        })?;
+        let chosen = self
+            .evaluate(|scene| flow::choose(rules, &input, scene)?.ok_or_else(choice::no_match))?;
         let (next, assign) = match chosen {
             Chosen::Branch(branch) => (branch.next, branch.assign.as_ref()),
             Chosen::Default(next) => (next, self.state.assign.as_ref()),
@@ -193,12 +192,7 @@ impl<'a> Run<'a> {
         let (state, raw) = (self.state, &self.case.input);
         let output =
             self.evaluate(|scene| flow::choice_output(state, chosen, raw, &input, scene))?;
-        self.assign(assign, &Given::Input(&input))?;
-        self.check_size(&output)?;
-        Ok(Left {
-            output,
-            next: Some(next),
-        })
+        self.depart(output, assign, &Given::Input(&input), Some(next))
     }
 
     fn fail(&mut self, fail: &Fail) -> Work<Left> {
@@ -236,11 +230,12 @@ impl<'a> Run<'a> {
 
     /// `InputPath`, then `Parameters`; or `Arguments`.
     fn parameters(&mut self) -> Work<Payload> {
-        self.selected()?;
-        let effective = self.effective()?;
-        if self.state.language == Language::JsonPath {
-            self.seen.after_parameters = Some(effective.clone());
+        if self.state.language == Language::Jsonata {
+            return self.effective();
         }
+        let (state, selected) = (self.state, self.selected()?);
+        let effective = self.evaluate(|scene| flow::with_parameters(state, selected, scene))?;
+        self.seen.after_parameters = Some(effective.clone());
         Ok(effective)
     }
 
@@ -261,35 +256,37 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Leaves with a result, having looked at what became of it.
-    fn finish(&mut self, result: &Payload) -> Work<Left> {
-        self.stages(result)?;
-        self.leave(&Given::Result(result))
-    }
-
-    /// `ResultSelector` and `ResultPath` of a JSONPath state.
-    fn stages(&mut self, result: &Payload) -> Work<()> {
-        let (state, raw) = (self.state, &self.case.input);
-        if state.language == Language::Jsonata {
-            return Ok(());
+    /// Leaves with a result; what `ResultSelector` and `ResultPath` of a JSONPath state make of it is looked at.
+    fn finish(&mut self, given: &Given<'_>) -> Work<Left> {
+        if self.state.language == Language::Jsonata {
+            return self.leave(given);
         }
+        let (state, raw) = (self.state, &self.case.input);
+        let result = document(given);
         let selected = self.evaluate(|scene| flow::selected_result(state, result, scene))?;
         self.seen.after_result_selector = Some(selected.clone());
         let merged = self.evaluate(|_| flow::merged(state, raw, &selected))?;
-        self.seen.after_result_path = Some(merged);
-        Ok(())
+        self.seen.after_result_path = Some(merged.clone());
+        let output = self.evaluate(|scene| flow::selected_output(state, &merged, scene))?;
+        self.depart(output, state.assign.as_ref(), given, exit::next_of(state))
     }
 
+    /// Leaves a state that has no stages to look at.
     fn leave(&mut self, given: &Given<'_>) -> Work<Left> {
         let (state, raw) = (self.state, &self.case.input);
-        let (Given::Input(result) | Given::Result(result) | Given::ErrorOutput(result)) = given;
-        let output = self.evaluate(|scene| flow::output(state, raw, result, scene))?;
-        self.assign(state.assign.as_ref(), given)?;
+        let output = self.evaluate(|scene| flow::output(state, raw, document(given), scene))?;
+        self.depart(output, state.assign.as_ref(), given, exit::next_of(state))
+    }
+
+    fn depart(
+        &mut self,
+        output: Payload,
+        assign: Option<&Assign>,
+        given: &Given<'_>,
+        next: Option<StateId>,
+    ) -> Work<Left> {
+        self.assign(assign, given)?;
         self.check_size(&output)?;
-        let next = match state.transition {
-            Transition::Next(next) => Some(next),
-            Transition::End | Transition::Terminal => None,
-        };
         Ok(Left { output, next })
     }
 
@@ -300,7 +297,7 @@ impl<'a> Run<'a> {
         let values = self.evaluate(|scene| flow::assigned(assign, raw, given, scene))?;
         let bytes: usize = values.iter().map(|(_, value)| value.len()).sum();
         if bytes > self.case.payload_bytes_max {
-            return Err(Halt::Failed(exit::too_large_failure(&self.case.name)));
+            return Err(self.too_large());
         }
         for (name, value) in values {
             self.seen.variables.insert(name, value.value().clone());
@@ -312,15 +309,19 @@ impl<'a> Run<'a> {
         if payload.len() <= self.case.payload_bytes_max {
             return Ok(());
         }
-        Err(Halt::Failed(exit::too_large_failure(&self.case.name)))
+        Err(self.too_large())
+    }
+
+    fn too_large(&self) -> Halt {
+        Halt::Failed(exit::too_large_failure(&self.state.name))
     }
 
     fn evaluate<T>(&self, work: impl FnOnce(&Scene<'_>) -> Result<T, EvalError>) -> Work<T> {
-        work(&Scene::new(self.case, &self.drawn)).map_err(|error| self.halt(error))
+        work(&self.scene).map_err(|error| self.halt(&error))
     }
 
-    fn halt(&self, error: EvalError) -> Halt {
-        Halt::Failed(draft::framed(error, &self.case.name, ENTRY))
+    fn halt(&self, error: &EvalError) -> Halt {
+        Halt::Failed(draft::framed(error, &self.state.name, ENTRY))
     }
 
     /// Retry, then Catch.
@@ -345,14 +346,13 @@ impl<'a> Run<'a> {
         let caught = self
             .evaluate(|scene| flow::caught(catcher, raw, &error_output, scene))
             .and_then(|output| {
-                self.assign(catcher.assign.as_ref(), &Given::ErrorOutput(&error_output))?;
-                self.check_size(&output)?;
-                Ok(output)
+                let given = Given::ErrorOutput(&error_output);
+                self.depart(output, catcher.assign.as_ref(), &given, Some(catcher.next))
             });
         match caught {
-            Ok(output) => Outcome::Caught {
+            Ok(left) => Outcome::Caught {
                 failure,
-                output,
+                output: left.output,
                 next: self.name_of(catcher.next),
             },
             Err(Halt::Failed(failure)) => Outcome::Failed(failure),
@@ -364,4 +364,10 @@ impl<'a> Run<'a> {
     fn name_of(&self, state: StateId) -> Arc<str> {
         self.case.program.states[state.0 as usize].name.clone()
     }
+}
+
+/// The document that a state has in hand.
+fn document<'a>(given: &Given<'a>) -> &'a Payload {
+    let (Given::Input(document) | Given::Result(document) | Given::ErrorOutput(document)) = given;
+    document
 }

@@ -1,50 +1,41 @@
 //! What the expressions of a tested state see.
 
-use std::cell::Cell;
-
 use stepfleet_asl::{Environment, Object, Patience, Value};
 
 use super::Case;
-use crate::decide::draft::drawn_from;
+use crate::decide::draft::Draws;
 
 /// The surroundings of one evaluation.
 pub(super) struct Scene<'a> {
     variables: &'a Object,
     context: Value,
     now_ms: i64,
-    entropy: u64,
-    drawn: &'a Cell<u64>,
+    draws: &'a Draws,
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(case: &'a Case<'_>, drawn: &'a Cell<u64>) -> Self {
+    pub(super) fn new(case: &'a Case<'_>, draws: &'a Draws) -> Self {
         Self {
             variables: &case.variables,
             context: case.context.clone().into(),
             now_ms: case.now_ms,
-            entropy: case.entropy,
-            drawn,
+            draws,
         }
     }
 
-    /// The same for the `ItemSelector` of one item.
-    pub(super) fn of_item(
-        case: &'a Case<'_>,
-        drawn: &'a Cell<u64>,
-        index: usize,
-        item: &Value,
-    ) -> Self {
+    /// The same for the `ItemSelector` of one item. `context` is the context object without it.
+    pub(super) fn of_item(&self, context: &Object, index: usize, item: &Value) -> Self {
         let index = i64::try_from(index).unwrap_or(i64::MAX);
         let mut members = Object::new();
         members.insert("Index".into(), index.into());
         members.insert("Value".into(), item.clone());
         let mut map = Object::new();
         map.insert("Item".into(), members.into());
-        let mut context = case.context.clone();
+        let mut context = context.clone();
         context.insert("Map".into(), map.into());
         Self {
             context: context.into(),
-            ..Self::new(case, drawn)
+            ..*self
         }
     }
 }
@@ -71,8 +62,6 @@ impl Environment for Scene<'_> {
     }
 
     fn random_u64(&self) -> u64 {
-        let turn = self.drawn.get() + 1;
-        self.drawn.set(turn);
-        drawn_from(self.entropy, turn)
+        self.draws.next_u64()
     }
 }

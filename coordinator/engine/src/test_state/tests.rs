@@ -21,7 +21,6 @@ fn report(
     let mut case = Case {
         program: &program,
         state: StateId(u32::try_from(position.unwrap()).unwrap()),
-        name: "S".into(),
         input: Payload::parse(r#"{"a":1,"list":[1,2]}"#).unwrap(),
         variables: Object::new(),
         context: Object::new(),
@@ -87,6 +86,18 @@ fn every_stage_of_a_task_can_be_looked_at() {
         (output.text(), next.as_deref()),
         (r#"{"r":7}"#, Some("Next"))
     );
+}
+
+#[test]
+fn what_is_drawn_at_random_is_drawn_once() {
+    let state = json!({"Type": "Task", "Resource": TASK, "ResultSelector": {"id.$": "States.UUID()"}, "End": true});
+    let report = report(&state, |case| case.mock = result("{}")).unwrap();
+    let Outcome::Succeeded { output, .. } = report.outcome else {
+        panic!("{:?}", report.outcome)
+    };
+    let seen = &report.inspection;
+    assert_eq!(text(&seen.after_result_selector), Some(output.text()));
+    assert_eq!(text(&seen.after_result_path), Some(output.text()));
 }
 
 #[test]

@@ -17,9 +17,9 @@ use stepfleet_engine::Timestamp;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::test_state::{self, Case, Outcome, Refusal, Report};
 
-use super::Service;
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
+use super::{Service, parse_input};
 use crate::arn::ArnSpace;
 use crate::partition::going_down;
 
@@ -164,18 +164,13 @@ impl Service {
 pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result<Tested, ApiError> {
     let mock = mock::one(request)?;
     let found = definition::find(request)?;
-    let state = &found.program.states[found.state.0 as usize];
-    let input = json(request.input.as_deref().unwrap_or("{}"), |why| {
-        let message = format!("Invalid State Machine Execution Input: '{why}'");
-        ApiError::new(ErrorCode::InvalidExecutionInput, message)
-    })?;
+    let input = parse_input(request.input.as_deref().unwrap_or("{}"))?;
     let variables = object(request.variables.as_deref(), "variables")?;
-    let context = context::build(request, &input, state, &surroundings)?;
+    let context = context::build(request, &input, found.state(), &surroundings)?;
     let mock = mock::check(request, mock, &found)?;
     let case = Case {
         program: &found.program,
-        state: found.state,
-        name: found.name,
+        state: found.id,
         input: input.clone(),
         variables,
         context,

@@ -80,10 +80,8 @@ impl TestStateInput {
         let level = checker.one_of("inspectionLevel", self.inspection_level.as_deref(), &LEVELS);
         checker.bytes("variables", self.variables.as_deref(), bytes_max);
         checker.text("stateName", self.state_name.as_deref(), STATE_NAME);
-        let (mock, validation) = match &self.mock {
-            None => (None, None),
-            Some(mock) => mock.check(&mut checker, bytes_max),
-        };
+        let mock = self.mock.as_ref();
+        let validation = mock.and_then(|mock| mock.check(&mut checker, bytes_max));
         checker.bytes("context", self.context.as_deref(), bytes_max);
         let configuration = self.state_configuration.unwrap_or_default();
         let configuration = configuration.check(&mut checker, bytes_max);
@@ -95,7 +93,7 @@ impl TestStateInput {
             input: self.input,
             variables: self.variables,
             context: self.context,
-            mock,
+            mock: self.mock.map(MockText::from),
             validation: validation.unwrap_or_default(),
             reveals_secrets: self.reveal_secrets.unwrap_or(false),
             configuration,
@@ -105,35 +103,28 @@ impl TestStateInput {
 }
 
 impl MockInput {
-    fn check(
-        &self,
-        checker: &mut Checker,
-        bytes_max: usize,
-    ) -> (Option<MockText>, Option<FieldValidation>) {
+    /// Bounds of its texts; gives how it is validated.
+    fn check(&self, checker: &mut Checker, bytes_max: usize) -> Option<FieldValidation> {
         checker.bytes("mock.result", self.result.as_deref(), bytes_max);
         if let Some(output) = &self.error_output {
-            checker.text(
-                "mock.errorOutput.error",
-                output.error.as_deref(),
-                check::ERROR,
-            );
-            checker.text(
-                "mock.errorOutput.cause",
-                output.cause.as_deref(),
-                check::CAUSE,
-            );
+            let (error, cause) = (output.error.as_deref(), output.cause.as_deref());
+            checker.text("mock.errorOutput.error", error, check::ERROR);
+            checker.text("mock.errorOutput.cause", cause, check::CAUSE);
         }
-        let validation = checker.one_of(
+        checker.one_of(
             "mock.fieldValidationMode",
             self.field_validation_mode.as_deref(),
             &VALIDATIONS,
-        );
-        let error = self.error_output.as_ref();
-        let mock = MockText {
-            result: self.result.clone(),
-            error: error.map(|output| (output.error.clone(), output.cause.clone())),
-        };
-        (Some(mock), validation)
+        )
+    }
+}
+
+impl From<MockInput> for MockText {
+    fn from(mock: MockInput) -> Self {
+        Self {
+            result: mock.result,
+            error: mock.error_output.map(|output| (output.error, output.cause)),
+        }
     }
 }
 

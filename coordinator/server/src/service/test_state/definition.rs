@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use stepfleet_asl::definition::invalid_definition_message;
-use stepfleet_asl::program::{Kind, StateId};
+use stepfleet_asl::program::{State, StateId};
 use stepfleet_asl::{Object, Program, Value};
 
 use super::{TestState, invalid};
@@ -17,8 +17,7 @@ pub(super) const PLACEHOLDER: &str = "StateName";
 /// A compiled definition and the state in it.
 pub(super) struct Found {
     pub(super) program: Program,
-    pub(super) state: StateId,
-    pub(super) name: Arc<str>,
+    pub(super) id: StateId,
 }
 
 pub(super) fn find(request: &TestState) -> Result<Found, ApiError> {
@@ -44,30 +43,16 @@ pub(super) fn find(request: &TestState) -> Result<Found, ApiError> {
         ApiError::new(ErrorCode::InvalidDefinition, message)
     })?;
     let position = program.states.iter().position(|state| &*state.name == name);
-    let state = position
+    let id = position
         .and_then(|position| u32::try_from(position).ok())
         .map(StateId)
         .ok_or_else(|| invalid("State not found in definition"))?;
-    Ok(Found {
-        name: name.into(),
-        program,
-        state,
-    })
+    Ok(Found { program, id })
 }
 
 impl Found {
-    /// The branches of a Parallel.
-    pub(super) fn branches(&self) -> Option<usize> {
-        match &self.program.states[self.state.0 as usize].kind {
-            Kind::Parallel(parallel) => Some(parallel.branches.len()),
-            Kind::Pass(_)
-            | Kind::Task(_)
-            | Kind::Choice(_)
-            | Kind::Wait(_)
-            | Kind::Succeed
-            | Kind::Fail(_)
-            | Kind::Map(_) => None,
-        }
+    pub(super) fn state(&self) -> &State {
+        &self.program.states[self.id.0 as usize]
     }
 
     /// Whether the state contains a state of this name, at any depth.
@@ -78,7 +63,7 @@ impl Found {
         };
         let mut scope = inner.scope;
         while let Some(owner) = self.program.scopes[scope.0 as usize].owner {
-            if owner == self.state {
+            if owner == self.id {
                 return true;
             }
             scope = states[owner.0 as usize].scope;

@@ -35,9 +35,9 @@ pub(super) fn check(
     mock: Option<&MockText>,
     found: &Found,
 ) -> Result<Option<Mock>, ApiError> {
-    let state = &found.program.states[found.state.0 as usize];
+    let kind = &found.state().kind;
     let Some(mock) = mock else {
-        return match &state.kind {
+        return match kind {
             Kind::Map(_) | Kind::Parallel(_) => Err(needs_mock()),
             Kind::Task(_) if request.role_arn.is_none() => Err(invalid(
                 "RoleArn must be specified when testing a Task state",
@@ -50,7 +50,7 @@ pub(super) fn check(
             }
         };
     };
-    if let Some(name) = without_mock(&state.kind) {
+    if let Some(name) = without_mock(kind) {
         let message = format!("State type '{name}' is not supported when a mock is specified");
         return Err(invalid(message));
     }
@@ -87,7 +87,7 @@ fn needs_mock() -> ApiError {
 
 /// An error of a Map or Parallel comes from a state inside.
 fn check_culprit(request: &TestState, found: &Found) -> Result<(), ApiError> {
-    let state = &found.program.states[found.state.0 as usize];
+    let state = found.state();
     let culprit = request.configuration.error_caused_by_state.as_deref();
     match (&state.kind, culprit) {
         (Kind::Map(_) | Kind::Parallel(_), None) => Err(invalid(
@@ -97,7 +97,7 @@ fn check_culprit(request: &TestState, found: &Found) -> Result<(), ApiError> {
         (Kind::Map(_) | Kind::Parallel(_), Some(culprit)) if !found.contains(culprit) => {
             Err(invalid(format!(
                 "stateConfiguration.errorCausedByState: the state '{}' does not contain a state '{culprit}'",
-                found.name
+                state.name
             )))
         }
         (_, _) => Ok(()),
@@ -110,13 +110,12 @@ fn result(request: &TestState, text: &str, found: &Found) -> Result<Payload, Api
         let items = result.value().as_array();
         items.ok_or_else(|| invalid("Mocked result must be an array."))
     };
-    let state = &found.program.states[found.state.0 as usize];
-    match &state.kind {
+    match &found.state().kind {
         Kind::Map(_) => {
             array()?;
         }
-        Kind::Parallel(_) => {
-            if Some(array()?.len()) != found.branches() {
+        Kind::Parallel(parallel) => {
+            if array()?.len() != parallel.branches.len() {
                 return Err(invalid(
                     "Mocked result must contain the same number of items as number of Parallel branches.",
                 ));
