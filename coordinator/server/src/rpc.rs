@@ -31,6 +31,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::face::{Face, confirm_deliveries};
 
+pub(crate) use convert::diagnostics;
 pub(crate) use status::status;
 
 /// Messages of this size are always taken, whatever the bounds: fleets send results in batches. Bytes.

@@ -89,7 +89,7 @@ pub(super) fn execution_status(status: Status) -> v1::ExecutionStatus {
     }
 }
 
-pub(super) fn diagnostics(found: Vec<Diagnostic>) -> Vec<v1::Diagnostic> {
+pub(crate) fn diagnostics(found: Vec<Diagnostic>) -> Vec<v1::Diagnostic> {
     found.into_iter().map(diagnostic).collect()
 }
 

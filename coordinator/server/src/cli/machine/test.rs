@@ -12,14 +12,14 @@ mod verdict;
 
 use clap::Args;
 use serde_json::value::RawValue;
-use stepfleet_asl::{Diagnostic, Program, Severity, Value};
-use stepfleet_sdk::api;
+use stepfleet_asl::{Diagnostic, Program, Value};
 
 use super::super::fault::{Fault, Outcome};
 use super::super::output::{Output, Tone};
 use super::super::payload;
 use super::validate::render;
 use crate::catalog;
+use crate::rpc::diagnostics;
 use crate::service::api::MachineType;
 use case::Case;
 use verdict::{Seen, Verdict};
@@ -49,8 +49,8 @@ pub(super) fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Faul
     let subject = match compile(&definition) {
         Ok(subject) => subject,
         Err(findings) => {
-            for finding in &findings {
-                let text = render(output, &wire(finding), &args.file, &definition);
+            for finding in diagnostics(findings) {
+                let text = render(output, &finding, &args.file, &definition);
                 output.line(text)?;
             }
             let message = format!("{} is not a valid definition", args.file);
@@ -142,18 +142,4 @@ fn report(verdicts: &[Verdict], output: &mut Output) -> Result<Outcome, Fault> {
     } else {
         Outcome::Negative
     })
-}
-
-/// A finding as the coordinator would send it.
-fn wire(finding: &Diagnostic) -> api::Diagnostic {
-    let severity = match finding.severity {
-        Severity::Error => api::diagnostic::Severity::Error,
-        Severity::Warning => api::diagnostic::Severity::Warning,
-    };
-    api::Diagnostic {
-        severity: severity.into(),
-        code: finding.code.to_string(),
-        message: finding.message.clone(),
-        location: finding.location.clone().unwrap_or_default(),
-    }
 }

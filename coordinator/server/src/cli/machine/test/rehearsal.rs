@@ -60,7 +60,9 @@ struct Rehearsal<'a> {
     /// How many attempts at each state's task were answered.
     answered: BTreeMap<Arc<str>, usize>,
     /// Attempts that nobody answers.
-    left_alone: BTreeSet<(u64, u32)>,
+    left_alone: BTreeSet<Attempt>,
+    /// What the execution failed with.
+    failure: Failure,
 }
 
 /// Refuses answers of states that are no tasks.
@@ -97,12 +99,13 @@ pub(super) fn run(case: &Case, program: &Program, now_ms: i64) -> Result<Seen, S
         states: Vec::new(),
         answered: BTreeMap::new(),
         left_alone: BTreeSet::new(),
+        failure: Failure::default(),
     };
-    let mut failure = rehearsal.take(begun);
+    rehearsal.take(begun);
     while rehearsal.execution.is_running() {
-        failure = rehearsal.go_on()?;
+        rehearsal.go_on()?;
     }
-    Ok(rehearsal.seen(failure.unwrap_or_default()))
+    Ok(rehearsal.seen())
 }
 
 fn header(now: Timestamp) -> Arc<Header> {
@@ -136,7 +139,7 @@ fn env(limits: &Limits, now: Timestamp, entropy: u64) -> Env<'_> {
 
 impl Rehearsal<'_> {
     /// The next thing that happens: what is ready goes on, else a task is answered, else time passes.
-    fn go_on(&mut self) -> Result<Option<Failure>, String> {
+    fn go_on(&mut self) -> Result<(), String> {
         if self.execution.frames.iter().any(Frame::is_ready) {
             return self.feed(Input::Continue);
         }
@@ -163,22 +166,13 @@ impl Rehearsal<'_> {
         self.execution.frames.iter().find_map(|frame| {
             let stay = frame.stay()?;
             let attempt = stay.open_attempt()?;
-            let is_offered = match &stay.work {
-                Work::Activity(work) => work.started_at.is_none(),
-                Work::Task(_) => false,
-                Work::Entered
-                | Work::Waiting { .. }
-                | Work::Backoff { .. }
-                | Work::Parallel(_)
-                | Work::Map(_)
-                | Work::Over => return None,
-            };
-            let key = (attempt.entry.0, attempt.attempt);
-            (!self.left_alone.contains(&key)).then(|| (stay.name.clone(), attempt, is_offered))
+            let is_offered =
+                matches!(&stay.work, Work::Activity(work) if work.started_at.is_none());
+            (!self.left_alone.contains(&attempt)).then(|| (stay.name.clone(), attempt, is_offered))
         })
     }
 
-    fn answer(&mut self, name: &Arc<str>, attempt: Attempt) -> Result<Option<Failure>, String> {
+    fn answer(&mut self, name: &Arc<str>, attempt: Attempt) -> Result<(), String> {
         let Some(answers) = self.case.tasks.get(&**name) else {
             return Err(format!(
                 "the Task state '{name}' has no answer; add one to \"tasks\": {{\"{name}\": {{\"result\": …}}}}"
@@ -194,34 +188,32 @@ impl Rehearsal<'_> {
                 self.feed(input)
             }
             None => {
-                self.left_alone.insert((attempt.entry.0, attempt.attempt));
-                Ok(None)
+                self.left_alone.insert(attempt);
+                Ok(())
             }
         }
     }
 
-    fn feed(&mut self, input: Input) -> Result<Option<Failure>, String> {
+    fn feed(&mut self, input: Input) -> Result<(), String> {
         self.decisions += 1;
         let env = env(&self.limits, self.now, self.decisions);
         let decision = decide(self.program, &self.execution, &env, input)
             .map_err(|rejection| format!("the engine refuses what comes next: {rejection}"))?;
-        Ok(self.take(decision))
+        self.take(decision);
+        Ok(())
     }
 
-    /// Takes over a decision; tells the failure that closed the execution.
-    fn take(&mut self, decision: Decision) -> Option<Failure> {
-        let mut failure = None;
+    fn take(&mut self, decision: Decision) {
         for event in decision.events {
             if let EventBody::StateEntered { name, .. } = event.body {
                 self.states.push(name.to_string());
             } else if let EventBody::ExecutionFailed(why) | EventBody::ExecutionTimedOut(why) =
                 event.body
             {
-                failure = Some(why);
+                self.failure = why;
             }
         }
         self.execution = decision.execution;
-        failure
     }
 
     /// The states whose tasks nobody answers.
@@ -232,7 +224,7 @@ impl Rehearsal<'_> {
         })
     }
 
-    fn seen(self, failure: Failure) -> Seen {
+    fn seen(self) -> Seen {
         let output = self.execution.output.as_ref();
         Seen {
             status: match self.execution.status {
@@ -243,8 +235,8 @@ impl Rehearsal<'_> {
                 Status::Aborted => "ABORTED",
             },
             output: output.map(|output| output.payload.text().to_owned()),
-            error: failure.error.as_deref().map(str::to_owned),
-            cause: failure.cause.as_deref().map(str::to_owned),
+            error: self.failure.error.as_deref().map(str::to_owned),
+            cause: self.failure.cause.as_deref().map(str::to_owned),
             states: self.states,
             next_state: None,
             variables: None,
