@@ -430,11 +430,14 @@ fn is_quiet(resident: &Resident, desk: &Desk) -> bool {
     let rests = now - resident.touched_at.0 > QUIET_MS || desk.is_far_over_budget();
     rests
         && !wakes_soon
-        && !resident.quarantined
-        && resident.aside.is_none()
-        && resident.execution.status == Status::Running
+        && is_free(resident)
         && !tasks::is_held_by_session(&resident.execution)
         && !tasks::has_heartbeat(&resident.execution)
+}
+
+/// Whether nothing but its rows need be kept: no decision about it is being made, and no invariant is broken.
+fn is_free(resident: &Resident) -> bool {
+    resident.execution.is_running() && !resident.quarantined && resident.aside.is_none()
 }
 
 /// Whether it waits for nothing but a time that is far away. To be in memory meanwhile would spare it one reading.
@@ -443,10 +446,7 @@ fn sleeps(resident: &Resident, desk: &Desk) -> bool {
         .armed
         .is_some_and(|at| at.0 - desk.now().0 > SLEEP_MS);
     let mut stays = resident.execution.frames.iter().filter_map(Frame::stay);
-    wakes_late
-        && !resident.quarantined
-        && resident.aside.is_none()
-        && stays.all(|stay| stay.open_attempt().is_none())
+    wakes_late && is_free(resident) && stays.all(|stay| stay.open_attempt().is_none())
 }
 
 fn missing() -> ApiError {
