@@ -7,8 +7,8 @@ use stepfleet_engine::Timestamp;
 use super::Service;
 use super::api::{ActivityDescription, ActivityItem, Caller, Page, PageRequest, Tags};
 use super::error::{ApiError, ErrorCode};
-use super::machines::check_tags;
 use super::page;
+use super::tags::check_tags;
 use crate::arn::{self, Resource, check_name};
 use crate::catalog::records::ActivityRecord;
 

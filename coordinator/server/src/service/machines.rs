@@ -16,6 +16,7 @@ use super::api::{
     UpdatedStateMachine, Validation,
 };
 use super::error::{ApiError, ErrorCode};
+use super::tags::check_tags;
 use super::{
     Service, execution_missing, execution_names, machine_missing, machine_name, page, place,
 };
@@ -581,14 +582,4 @@ fn deleting(arn: &str) -> ApiError {
         ErrorCode::StateMachineDeleting,
         format!("State Machine is being deleted: '{arn}'"),
     )
-}
-
-pub(crate) fn check_tags(tags: &[(String, String)]) -> Result<(), ApiError> {
-    if tags.len() > 50 {
-        return Err(ApiError::new(
-            ErrorCode::TooManyTags,
-            "The number of tags exceeds the limit of 50.",
-        ));
-    }
-    Ok(())
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Service;
 use super::api::{Caller, Tags};
 use super::error::{ApiError, ErrorCode};
-use super::machines::check_tags;
 use crate::arn::{self, Resource};
 use crate::catalog::records::{ActivityRecord, MachineRecord, Versioned};
 use crate::shared::Shared;
 
+/// Tags of one resource, as on AWS.
+pub(crate) const TAGS_MAX: usize = 50;
 /// How often a change is tried again when somebody else changes the same resource in the same moment.
 const ATTEMPTS: usize = 16;
 
@@ -128,6 +129,14 @@ impl Service {
             ApiError::new(ErrorCode::ResourceNotFound, message)
         })
     }
+}
+
+pub(super) fn check_tags(tags: &[(String, String)]) -> Result<(), ApiError> {
+    if tags.len() <= TAGS_MAX {
+        return Ok(());
+    }
+    let message = format!("The number of tags exceeds the limit of {TAGS_MAX}.");
+    Err(ApiError::new(ErrorCode::TooManyTags, message))
 }
 
 /// Sets tags among others: a new key comes last, a known one keeps its place.

@@ -5,9 +5,8 @@ use serde::Deserialize;
 use crate::aws::check::{self, Checker};
 use crate::service::api::Tags;
 use crate::service::error::{ApiError, ErrorCode};
-use crate::service::tags::set_tags;
+use crate::service::tags::{TAGS_MAX, set_tags};
 
-const TAGS_MAX: usize = 50;
 const RESERVED_PREFIX: &str = "aws:";
 
 #[derive(Clone, Debug, Default, Deserialize)]
