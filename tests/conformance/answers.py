@@ -27,6 +27,8 @@ def fits(model, step, answer):
     operation, params = step["op"], step["params"]
     text = refusal(answer)
     if text is not None and "when calling the" in text:
+        if "'Invalid token'" in text and "nextToken" not in params:
+            return False
         return f"when calling the {operation} operation" in text
     if text is not None:  # the client refused, before it called: an empty parameter
         return any(value == "" and f"parameter {key}," in text for key, value in params.items())

@@ -13,6 +13,7 @@ mod tasks;
 mod test_state;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,11 +121,15 @@ impl Call<'_> {
         let body = match operation {
             Operation::CreateActivity => self.create_activity().await?,
             Operation::CreateStateMachine => self.create_state_machine().await?,
+            Operation::CreateStateMachineAlias => self.create_alias().await?,
             Operation::DeleteActivity => self.delete_activity().await?,
             Operation::DeleteStateMachine => self.delete_state_machine().await?,
+            Operation::DeleteStateMachineAlias => self.delete_alias().await?,
+            Operation::DeleteStateMachineVersion => self.delete_version().await?,
             Operation::DescribeActivity => self.describe_activity().await?,
             Operation::DescribeExecution => self.describe_execution().await?,
             Operation::DescribeStateMachine => self.describe_state_machine().await?,
+            Operation::DescribeStateMachineAlias => self.describe_alias()?,
             Operation::DescribeStateMachineForExecution => {
                 self.describe_state_machine_for_execution().await?
             }
@@ -132,8 +137,11 @@ impl Call<'_> {
             Operation::GetExecutionHistory => self.get_execution_history().await?,
             Operation::ListActivities => self.list_activities().await?,
             Operation::ListExecutions => self.list_executions().await?,
+            Operation::ListStateMachineAliases => self.list_aliases()?,
+            Operation::ListStateMachineVersions => self.list_versions()?,
             Operation::ListStateMachines => self.list_state_machines().await?,
             Operation::ListTagsForResource => self.list_tags().await?,
+            Operation::PublishStateMachineVersion => self.publish_version().await?,
             Operation::SendTaskFailure => self.send_task_failure().await?,
             Operation::SendTaskHeartbeat => self.send_task_heartbeat().await?,
             Operation::SendTaskSuccess => self.send_task_success().await?,
@@ -143,6 +151,7 @@ impl Call<'_> {
             Operation::TestState => self.test_state().await?,
             Operation::UntagResource => self.untag_resource().await?,
             Operation::UpdateStateMachine => self.update_state_machine().await?,
+            Operation::UpdateStateMachineAlias => self.update_alias().await?,
             Operation::ValidateStateMachineDefinition => self.validate_definition().await?,
         };
         Ok(Answer {

@@ -2,6 +2,7 @@
 //! `restore` only have their arguments here. Commands write to an [`Output`], never to the process' streams.
 
 mod activity;
+mod alias;
 mod args;
 mod backup;
 mod client;
@@ -17,6 +18,7 @@ mod status;
 mod table;
 mod task;
 mod time;
+mod version;
 
 #[cfg(test)]
 mod testing;
@@ -59,6 +61,12 @@ pub(crate) enum ClientCommand {
     /// State machines: create, update, list, show, validate, test, delete
     #[command(subcommand)]
     Machine(machine::MachineCommand),
+    /// Versions of state machines: publish, list, delete
+    #[command(subcommand)]
+    Version(version::VersionCommand),
+    /// Aliases of state machines, which lead to versions: set, list, show, delete
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
     /// Executions: start, watch, list, show, history, stop
     #[command(subcommand)]
     Run(run::ExecutionCommand),
@@ -105,6 +113,8 @@ async fn carry_out(
     let client = Client::connect(global).await?;
     match command {
         ClientCommand::Machine(command) => command.carry_out(&client, output).await,
+        ClientCommand::Version(command) => command.carry_out(&client, output).await,
+        ClientCommand::Alias(command) => command.carry_out(&client, output).await,
         ClientCommand::Run(command) => command.carry_out(&client, output).await,
         ClientCommand::Activity(command) => command.carry_out(&client, output).await,
         ClientCommand::Task(command) => command.carry_out(&client, output).await,
@@ -119,6 +129,8 @@ impl ClientCommand {
     fn attempt(&self) -> String {
         match self {
             Self::Machine(command) => command.attempt(),
+            Self::Version(command) => command.attempt(),
+            Self::Alias(command) => command.attempt(),
             Self::Run(command) => command.attempt(),
             Self::Activity(command) => command.attempt(),
             Self::Task(command) => command.attempt(),

@@ -3,7 +3,9 @@
 
 pub(crate) mod activities;
 pub(crate) mod admin;
+mod aliases;
 pub(crate) mod api;
+mod descriptions;
 pub(crate) mod error;
 pub(crate) mod executions;
 pub(crate) mod history;
@@ -14,6 +16,7 @@ mod repeat;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;
+mod versions;
 pub(crate) mod watch;
 
 use std::sync::Arc;

@@ -111,6 +111,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::IncompleteSignature
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
+        ErrorCode::ServiceQuotaExceededException => StatusCode::PAYMENT_REQUIRED,
         ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ActivityAlreadyExists

@@ -23,7 +23,8 @@ pub(crate) const TASK_TOKEN: Length = Length::of(1, 2048);
 pub(crate) const ERROR: Length = Length::of(0, 256);
 pub(crate) const CAUSE: Length = Length::of(0, 32_768);
 pub(crate) const TRACE_HEADER: Length = Length::of(0, 256);
-pub(crate) const MAP_RUN_ARN: Length = Length::of(1, 2000);
+/// Of a Map Run or a version.
+pub(crate) const LONG_ARN: Length = Length::of(1, 2000);
 pub(crate) const VERSION_DESCRIPTION: Length = Length::of(0, 256);
 pub(crate) const TAG_KEY: Length = Length::of(1, 128);
 pub(crate) const TAG_VALUE: Length = Length::of(0, 256);
@@ -40,6 +41,10 @@ pub(crate) const ASCII: Pattern = Pattern {
     text: r"\p{ASCII}*",
     matches: str::is_ascii,
 };
+pub(crate) const ALIAS_NAME: Pattern = Pattern {
+    text: r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$",
+    matches: is_alias_name,
+};
 pub(crate) const TAG_TEXT: Pattern = Pattern {
     text: r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$",
     matches: |text| text.chars().all(is_tag_char),
@@ -54,6 +59,10 @@ pub(crate) struct Checker {
 impl Length {
     pub(crate) const fn of(min: usize, max: usize) -> Self {
         Self { min, max }
+    }
+
+    pub(crate) fn max(self) -> usize {
+        self.max
     }
 }
 
@@ -130,6 +139,18 @@ impl Checker {
         }
     }
 
+    /// The number of a list's entries.
+    pub(crate) fn entries(&mut self, field: &str, count: usize, min: usize, max: usize) {
+        if count > max {
+            let why = format_args!("Member must have length less than or equal to {max}");
+            self.refuse(field, &format!("[{count} entries]"), why);
+        }
+        if count < min {
+            let why = format_args!("Member must have length greater than or equal to {min}");
+            self.refuse(field, "[]", why);
+        }
+    }
+
     /// A word of a fixed set, as what it stands for.
     pub(crate) fn one_of<T: Copy>(
         &mut self,
@@ -197,6 +218,13 @@ impl Checker {
             .expect("writing to a String cannot fail");
         self.violations.push(text);
     }
+}
+
+/// Letters, digits, `_`, `-` and `.`, not digits alone.
+fn is_alias_name(text: &str) -> bool {
+    let other = |c: char| matches!(c, '_' | '-' | '.');
+    text.chars().all(|c| c.is_ascii_alphanumeric() || other(c))
+        && text.chars().any(|c| c.is_ascii_alphabetic() || other(c))
 }
 
 fn is_tag_char(char: char) -> bool {

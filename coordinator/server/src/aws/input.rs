@@ -8,6 +8,7 @@ pub(crate) mod state_machines;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;
+pub(crate) mod versions;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

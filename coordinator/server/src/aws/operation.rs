@@ -12,18 +12,25 @@ const SERVICE: &str = "AWSStepFunctions.";
 pub(super) enum Operation {
     CreateActivity,
     CreateStateMachine,
+    CreateStateMachineAlias,
     DeleteActivity,
     DeleteStateMachine,
+    DeleteStateMachineAlias,
+    DeleteStateMachineVersion,
     DescribeActivity,
     DescribeExecution,
     DescribeStateMachine,
+    DescribeStateMachineAlias,
     DescribeStateMachineForExecution,
     GetActivityTask,
     GetExecutionHistory,
     ListActivities,
     ListExecutions,
+    ListStateMachineAliases,
+    ListStateMachineVersions,
     ListStateMachines,
     ListTagsForResource,
+    PublishStateMachineVersion,
     SendTaskFailure,
     SendTaskHeartbeat,
     SendTaskSuccess,
@@ -33,17 +40,34 @@ pub(super) enum Operation {
     TestState,
     UntagResource,
     UpdateStateMachine,
+    UpdateStateMachineAlias,
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 24] = [
+const SERVED: [(&str, Operation); 32] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
+    (
+        "CreateStateMachineAlias",
+        Operation::CreateStateMachineAlias,
+    ),
     ("DeleteActivity", Operation::DeleteActivity),
     ("DeleteStateMachine", Operation::DeleteStateMachine),
+    (
+        "DeleteStateMachineAlias",
+        Operation::DeleteStateMachineAlias,
+    ),
+    (
+        "DeleteStateMachineVersion",
+        Operation::DeleteStateMachineVersion,
+    ),
     ("DescribeActivity", Operation::DescribeActivity),
     ("DescribeExecution", Operation::DescribeExecution),
     ("DescribeStateMachine", Operation::DescribeStateMachine),
+    (
+        "DescribeStateMachineAlias",
+        Operation::DescribeStateMachineAlias,
+    ),
     (
         "DescribeStateMachineForExecution",
         Operation::DescribeStateMachineForExecution,
@@ -52,8 +76,20 @@ const SERVED: [(&str, Operation); 24] = [
     ("GetExecutionHistory", Operation::GetExecutionHistory),
     ("ListActivities", Operation::ListActivities),
     ("ListExecutions", Operation::ListExecutions),
+    (
+        "ListStateMachineAliases",
+        Operation::ListStateMachineAliases,
+    ),
+    (
+        "ListStateMachineVersions",
+        Operation::ListStateMachineVersions,
+    ),
     ("ListStateMachines", Operation::ListStateMachines),
     ("ListTagsForResource", Operation::ListTagsForResource),
+    (
+        "PublishStateMachineVersion",
+        Operation::PublishStateMachineVersion,
+    ),
     ("SendTaskFailure", Operation::SendTaskFailure),
     ("SendTaskHeartbeat", Operation::SendTaskHeartbeat),
     ("SendTaskSuccess", Operation::SendTaskSuccess),
@@ -64,26 +100,22 @@ const SERVED: [(&str, Operation); 24] = [
     ("UntagResource", Operation::UntagResource),
     ("UpdateStateMachine", Operation::UpdateStateMachine),
     (
+        "UpdateStateMachineAlias",
+        Operation::UpdateStateMachineAlias,
+    ),
+    (
         "ValidateStateMachineDefinition",
         Operation::ValidateStateMachineDefinition,
     ),
 ];
 
 /// The rest of the API's 37 operations.
-const UNSERVED: [&str; 13] = [
-    "CreateStateMachineAlias",
-    "DeleteStateMachineAlias",
-    "DeleteStateMachineVersion",
+const UNSERVED: [&str; 5] = [
     "DescribeMapRun",
-    "DescribeStateMachineAlias",
     "ListMapRuns",
-    "ListStateMachineAliases",
-    "ListStateMachineVersions",
-    "PublishStateMachineVersion",
     "RedriveExecution",
     "StartSyncExecution",
     "UpdateMapRun",
-    "UpdateStateMachineAlias",
 ];
 
 impl Operation {

@@ -22,13 +22,18 @@ use crate::service::error::{ApiError, ErrorCode};
 struct Created {
     state_machine_arn: String,
     creation_date: Seconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Updated {
     update_date: Seconds,
-    revision_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
 }
 
 /// `DescribeStateMachine` and, with its update date, `DescribeStateMachineForExecution`.
@@ -44,6 +49,9 @@ struct Description<'a> {
     role_arn: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<&'static str>,
+    /// Of a version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     creation_date: Option<Seconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +109,7 @@ impl Call<'_> {
         body(&Created {
             state_machine_arn: created.arn,
             creation_date: Seconds(created.created_at),
+            state_machine_version_arn: created.version_arn,
         })
     }
 
@@ -113,6 +122,7 @@ impl Call<'_> {
         body(&Updated {
             update_date: Seconds(updated.updated_at),
             revision_id: updated.revision_id,
+            state_machine_version_arn: updated.version_arn,
         })
     }
 
@@ -190,6 +200,7 @@ impl<'a> Description<'a> {
             definition: (included == IncludedData::AllData).then_some(&*machine.definition),
             role_arn: &machine.role_arn,
             r#type: None,
+            description: machine.description.as_deref(),
             creation_date: None,
             update_date: None,
             logging_configuration: raw(accepted

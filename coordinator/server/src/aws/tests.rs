@@ -241,11 +241,6 @@ async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
     for (operation, body, expect) in [
         (
             "CreateStateMachine",
-            machine(json!({"publish": true})),
-            "ValidationException: publish is not supported",
-        ),
-        (
-            "CreateStateMachine",
             machine(json!({"versionDescription": "v"})),
             "ValidationException: Version description can only be set when publish is true",
         ),
@@ -277,8 +272,8 @@ async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
         ),
         (
             "UpdateStateMachine",
-            json!({"stateMachineArn": MACHINE, "roleArn": ROLE, "publish": true}),
-            "ValidationException: publish is not supported",
+            json!({"stateMachineArn": MACHINE, "roleArn": ROLE, "versionDescription": "v"}),
+            "ValidationException: Version description can only be set when publish is true",
         ),
         (
             "ListExecutions",

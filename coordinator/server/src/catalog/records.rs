@@ -28,6 +28,95 @@ pub(crate) struct MachineRecord {
     pub revision: u64,
     pub first_revision: u64,
     pub tags: Vec<(String, String)>,
+    /// Versions and aliases stand in the machine's own record, so that one compare-and-set keeps them true to each other.
+    #[serde(default)]
+    pub published: Arc<Published>,
+}
+
+/// What was published of a state machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    /// The greatest number that a version ever had: numbers are not used twice.
+    pub last_version: u64,
+    /// The version that `CreateStateMachine` itself published, by which its repetition is known again.
+    pub at_creation: Option<VersionRecord>,
+    /// By number.
+    pub versions: Vec<VersionRecord>,
+    /// By name.
+    pub aliases: Vec<AliasRecord>,
+}
+
+/// A number for a revision, which neither changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    pub number: u64,
+    pub revision: u64,
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub description: Option<String>,
+}
+
+/// A name for one version, or for two that share the starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    pub name: String,
+    pub description: Option<String>,
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub routes: Vec<RouteRecord>,
+}
+
+/// The weights of an alias add up to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteRecord {
+    pub version: u64,
+    pub weight: u32,
+}
+
+impl Published {
+    pub(crate) fn version(&self, number: u64) -> Option<&VersionRecord> {
+        let at = self
+            .versions
+            .binary_search_by_key(&number, |version| version.number);
+        at.ok().map(|at| &self.versions[at])
+    }
+
+    /// The newest version of a revision.
+    pub(crate) fn version_of(&self, revision: u64) -> Option<&VersionRecord> {
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.revision == revision)
+    }
+
+    pub(crate) fn alias(&self, name: &str) -> Option<&AliasRecord> {
+        self.aliases.iter().find(|alias| alias.name == name)
+    }
+
+    /// Adds a version behind all that ever were.
+    pub(crate) fn publish(
+        &mut self,
+        revision: u64,
+        created_at: i64,
+        description: Option<String>,
+    ) -> &VersionRecord {
+        self.last_version += 1;
+        self.versions.push(VersionRecord {
+            number: self.last_version,
+            revision,
+            created_at,
+            description,
+        });
+        &self.versions[self.versions.len() - 1]
+    }
+
+    /// Names of the aliases that lead to a version.
+    pub(crate) fn aliases_of(&self, version: u64) -> impl Iterator<Item = &AliasRecord> {
+        let leads =
+            move |alias: &&AliasRecord| alias.routes.iter().any(|route| route.version == version);
+        self.aliases.iter().filter(leads)
+    }
 }
 
 /// `revision/<namespace>/<name>/<number>`

@@ -58,6 +58,22 @@ impl Client {
         list_state_machines(ListStateMachinesRequest) -> ListStateMachinesResponse;
         validate_state_machine_definition(ValidateStateMachineDefinitionRequest)
             -> ValidateStateMachineDefinitionResponse;
+        publish_state_machine_version(PublishStateMachineVersionRequest)
+            -> PublishStateMachineVersionResponse;
+        delete_state_machine_version(DeleteStateMachineVersionRequest)
+            -> DeleteStateMachineVersionResponse;
+        list_state_machine_versions(ListStateMachineVersionsRequest)
+            -> ListStateMachineVersionsResponse;
+        create_state_machine_alias(CreateStateMachineAliasRequest)
+            -> CreateStateMachineAliasResponse;
+        update_state_machine_alias(UpdateStateMachineAliasRequest)
+            -> UpdateStateMachineAliasResponse;
+        delete_state_machine_alias(DeleteStateMachineAliasRequest)
+            -> DeleteStateMachineAliasResponse;
+        describe_state_machine_alias(DescribeStateMachineAliasRequest)
+            -> DescribeStateMachineAliasResponse;
+        list_state_machine_aliases(ListStateMachineAliasesRequest)
+            -> ListStateMachineAliasesResponse;
         start_execution(StartExecutionRequest) -> StartExecutionResponse;
         stop_execution(StopExecutionRequest) -> StopExecutionResponse;
         describe_execution(DescribeExecutionRequest) -> DescribeExecutionResponse;

@@ -53,6 +53,18 @@ pub(crate) struct CreateArgs {
     /// A tag; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = super::parse_tag)]
     tags: Vec<(String, String)>,
+    #[command(flatten)]
+    publication: PublicationArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+struct PublicationArgs {
+    /// Publish a version in the same step
+    #[arg(long)]
+    publish: bool,
+    /// Description of the version
+    #[arg(long, value_name = "TEXT", requires = "publish")]
+    version_description: Option<String>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -65,6 +77,8 @@ pub(crate) struct UpdateArgs {
     /// New role ARN
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
+    #[command(flatten)]
+    publication: PublicationArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -158,20 +172,25 @@ async fn create(args: &CreateArgs, client: &Client, output: &mut Output) -> Resu
         role_arn: args.role_arn.clone().unwrap_or_default(),
         r#type: args.r#type.wire(),
         tags: args.tags.iter().cloned().collect(),
+        publish: args.publication.publish,
+        version_description: args.publication.version_description.clone(),
     };
     let answer = client.create_state_machine(request).await?;
     warn(output, &answer.warnings);
     if output.is_json() {
-        output.document(&serde_json::json!({
+        let mut document = serde_json::json!({
             "stateMachineArn": answer.state_machine_arn,
             "creationDate": time::utc(answer.creation_date.as_ref()),
-        }))?;
+        });
+        add_version(&mut document, &answer.state_machine_version_arn);
+        output.document(&document)?;
     } else {
         let done = output.paint(Tone::Good, "created");
         output.line(format!(
             "{done} state machine {name}  {}",
             answer.state_machine_arn
         ))?;
+        tell_version(output, &answer.state_machine_version_arn)?;
     }
     Ok(Outcome::Done)
 }
@@ -183,22 +202,27 @@ async fn update(args: &UpdateArgs, client: &Client, output: &mut Output) -> Resu
         state_machine_arn: state_machine_arn.clone(),
         definition,
         role_arn: args.role_arn.clone(),
+        publish: args.publication.publish,
+        version_description: args.publication.version_description.clone(),
     };
     let answer = client.update_state_machine(request).await?;
     warn(output, &answer.warnings);
     if output.is_json() {
-        output.document(&serde_json::json!({
+        let mut document = serde_json::json!({
             "stateMachineArn": state_machine_arn,
             "updateDate": time::utc(answer.update_date.as_ref()),
-            "revisionId": answer.revision_id,
-        }))?;
+        });
+        if !answer.revision_id.is_empty() {
+            document["revisionId"] = answer.revision_id.into();
+        }
+        add_version(&mut document, &answer.state_machine_version_arn);
+        output.document(&document)?;
     } else {
         let done = output.paint(Tone::Good, "updated");
         let name = names::name_of(&state_machine_arn);
-        output.line(format!(
-            "{done} state machine {name}  revision {}",
-            answer.revision_id
-        ))?;
+        let revision = revision_name(&answer.revision_id);
+        output.line(format!("{done} state machine {name}  revision {revision}"))?;
+        tell_version(output, &answer.state_machine_version_arn)?;
     }
     Ok(Outcome::Done)
 }
@@ -255,14 +279,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
                 "created",
                 time::date(output, machine.creation_date.as_ref()),
             ),
-            (
-                "revision",
-                if machine.revision_id.is_empty() {
-                    "first".into()
-                } else {
-                    machine.revision_id.clone()
-                },
-            ),
+            ("revision", revision_name(&machine.revision_id).to_owned()),
             ("role", machine.role_arn.clone()),
             ("definition", payload::pretty(&machine.definition)),
         ];
@@ -292,6 +309,27 @@ async fn delete(args: &DeleteArgs, client: &Client, output: &mut Output) -> Resu
         ))?;
     }
     Ok(Outcome::Done)
+}
+
+/// The first revision has no id.
+fn revision_name(id: &str) -> &str {
+    if id.is_empty() { "first" } else { id }
+}
+
+fn add_version(document: &mut serde_json::Value, arn: &str) {
+    if !arn.is_empty() {
+        document["stateMachineVersionArn"] = arn.into();
+    }
+}
+
+fn tell_version(output: &mut Output, arn: &str) -> Result<(), Fault> {
+    if arn.is_empty() {
+        return Ok(());
+    }
+    let done = output.paint(Tone::Good, "published");
+    let number = names::name_of(arn);
+    output.line(format!("{done} version {number}  {arn}"))?;
+    Ok(())
 }
 
 /// `archive-folder.asl.json` names the machine `archive-folder`.

@@ -10,6 +10,10 @@ pub(crate) enum Kind {
     StateMachine,
     Execution,
     Activity,
+    /// `MACHINE:NUMBER`
+    Version,
+    /// `MACHINE:ALIAS`
+    Alias,
 }
 
 /// The ARN that `name` means; ARNs come back as they are.
@@ -28,6 +32,13 @@ pub(crate) async fn resolve(client: &Client, kind: Kind, name: &str) -> Result<S
             "'{name}' does not name an execution: write MACHINE:EXECUTION or its ARN"
         )));
     }
+    if matches!(kind, Kind::Version | Kind::Alias) && !name.contains(':') {
+        return Err(Fault::Usage(format!(
+            "'{name}' does not name a {0}: write MACHINE:{1} or its ARN",
+            kind.words(),
+            kind.qualifier()
+        )));
+    }
     let prefix = client.arn_prefix().await?.ok_or_else(|| Fault::Refused {
         reason: kind.missing().into(),
         message: format!(
@@ -41,6 +52,11 @@ pub(crate) async fn resolve(client: &Client, kind: Kind, name: &str) -> Result<S
 /// The last part of an ARN: a machine's or activity's name.
 pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
+}
+
+/// The state machine's ARN in that of a version or alias.
+pub(crate) fn machine_of(arn: &str) -> &str {
+    arn.rsplit_once(':').map_or(arn, |(machine, _)| machine)
 }
 
 /// `machine:execution` of an execution's ARN.
@@ -57,7 +73,7 @@ pub(crate) fn prefix_of(arn: &str) -> Option<&str> {
 impl Kind {
     fn resource_type(self) -> &'static str {
         match self {
-            Self::StateMachine => "stateMachine",
+            Self::StateMachine | Self::Version | Self::Alias => "stateMachine",
             Self::Execution => "execution",
             Self::Activity => "activity",
         }
@@ -68,12 +84,22 @@ impl Kind {
             Self::StateMachine => "state machine",
             Self::Execution => "execution",
             Self::Activity => "activity",
+            Self::Version => "version",
+            Self::Alias => "state machine alias",
+        }
+    }
+
+    fn qualifier(self) -> &'static str {
+        match self {
+            Self::Version => "NUMBER",
+            Self::Alias => "ALIAS",
+            Self::StateMachine | Self::Execution | Self::Activity => "NAME",
         }
     }
 
     fn missing(self) -> &'static str {
         match self {
-            Self::StateMachine => "StateMachineDoesNotExist",
+            Self::StateMachine | Self::Version | Self::Alias => "StateMachineDoesNotExist",
             Self::Execution => "ExecutionDoesNotExist",
             Self::Activity => "ActivityDoesNotExist",
         }

@@ -88,6 +88,27 @@ async fn state_machines_are_listed_shown_and_deleted() {
 }
 
 #[tokio::test]
+async fn versions_are_published_and_aliases_lead_to_them() {
+    let commands = [
+        "version publish orders --description second",
+        "version list orders",
+        "version list orders --output json",
+        "version delete orders:2",
+        "version delete orders:9",
+        "version delete orders",
+        "alias set orders:live 2",
+        "alias set orders:new 1=90% 2=10",
+        "alias set orders:live 1 2",
+        "alias list orders",
+        "alias show orders:live",
+        "alias show orders:live --output json",
+        "alias delete orders:live",
+        "alias delete live",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
 async fn executions_are_started_followed_and_shown() {
     let commands = [
         "run start orders --input {\"n\":1}",

@@ -258,5 +258,7 @@ fn item(item: ExecutionItem) -> ExecutionListItem {
         status: execution_status(item.status).into(),
         start_date: timestamp(item.started_at),
         stop_date: item.closed_at.and_then(timestamp),
+        state_machine_version_arn: item.version_arn.unwrap_or_default(),
+        state_machine_alias_arn: item.alias_arn.unwrap_or_default(),
     }
 }

@@ -117,6 +117,8 @@ async fn create(
         role_arn: present(message.role_arn),
         r#type: machine_type_word(message.r#type)?,
         tags: Some(tags(message.tags)),
+        publish: Some(message.publish),
+        version_description: message.version_description,
         ..CreateStateMachineInput::default()
     };
     let request = input.check(&call.face.bounds, Role::Optional)?;
@@ -126,6 +128,7 @@ async fn create(
         .await?;
     Ok(CreateStateMachineResponse {
         state_machine_arn: created.arn,
+        state_machine_version_arn: created.version_arn.unwrap_or_default(),
         creation_date: timestamp(created.created_at),
         warnings: diagnostics(created.warnings),
     })
@@ -139,6 +142,8 @@ async fn update(
         state_machine_arn: Some(message.state_machine_arn),
         definition: message.definition,
         role_arn: message.role_arn,
+        publish: Some(message.publish),
+        version_description: message.version_description,
         ..UpdateStateMachineInput::default()
     };
     let request = input.check(&call.face.bounds)?;
@@ -148,7 +153,8 @@ async fn update(
         .await?;
     Ok(UpdateStateMachineResponse {
         update_date: timestamp(updated.updated_at),
-        revision_id: updated.revision_id,
+        revision_id: updated.revision_id.unwrap_or_default(),
+        state_machine_version_arn: updated.version_arn.unwrap_or_default(),
         warnings: diagnostics(updated.warnings),
     })
 }
@@ -182,6 +188,7 @@ async fn describe(
         r#type: machine_type(machine.machine_type).into(),
         creation_date: timestamp(machine.date),
         revision_id: machine.revision_id.unwrap_or_default(),
+        description: machine.description.unwrap_or_default(),
         variable_references: variable_references(&machine.variable_references),
     })
 }

@@ -51,6 +51,7 @@ fn code_of(code: ErrorCode) -> Code {
         ErrorCode::ActivityLimitExceeded
         | ErrorCode::ActivityWorkerLimitExceeded
         | ErrorCode::ExecutionLimitExceeded
+        | ErrorCode::ServiceQuotaExceededException
         | ErrorCode::StateMachineLimitExceeded
         | ErrorCode::ThrottlingException => Code::ResourceExhausted,
         ErrorCode::ConflictException => Code::Aborted,

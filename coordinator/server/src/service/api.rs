@@ -48,11 +48,20 @@ pub(crate) struct CreateStateMachine {
     pub machine_type: MachineType,
     pub tags: Tags,
     pub accepted: Accepted,
+    /// Publishes a version of the first revision.
+    pub publish: Option<Publish>,
+}
+
+/// A version that is published in the same step as its revision is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Publish {
+    pub description: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct CreatedStateMachine {
     pub arn: String,
+    pub version_arn: Option<String>,
     pub created_at: Timestamp,
     pub warnings: Vec<Diagnostic>,
 }
@@ -63,12 +72,15 @@ pub(crate) struct UpdateStateMachine {
     pub definition: Option<String>,
     pub role_arn: Option<String>,
     pub accepted: Accepted,
+    pub publish: Option<Publish>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct UpdatedStateMachine {
     pub updated_at: Timestamp,
-    pub revision_id: String,
+    /// None on the first revision.
+    pub revision_id: Option<String>,
+    pub version_arn: Option<String>,
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -80,8 +92,10 @@ pub(crate) struct StateMachineDescription {
     pub definition: Arc<str>,
     pub role_arn: String,
     pub machine_type: MachineType,
-    /// Creation; for a description by execution, when its revision was made.
+    /// Creation, of the version if it is one; for a description by execution, when its revision was made.
     pub date: Timestamp,
+    /// Of a version.
+    pub description: Option<String>,
     /// None on the first revision.
     pub revision_id: Option<String>,
     pub variable_references: VariableReferences,
@@ -93,6 +107,58 @@ pub(crate) struct StateMachineItem {
     pub arn: String,
     pub name: String,
     pub machine_type: MachineType,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PublishVersion {
+    pub machine_arn: String,
+    /// Refuses when this is not the current revision.
+    pub revision_id: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PublishedVersion {
+    pub arn: String,
+    pub created_at: Timestamp,
+}
+
+/// The share of an alias's starts that goes to a version: percent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub version_arn: String,
+    pub weight: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CreateAlias {
+    pub name: String,
+    pub description: Option<String>,
+    pub routes: Vec<Route>,
+}
+
+/// What is None stays as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UpdateAlias {
+    pub arn: String,
+    pub description: Option<String>,
+    pub routes: Option<Vec<Route>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Alias {
+    pub arn: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub routes: Vec<Route>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AliasItem {
+    pub arn: String,
     pub created_at: Timestamp,
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use stepfleet_engine::execution::{Execution, Status, Stay, TaskWork};
 use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
+use stepfleet_store::records::listing;
 
 use super::api::{Callback, Caller, ExecutionItem, ListExecutions, Page, PageRequest};
 use super::error::ApiError;
-use super::{Service, machine_missing, machine_name, page};
+use super::versions::{MachineRef, Named, qualified};
+use super::{Service, machine_missing, page};
 use crate::partition::desk::task_ref;
 use crate::partition::message::{LiveItem, ReadRequest};
 use crate::partition::{going_down, rows, tasks};
@@ -17,26 +19,56 @@ use crate::partition::{going_down, rows, tasks};
 /// Where a list stands: newest first, the next item is before this one.
 type Cursor = (Timestamp, ExecutionId);
 
+/// Which executions of a state machine a list is of.
+struct Filter {
+    status: Option<Status>,
+    /// ARN of the version or alias that they were started by.
+    started_as: Option<String>,
+}
+
+impl Filter {
+    fn takes(&self, execution: &Execution) -> bool {
+        let header = &execution.header;
+        let started_as = |arn: &String| {
+            let arns = [&header.version_arn, &header.alias_arn];
+            arns.into_iter().flatten().any(|own| **own == **arn)
+        };
+        self.status.is_none_or(|wanted| wanted == execution.status)
+            && self.started_as.as_ref().is_none_or(started_as)
+    }
+}
+
 impl Service {
     pub(crate) async fn list_executions(
         &self,
         caller: &Caller,
         request: ListExecutions,
     ) -> Result<Page<ExecutionItem>, ApiError> {
-        let name = machine_name(caller, &request.machine_arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, name);
-        let machine = machine.ok_or_else(|| machine_missing(&request.machine_arn))?;
+        let missing = || machine_missing(&request.machine_arn);
+        let named = MachineRef::parse(caller, &request.machine_arn)?;
+        let machine = self.shared.catalog.machine(&caller.namespace, named.name);
+        let machine = machine.ok_or_else(missing)?;
+        let filter = Filter {
+            status: request.status,
+            started_as: match named.find(&machine.record).ok_or_else(missing)? {
+                Named::Current => None,
+                Named::Version(version) => Some(qualified(&machine.record, version.number)),
+                Named::Alias(alias) => Some(qualified(&machine.record, &alias.name)),
+            },
+        };
+        let list = match &filter.started_as {
+            None => named.name.to_owned(),
+            Some(arn) => listing::qualified_name(named.name, arn),
+        };
         let arguments = format!("{}\0{:?}", request.machine_arn, request.status);
         let (limit, token) = page::open(&request.page, "executions", &arguments)?;
         let cursor = token.map(|token| read_cursor(&token)).transpose()?;
         // Live ones first: what closes and is written in between is found among the closed ones then.
         let arn = machine.record.arn.clone();
-        let mut items = self
-            .live_items(arn, cursor, limit + 1, request.status)
-            .await?;
+        let mut items = self.live_items(arn, cursor, limit + 1, &filter).await?;
         if request.status != Some(Status::Running) {
             items.extend(
-                self.closed_items(caller, name, request.status, cursor, limit + 1)
+                self.closed_items(caller, list, request.status, cursor, limit + 1)
                     .await?,
             );
         }
@@ -56,17 +88,13 @@ impl Service {
     async fn closed_items(
         &self,
         caller: &Caller,
-        name: &str,
+        list: String,
         status: Option<Status>,
         before: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<rows::ListedItem>, ApiError> {
-        let (shared, namespace, name) = (
-            self.shared.clone(),
-            caller.namespace.clone(),
-            name.to_owned(),
-        );
-        let read = move || rows::closed_items(&shared, (&namespace, &name), status, before, limit);
+        let (shared, namespace) = (self.shared.clone(), caller.namespace.clone());
+        let read = move || rows::closed_items(&shared, (&namespace, &list), status, before, limit);
         crate::task::blocking("list executions", read)
             .await
             .map_err(|_panic| going_down())?
@@ -76,10 +104,40 @@ impl Service {
     async fn live_items(
         &self,
         machine_arn: Arc<str>,
+        mut before: Option<Cursor>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<rows::ListedItem>, ApiError> {
+        let mut items = Vec::new();
+        loop {
+            let found = self.live_candidates(&machine_arn, before, limit).await?;
+            let last = found.len() < limit;
+            for (item, host) in found {
+                let cursor = (item.sort, item.execution);
+                before = Some(cursor);
+                let execution = self.execution_at(host, item.execution).await?;
+                items.extend(
+                    execution
+                        .filter(|execution| filter.takes(execution))
+                        .map(|execution| (cursor, rows::item(&execution))),
+                );
+                if items.len() >= limit {
+                    return Ok(items);
+                }
+            }
+            if last {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// The next ones of all hosts, with their host, whatever a filter says: at most `limit`, and fewer only at the end.
+    async fn live_candidates(
+        &self,
+        machine_arn: &Arc<str>,
         before: Option<Cursor>,
         limit: usize,
-        status: Option<Status>,
-    ) -> Result<Vec<rows::ListedItem>, ApiError> {
+    ) -> Result<Vec<(LiveItem, usize)>, ApiError> {
         let mut found: Vec<(LiveItem, usize)> = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
             let machine_arn = machine_arn.clone();
@@ -93,19 +151,8 @@ impl Service {
             found.extend(items.into_iter().map(|item| (item, index)));
         }
         found.sort_by_key(|(item, _)| std::cmp::Reverse((item.sort, item.execution)));
-        let mut items = Vec::new();
-        for (item, host) in found {
-            if items.len() >= limit {
-                break;
-            }
-            let execution = self.execution_at(host, item.execution).await?;
-            if let Some(execution) =
-                execution.filter(|execution| status.is_none_or(|wanted| wanted == execution.status))
-            {
-                items.push(((item.sort, item.execution), rows::item(&execution)));
-            }
-        }
-        Ok(items)
+        found.truncate(limit);
+        Ok(found)
     }
 
     async fn execution_at(

@@ -6,22 +6,20 @@ use std::time::Duration;
 use stepfleet_asl::Program;
 use stepfleet_asl::definition;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
-use stepfleet_asl::program::{Kind, Task, VariableReferences};
+use stepfleet_asl::program::{Kind, Task};
 use stepfleet_asl::resource::Resource;
 use stepfleet_engine::Timestamp;
 
 use super::api::{
-    Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineStatus, MachineType, Page,
-    PageRequest, StateMachineDescription, StateMachineItem, UpdateStateMachine,
-    UpdatedStateMachine, Validation,
+    Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineType, Publish,
+    PublishVersion, UpdateStateMachine, UpdatedStateMachine, Validation,
 };
 use super::error::{ApiError, ErrorCode};
 use super::tags::check_tags;
-use super::{
-    Service, execution_missing, execution_names, machine_missing, machine_name, page, place,
-};
+use super::versions::{MachineRef, publish, qualified};
+use super::{Service, machine_missing, machine_name};
 use crate::arn::check_name;
-use crate::catalog::records::{MachineRecord, RevisionRecord, Versioned};
+use crate::catalog::records::{MachineRecord, Published, RevisionRecord, Versioned};
 use crate::catalog::{self, revision_id};
 use crate::partition::Message;
 use crate::partition::message::ReadRequest;
@@ -62,6 +60,7 @@ impl Service {
         {
             self.check_same(&existing, &request)?;
             return Ok(CreatedStateMachine {
+                version_arn: version_at_creation(&existing.record),
                 arn,
                 created_at: Timestamp(existing.record.created_at),
                 warnings,
@@ -72,10 +71,8 @@ impl Service {
             return Err(ApiError::new(ErrorCode::StateMachineLimitExceeded, message));
         }
         let now = self.shared.clock.now();
-        let number = self
-            .shared
-            .catalog
-            .next_revision(&caller.namespace, &request.name);
+        let catalog = &self.shared.catalog;
+        let number = catalog.next_revision(&caller.namespace, &request.name);
         let revision = self.revision(
             number,
             now,
@@ -92,7 +89,9 @@ impl Service {
             revision: number,
             first_revision: number,
             tags: request.tags,
+            published: Arc::new(published_at_creation(number, now, request.publish)),
         };
+        let version_arn = version_at_creation(&machine);
         self.change(move |shared| async move {
             shared
                 .catalog
@@ -102,6 +101,7 @@ impl Service {
         .await?;
         Ok(CreatedStateMachine {
             arn,
+            version_arn,
             created_at: now,
             warnings,
         })
@@ -124,7 +124,8 @@ impl Service {
         let same = revision.definition.as_ref() == request.definition
             && revision.logging_configuration == request.accepted.logging_configuration
             && revision.tracing_configuration == request.accepted.tracing_configuration
-            && revision.encryption_configuration == request.accepted.encryption_configuration;
+            && revision.encryption_configuration == request.accepted.encryption_configuration
+            && same_publication(record, request);
         if same {
             return Ok(());
         }
@@ -205,6 +206,7 @@ impl Service {
         };
         let now = self.shared.clock.now();
         let number = self.shared.catalog.next_revision(&caller.namespace, name);
+        let publish = request.publish.clone();
         let next = merged(current.clone(), request, number, now);
         if (RevisionRecord {
             revision_id: current.revision_id.clone(),
@@ -212,17 +214,26 @@ impl Service {
             ..next.clone()
         }) == current
         {
+            let version_arn = match publish {
+                Some(publish) => Some(self.publish_current(caller, &machine, publish).await?),
+                None => None,
+            };
+            let first = machine.record.revision == machine.record.first_revision;
             return Ok(UpdatedStateMachine {
                 updated_at: now,
-                revision_id: current.revision_id,
+                revision_id: (!first).then_some(current.revision_id),
+                version_arn,
                 warnings,
             });
         }
         let id = next.revision_id.clone();
-        let record = MachineRecord {
+        let mut record = MachineRecord {
             revision: number,
             ..machine.record.clone()
         };
+        let version_arn = publish
+            .map(|publish| publish_with(&mut record, now, &publish))
+            .transpose()?;
         self.change(move |shared| async move {
             shared
                 .catalog
@@ -232,9 +243,27 @@ impl Service {
         .await?;
         Ok(UpdatedStateMachine {
             updated_at: now,
-            revision_id: id,
+            revision_id: Some(id),
+            version_arn,
             warnings,
         })
+    }
+
+    /// An update that changes nothing publishes what is there.
+    async fn publish_current(
+        &self,
+        caller: &Caller,
+        machine: &Versioned<MachineRecord>,
+        publish: Publish,
+    ) -> Result<String, ApiError> {
+        let request = PublishVersion {
+            machine_arn: machine.record.arn.to_string(),
+            revision_id: None,
+            description: publish.description,
+        };
+        self.publish_version(caller, request)
+            .await
+            .map(|version| version.arn)
     }
 
     pub(crate) async fn delete_state_machine(
@@ -242,7 +271,7 @@ impl Service {
         caller: &Caller,
         arn: &str,
     ) -> Result<(), ApiError> {
-        let name = machine_name(caller, arn)?;
+        let name = plain_name(caller, arn)?;
         let Some(machine) = self.shared.catalog.machine(&caller.namespace, name) else {
             return Ok(());
         };
@@ -332,116 +361,6 @@ impl Service {
         }
     }
 
-    pub(crate) async fn describe_state_machine(
-        &self,
-        caller: &Caller,
-        arn: &str,
-    ) -> Result<StateMachineDescription, ApiError> {
-        let name = machine_name(caller, arn)?;
-        let machine = self
-            .shared
-            .catalog
-            .machine(&caller.namespace, name)
-            .ok_or_else(|| machine_missing(arn))?;
-        let record = &machine.record;
-        let revision =
-            self.shared
-                .catalog
-                .revision(&record.namespace, &record.name, record.revision)?;
-        let first = record.revision == record.first_revision;
-        let status = if record.deleting {
-            MachineStatus::Deleting
-        } else {
-            MachineStatus::Active
-        };
-        let variable_references =
-            self.variable_references(&record.namespace, &record.name, record.revision);
-        Ok(StateMachineDescription {
-            variable_references,
-            ..description(
-                arn,
-                name,
-                status,
-                Timestamp(record.created_at),
-                (!first).then(|| revision.revision_id.clone()),
-                revision,
-            )
-        })
-    }
-
-    pub(crate) async fn describe_state_machine_for_execution(
-        &self,
-        caller: &Caller,
-        execution_arn: &str,
-    ) -> Result<StateMachineDescription, ApiError> {
-        let (machine, name) = execution_names(caller, execution_arn)?;
-        let place = place(&caller.namespace, machine, name);
-        let execution = self
-            .execution(place)
-            .await?
-            .ok_or_else(|| execution_missing(execution_arn))?;
-        let header = &execution.header;
-        let revision = self.shared.catalog.revision(
-            &header.namespace,
-            &header.machine_name,
-            header.revision,
-        )?;
-        let updated = Timestamp(revision.created_at);
-        let id = (header.revision > 1).then(|| revision.revision_id.clone());
-        let variable_references =
-            self.variable_references(&header.namespace, &header.machine_name, header.revision);
-        Ok(StateMachineDescription {
-            variable_references,
-            ..description(
-                &header.machine_arn,
-                machine,
-                MachineStatus::Active,
-                updated,
-                id,
-                revision,
-            )
-        })
-    }
-
-    /// A revision that no longer compiles is still described, without them.
-    fn variable_references(
-        &self,
-        namespace: &Arc<str>,
-        name: &Arc<str>,
-        revision: u64,
-    ) -> VariableReferences {
-        let catalog = &self.shared.catalog;
-        catalog
-            .compiled(namespace, name, revision, &self.shared.integrations)
-            .map(|revision| revision.program.variable_references())
-            .unwrap_or_default()
-    }
-
-    pub(crate) async fn list_state_machines(
-        &self,
-        caller: &Caller,
-        request: PageRequest,
-    ) -> Result<Page<StateMachineItem>, ApiError> {
-        let (limit, after) = page::open(&request, "machines", &caller.namespace)?;
-        let machines = self
-            .shared
-            .catalog
-            .machines(&caller.namespace, after.as_deref(), limit + 1);
-        let items = machines.iter().map(|machine| StateMachineItem {
-            arn: machine.record.arn.to_string(),
-            name: machine.record.name.to_string(),
-            machine_type: MachineType::Standard,
-            created_at: Timestamp(machine.record.created_at),
-        });
-        Ok(page::close(
-            items.collect(),
-            limit,
-            "machines",
-            &caller.namespace,
-            |item| item.name.clone(),
-        ))
-    }
-
     pub(crate) async fn validate_definition(
         &self,
         _caller: &Caller,
@@ -507,6 +426,42 @@ impl Service {
     }
 }
 
+fn published_at_creation(revision: u64, now: Timestamp, publish: Option<Publish>) -> Published {
+    let mut published = Published::default();
+    if let Some(publish) = publish {
+        let version = published.publish(revision, now.0, publish.description);
+        published.at_creation = Some(version.clone());
+    }
+    published
+}
+
+/// ARN of the version that the creation published.
+fn version_at_creation(machine: &MachineRecord) -> Option<String> {
+    let version = machine.published.at_creation.as_ref();
+    version.map(|version| qualified(machine, version.number))
+}
+
+/// Whether a creation asks for the version that the first creation made.
+fn same_publication(record: &MachineRecord, request: &CreateStateMachine) -> bool {
+    match (&record.published.at_creation, &request.publish) {
+        (None, None) => true,
+        (Some(version), Some(publish)) => version.description == publish.description,
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+/// Publishes the revision that a record is about to have; the version's ARN.
+fn publish_with(
+    record: &mut MachineRecord,
+    now: Timestamp,
+    wanted: &Publish,
+) -> Result<String, ApiError> {
+    let mut published = Published::clone(&record.published);
+    let version = publish(record, &mut published, now, wanted.description.as_deref())?;
+    record.published = Arc::new(published);
+    Ok(qualified(record, version.number))
+}
+
 fn merged(
     current: RevisionRecord,
     request: UpdateStateMachine,
@@ -531,32 +486,6 @@ fn merged(
     }
 }
 
-fn description(
-    arn: &str,
-    name: &str,
-    status: MachineStatus,
-    date: Timestamp,
-    revision_id: Option<String>,
-    revision: RevisionRecord,
-) -> StateMachineDescription {
-    StateMachineDescription {
-        arn: arn.to_owned(),
-        name: name.to_owned(),
-        status,
-        definition: revision.definition,
-        role_arn: revision.role_arn,
-        machine_type: MachineType::Standard,
-        date,
-        revision_id,
-        variable_references: VariableReferences::new(),
-        accepted: Accepted {
-            logging_configuration: revision.logging_configuration,
-            tracing_configuration: revision.tracing_configuration,
-            encryption_configuration: revision.encryption_configuration,
-        },
-    }
-}
-
 /// Activities belong to the account of the machine: the tasks of one tenant never reach the workers of another.
 fn check_activities(program: &Program, namespace: &str) -> Result<(), ApiError> {
     for state in &program.states {
@@ -575,6 +504,18 @@ fn check_activities(program: &Program, namespace: &str) -> Result<(), ApiError> 
         }
     }
     Ok(())
+}
+
+/// The name in an ARN without a qualifier: a version or an alias is deleted by its own operation.
+fn plain_name<'a>(caller: &Caller, arn: &'a str) -> Result<&'a str, ApiError> {
+    let named = MachineRef::parse(caller, arn)?;
+    if named.qualifier.is_none() {
+        return Ok(named.name);
+    }
+    let message = format!(
+        "'{arn}' is not the ARN of a whole state machine; use DeleteStateMachineVersion or DeleteStateMachineAlias"
+    );
+    Err(ApiError::new(ErrorCode::ValidationException, message))
 }
 
 fn deleting(arn: &str) -> ApiError {

@@ -16,6 +16,7 @@ use super::listing::Summary;
 use super::live::{Live, Offer};
 use super::record::{ChunkRecord, ControlChange, RecordHeader, RecordReader, encode_record};
 use super::{control, execution, history, listing, live};
+use crate::state::Row;
 
 fn sample() -> Parts {
     Parts {
@@ -155,13 +156,21 @@ fn history_blocks_keep_their_bytes() {
 #[test]
 fn summaries_keep_their_bytes() {
     let sample = Summary::of(&sample().execution(Status::Succeeded, Vec::new()));
-    let bytes: Vec<u8> = sample
-        .close()
-        .into_iter()
-        .flat_map(|row| [row.key, row.value.unwrap_or_default()])
-        .flatten()
-        .collect();
-    check("listing", &bytes);
+    let qualified = format!("{}:", sample.machine_name);
+    let by_qualifier = |row: &Row| {
+        let mut parts = row.key.windows(qualified.len());
+        parts.any(|part| part == qualified.as_bytes())
+    };
+    // The first releases had the lists of state machines alone.
+    let (later, first): (Vec<Row>, Vec<Row>) = sample.close().into_iter().partition(by_qualifier);
+    for (name, rows) in [("listing", first), ("listing-qualified", later)] {
+        let bytes: Vec<u8> = rows
+            .into_iter()
+            .flat_map(|row| [row.key, row.value.unwrap_or_default()])
+            .flatten()
+            .collect();
+        check(name, &bytes);
+    }
     assert_eq!(listing::decode(&listing::encode(&sample)).unwrap(), sample);
 }
 

@@ -1,5 +1,6 @@
 //! Lists of executions. Key: list 1 (0 all, else the status), namespace, 0, state machine, 0, sort time descending 8,
-//! id descending 16. Key order is list order: newest first. Value: a summary.
+//! id descending 16. Key order is list order: newest first. Value: a summary. What was started by a version or an alias
+//! also stands in lists of those, below the state machine's name with `:` and the qualifier behind it.
 //!
 //! An execution sorts by its start while it runs and by its stop afterwards, as `ListExecutions` does.
 
@@ -88,20 +89,26 @@ impl Summary {
         }
     }
 
-    /// Its key in the list of all executions, or in that of its status.
-    fn key(&self, status: Option<Status>) -> Vec<u8> {
-        let mut key = prefix(&self.namespace, &self.machine_name, status);
+    /// Its key among all executions of a name, or among those of its status.
+    fn key(&self, name: &str, status: Option<Status>) -> Vec<u8> {
+        let mut key = prefix(&self.namespace, name, status);
         key.extend_from_slice(&self.cursor().encode());
         key
     }
 
     fn rows(&self, value: Option<Vec<u8>>) -> Vec<Row> {
-        let row = |list| Row {
+        let row = |name: &str, list| Row {
             table: Table::Listing,
-            key: self.key(list),
+            key: self.key(name, list),
             value: value.clone(),
         };
-        vec![row(None), row(Some(self.status))]
+        let machine = &*self.machine_name;
+        let mut rows = vec![row(machine, None), row(machine, Some(self.status))];
+        for arn in [&self.version_arn, &self.alias_arn].into_iter().flatten() {
+            let name = qualified_name(machine, arn);
+            rows.extend([row(&name, None), row(&name, Some(self.status))]);
+        }
+        rows
     }
 
     /// Rows that put it into its lists.
@@ -146,6 +153,12 @@ impl Cursor {
             id: ExecutionId(!id),
         })
     }
+}
+
+/// The name below which executions of a version or alias are listed. No state machine has it: names have no colon.
+pub fn qualified_name(machine: &str, arn: &str) -> String {
+    let qualifier = arn.rsplit(':').next().unwrap_or_default();
+    format!("{machine}:{qualifier}")
 }
 
 /// Range of a list, newest first, behind `after`: from, to.

@@ -13,6 +13,7 @@ use crate::api::admin_service_client::AdminServiceClient;
 use crate::api::execution_service_client::ExecutionServiceClient;
 use crate::api::state_machine_service_client::StateMachineServiceClient;
 use crate::api::task_service_client::TaskServiceClient;
+use crate::api::version_service_client::VersionServiceClient;
 use crate::error::Error;
 
 /// How much longer than other calls `GetActivityTask` may take: the coordinator waits up to 60 s for a task.
@@ -69,6 +70,23 @@ unary! {
     StateMachineServiceClient Safe validate_state_machine_definition(ValidateStateMachineDefinitionRequest) -> ValidateStateMachineDefinitionResponse;
     /// Does what one state does, once, with a mock in the place of its work.
     StateMachineServiceClient Safe test_state(TestStateRequest) -> TestStateResponse;
+
+    /// Publishes the current revision; one that has a version already gives that version.
+    VersionServiceClient Safe publish_state_machine_version(PublishStateMachineVersionRequest) -> PublishStateMachineVersionResponse;
+    /// Deletes a version that no alias leads to; unknown ones are fine.
+    VersionServiceClient Safe delete_state_machine_version(DeleteStateMachineVersionRequest) -> DeleteStateMachineVersionResponse;
+    /// One page of the versions of a state machine, newest first.
+    VersionServiceClient Safe list_state_machine_versions(ListStateMachineVersionsRequest) -> ListStateMachineVersionsResponse;
+    /// Creates an alias; repeating the same request gives the same answer.
+    VersionServiceClient Safe create_state_machine_alias(CreateStateMachineAliasRequest) -> CreateStateMachineAliasResponse;
+    /// Changes an alias's description, its routes or both.
+    VersionServiceClient Safe update_state_machine_alias(UpdateStateMachineAliasRequest) -> UpdateStateMachineAliasResponse;
+    /// Deletes an alias; unknown ones are fine.
+    VersionServiceClient Safe delete_state_machine_alias(DeleteStateMachineAliasRequest) -> DeleteStateMachineAliasResponse;
+    /// Describes an alias.
+    VersionServiceClient Safe describe_state_machine_alias(DescribeStateMachineAliasRequest) -> DescribeStateMachineAliasResponse;
+    /// One page of the aliases of a state machine or of a version, newest first.
+    VersionServiceClient Safe list_state_machine_aliases(ListStateMachineAliasesRequest) -> ListStateMachineAliasesResponse;
 
     /// Stops an execution.
     ExecutionServiceClient Safe stop_execution(StopExecutionRequest) -> StopExecutionResponse;

@@ -146,7 +146,7 @@ impl ListExecutionsInput {
             self.next_token.as_deref(),
             check::EXECUTIONS_PAGE_TOKEN,
         );
-        checker.text("mapRunArn", self.map_run_arn.as_deref(), check::MAP_RUN_ARN);
+        checker.text("mapRunArn", self.map_run_arn.as_deref(), check::LONG_ARN);
         checker.one_of(
             "redriveFilter",
             self.redrive_filter.as_deref(),

@@ -6,7 +6,8 @@ use super::settings::{
     EncryptionConfiguration, LoggingConfiguration, Settings, TracingConfiguration,
 };
 use super::tags::{Tag, check_tags, into_tags, limit_tags};
-use super::{Bounds, INCLUDED_DATA, IncludedData, unsupported};
+use super::versions::publication;
+use super::{Bounds, INCLUDED_DATA, IncludedData};
 use crate::aws::check::{self, Checker};
 use crate::service::api::{CreateStateMachine, MachineType, UpdateStateMachine};
 use crate::service::error::{ApiError, ErrorCode};
@@ -101,7 +102,7 @@ impl CreateStateMachineInput {
         check_tags(&mut checker, self.tags.as_deref());
         check_version(&mut checker, self.version_description.as_deref());
         checker.finish()?;
-        refuse_publish(self.publish, self.version_description.as_deref())?;
+        let publish = publication(self.publish, self.version_description)?;
         let name = self.name.unwrap_or_default();
         limit_tags(self.tags.as_deref(), &name)?;
         Ok(CreateStateMachine {
@@ -111,6 +112,7 @@ impl CreateStateMachineInput {
             machine_type: machine_type.unwrap_or_default(),
             tags: into_tags(self.tags),
             accepted: settings.accept_new()?,
+            publish,
         })
     }
 }
@@ -133,7 +135,7 @@ impl UpdateStateMachineInput {
         settings.check(&mut checker);
         check_version(&mut checker, self.version_description.as_deref());
         checker.finish()?;
-        refuse_publish(self.publish, self.version_description.as_deref())?;
+        let publish = publication(self.publish, self.version_description)?;
         if self.definition.is_none() && self.role_arn.is_none() && settings.is_empty() {
             return Err(ApiError::new(
                 ErrorCode::MissingRequiredParameter,
@@ -146,6 +148,7 @@ impl UpdateStateMachineInput {
             definition: self.definition,
             role_arn: self.role_arn,
             accepted: settings.accept()?,
+            publish,
         })
     }
 }
@@ -209,16 +212,4 @@ fn check_version(checker: &mut Checker, description: Option<&str>) {
         description,
         check::VERSION_DESCRIPTION,
     );
-}
-
-fn refuse_publish(publish: Option<bool>, description: Option<&str>) -> Result<(), ApiError> {
-    match (publish.unwrap_or(false), description) {
-        (true, _) => Err(unsupported(
-            "publish is not supported by this release of Stepfleet: versions are not served",
-        )),
-        (false, Some(_)) => Err(unsupported(
-            "Version description can only be set when publish is true",
-        )),
-        (false, None) => Ok(()),
-    }
 }

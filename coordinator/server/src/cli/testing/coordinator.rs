@@ -1,5 +1,7 @@
 //! A coordinator that answers every call from canned data and writes down the requests that change something.
 
+mod versions;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -10,6 +12,7 @@ use stepfleet_sdk::api::state_machine_service_server::{
     StateMachineService, StateMachineServiceServer,
 };
 use stepfleet_sdk::api::task_service_server::{TaskService, TaskServiceServer};
+use stepfleet_sdk::api::version_service_server::VersionServiceServer;
 use stepfleet_sdk::api::*;
 use stepfleet_sdk::tonic::{Code, Request, Response, Status};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -49,6 +52,7 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
         .add_service(StateMachineServiceServer::new(canned.clone()))
         .add_service(ExecutionServiceServer::new(canned.clone()))
         .add_service(ActivityServiceServer::new(canned.clone()))
+        .add_service(VersionServiceServer::new(canned.clone()))
         .add_service(TaskServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
@@ -62,6 +66,11 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
 
 fn give<T>(message: T) -> Answer<T> {
     Ok(Response::new(message))
+}
+
+fn version_of(publish: bool, machine: &str) -> String {
+    let arn = || format!("{PREFIX}stateMachine:{machine}:1");
+    publish.then(arn).unwrap_or_default()
 }
 
 fn refuse<T>(reason: &str, message: impl Into<String>) -> Answer<T> {
@@ -92,6 +101,7 @@ impl StateMachineService for Canned {
             state_machine_arn: format!("{PREFIX}stateMachine:{}", request.name),
             creation_date: ago(0),
             warnings: vec![finding(diagnostic::Severity::Warning, "/States/A")],
+            state_machine_version_arn: version_of(request.publish, &request.name),
         })
     }
 
@@ -108,6 +118,7 @@ impl StateMachineService for Canned {
             update_date: ago(0),
             revision_id: "r2".into(),
             warnings: Vec::new(),
+            state_machine_version_arn: String::new(),
         })
     }
 
@@ -124,7 +135,7 @@ impl StateMachineService for Canned {
         request: Request<DescribeStateMachineRequest>,
     ) -> Answer<DescribeStateMachineResponse> {
         let arn = request.into_inner().state_machine_arn;
-        if !arn.ends_with(":orders") {
+        if !arn.ends_with(":orders") && !arn.ends_with(":orders:2") {
             let message = format!("State Machine Does Not Exist: '{arn}'");
             return refuse("StateMachineDoesNotExist", message);
         }
@@ -271,6 +282,7 @@ impl ExecutionService for Canned {
                 status: status.into(),
                 start_date: ago(start),
                 stop_date: stop.and_then(ago),
+                ..ExecutionListItem::default()
             };
         let executions = if machine.ends_with(":orders") {
             vec![

@@ -2,6 +2,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::records::arbitrary::summary;
@@ -84,6 +86,50 @@ proptest! {
         let found = store.scan(Table::Listing, &from, &to, Order::Ascending, 99).unwrap().len();
         prop_assert_eq!(found, times.iter().filter(|time| **time < limit).count());
     }
+}
+
+#[test]
+fn what_a_version_started_is_listed_by_it() {
+    let mut runner = TestRunner::deterministic();
+    let sample = summary().new_tree(&mut runner).unwrap().current();
+    let arn = |qualifier: &str| Some(Arc::from(format!("arn:m:{qualifier}")));
+    let started = |id, version, alias| Summary {
+        id: ExecutionId(id),
+        status: Status::Running,
+        closed_at: None,
+        version_arn: version,
+        alias_arn: alias,
+        ..sample.clone()
+    };
+    let store = MemoryStore::new();
+    let summaries = [
+        started(1, None, None),
+        started(2, arn("7"), None),
+        started(3, arn("8"), arn("live")),
+    ];
+    for summary in &summaries {
+        store.write(summary.put()).unwrap();
+    }
+    let ids = |name: &str, status| {
+        let (from, to) = range("1", name, status, None);
+        let rows = store.scan(Table::Listing, &from, &to, Order::Ascending, 9);
+        let id = |(_, value): &(Vec<u8>, Vec<u8>)| decode(value).unwrap().id.0;
+        rows.unwrap().iter().map(id).collect::<Vec<u128>>()
+    };
+    let lists = |status| ["m:7", "m:8", "m:live"].map(|name| ids(name, status));
+    assert_eq!(lists(None), [vec![2], vec![3], vec![3]]);
+    assert_eq!(lists(Some(Status::Running)), lists(None));
+    assert_eq!(ids("m", None), [3, 2, 1]);
+    let closed = Summary {
+        status: Status::Failed,
+        closed_at: Some(Timestamp(9)),
+        ..summaries[2].clone()
+    };
+    store.write(closed.close()).unwrap();
+    assert_eq!(lists(Some(Status::Running)), [vec![2], vec![], vec![]]);
+    assert_eq!(lists(Some(Status::Failed)), [vec![], vec![3], vec![3]]);
+    store.write(closed.delete()).unwrap();
+    assert_eq!(lists(None), [vec![2], vec![], vec![]]);
 }
 
 #[test]
