@@ -198,7 +198,7 @@ class Versions(Case):
         ]:
             with self.subTest(told):
                 self.refused(code, told, lambda: self.alias("bad", *routes))
-                if routes[0][0] != other:
+                if all(arn.startswith(machine) for arn, _ in routes):
                     routing = [{"stateMachineVersionArn": arn, "weight": weight} for arn, weight in routes]
                     update = {"stateMachineAliasArn": alias, "routingConfiguration": routing}
                     self.refused(code, told, self.sfn.update_state_machine_alias, **update)
