@@ -5,6 +5,7 @@ mod activities;
 mod answer;
 mod check;
 mod executions;
+mod express;
 pub(crate) mod input;
 mod operation;
 mod state_machines;
@@ -146,6 +147,7 @@ impl Call<'_> {
             Operation::SendTaskHeartbeat => self.send_task_heartbeat().await?,
             Operation::SendTaskSuccess => self.send_task_success().await?,
             Operation::StartExecution => self.start_execution().await?,
+            Operation::StartSyncExecution => self.start_sync_execution().await?,
             Operation::StopExecution => self.stop_execution().await?,
             Operation::TagResource => self.tag_resource().await?,
             Operation::TestState => self.test_state().await?,

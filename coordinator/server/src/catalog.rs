@@ -15,6 +15,7 @@ use stepfleet_asl::resource::Resource;
 use stepfleet_engine::{Served, Timestamp};
 
 use crate::control::{ControlError, ControlStore};
+use crate::express::SECONDS_MAX;
 use crate::integrations::Registry;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
@@ -228,7 +229,7 @@ impl Catalog {
             return Ok(known.clone());
         }
         let record = self.revision(namespace, name, revision)?;
-        let program = compile(&record.definition, MachineType::Standard, registry).map_err(|diagnostics| {
+        let program = compile(&record.definition, record.machine_type, registry).map_err(|diagnostics| {
             let why = definition::invalid_definition_message(&diagnostics);
             let message = format!("revision {revision} of state machine '{name}' was accepted once and no longer compiles: {why}");
             ApiError::new(ErrorCode::InternalServerError, message)
@@ -379,13 +380,16 @@ pub(crate) fn compile(
     registry: &Registry,
 ) -> Result<Program, Vec<Diagnostic>> {
     let served = |resource: &Resource| is_served(resource, registry);
-    definition::compile(
-        text,
-        &definition::Options {
-            machine_type: language(machine_type),
-            served: &served,
-        },
-    )
+    let options = definition::Options {
+        machine_type: language(machine_type),
+        served: &served,
+    };
+    let mut program = definition::compile(text, &options)?;
+    if machine_type == MachineType::Express {
+        let own = program.timeout_seconds.unwrap_or(SECONDS_MAX);
+        program.timeout_seconds = Some(own.min(SECONDS_MAX));
+    }
+    Ok(program)
 }
 
 /// Compiles a definition whose states are tested one by one, by mocks: whether its resources are served has no part.

@@ -144,6 +144,8 @@ pub(crate) struct Limits {
     pub pollers_per_activity_max: u32,
     /// Open executions.
     pub executions_open_max: u64,
+    /// Express executions that run at once; more are told to try again.
+    pub express_open_max: u64,
     /// Connections; more of them wait in the listen queue.
     pub connections_max: usize,
     /// Requests at once on one HTTP/2 connection; a long poll holds one.
@@ -224,6 +226,7 @@ impl Default for Limits {
             request_bytes_max: 2 << 20,
             pollers_per_activity_max: 1000,
             executions_open_max: 1_000_000,
+            express_open_max: 10_000,
             connections_max: 10_000,
             connection_streams_max: 1000,
         }

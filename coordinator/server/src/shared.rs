@@ -15,6 +15,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
+use crate::express;
 use crate::fatal::Fatal;
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub writer: WriterHandle,
     pub metrics: Metrics,
     pub counters: Counters,
+    pub express: express::Open,
     pub control: Arc<LocalControl>,
     /// Held while a checkpoint or a backup is taken.
     pub checkpoints: tokio::sync::Mutex<()>,

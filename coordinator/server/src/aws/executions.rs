@@ -27,8 +27,8 @@ struct Stopped {
 }
 
 #[derive(Serialize)]
-struct DataDetails {
-    included: bool,
+pub(super) struct DataDetails {
+    pub(super) included: bool,
 }
 
 #[derive(Serialize)]
@@ -215,7 +215,7 @@ fn redrive(status: Status) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn status_name(status: Status) -> &'static str {
+pub(super) fn status_name(status: Status) -> &'static str {
     match status {
         Status::Running => "RUNNING",
         Status::Succeeded => "SUCCEEDED",

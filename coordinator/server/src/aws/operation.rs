@@ -35,6 +35,7 @@ pub(super) enum Operation {
     SendTaskHeartbeat,
     SendTaskSuccess,
     StartExecution,
+    StartSyncExecution,
     StopExecution,
     TagResource,
     TestState,
@@ -44,7 +45,7 @@ pub(super) enum Operation {
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 32] = [
+const SERVED: [(&str, Operation); 33] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     (
@@ -94,6 +95,7 @@ const SERVED: [(&str, Operation); 32] = [
     ("SendTaskHeartbeat", Operation::SendTaskHeartbeat),
     ("SendTaskSuccess", Operation::SendTaskSuccess),
     ("StartExecution", Operation::StartExecution),
+    ("StartSyncExecution", Operation::StartSyncExecution),
     ("StopExecution", Operation::StopExecution),
     ("TagResource", Operation::TagResource),
     ("TestState", Operation::TestState),
@@ -110,11 +112,10 @@ const SERVED: [(&str, Operation); 32] = [
 ];
 
 /// The rest of the API's 37 operations.
-const UNSERVED: [&str; 5] = [
+const UNSERVED: [&str; 4] = [
     "DescribeMapRun",
     "ListMapRuns",
     "RedriveExecution",
-    "StartSyncExecution",
     "UpdateMapRun",
 ];
 

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::Entry;
+use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 
 /// A record with the version under which it is stored.
@@ -24,6 +25,9 @@ pub(crate) struct MachineRecord {
     /// Milliseconds since the epoch.
     pub created_at: i64,
     pub deleting: bool,
+    /// Never changes. The first releases had STANDARD alone.
+    #[serde(default)]
+    pub machine_type: MachineType,
     /// The current revision, and the one it began with (whose public id is absent).
     pub revision: u64,
     pub first_revision: u64,
@@ -129,6 +133,9 @@ pub(crate) struct RevisionRecord {
     pub logging_configuration: Option<String>,
     pub tracing_configuration: Option<String>,
     pub encryption_configuration: Option<String>,
+    /// As its machine's.
+    #[serde(default)]
+    pub machine_type: MachineType,
 }
 
 /// `activity/<namespace>/<name>`

@@ -75,6 +75,7 @@ impl Client {
         list_state_machine_aliases(ListStateMachineAliasesRequest)
             -> ListStateMachineAliasesResponse;
         start_execution(StartExecutionRequest) -> StartExecutionResponse;
+        start_sync_execution(StartSyncExecutionRequest) -> StartSyncExecutionResponse;
         stop_execution(StopExecutionRequest) -> StopExecutionResponse;
         describe_execution(DescribeExecutionRequest) -> DescribeExecutionResponse;
         list_executions(ListExecutionsRequest) -> ListExecutionsResponse;

@@ -4,6 +4,7 @@ mod history;
 mod list;
 mod show;
 mod start;
+mod sync;
 mod watch;
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,8 @@ use super::time;
 pub(crate) enum ExecutionCommand {
     /// Start an execution
     Start(start::StartArgs),
+    /// Run an execution of an EXPRESS state machine and show its result; exit code 1 unless it succeeds
+    Sync(sync::SyncArgs),
     /// Follow an execution: states as they happen, then its result; exit code 1 unless it succeeds
     Watch(watch::WatchArgs),
     /// List executions, newest first
@@ -54,6 +57,7 @@ impl ExecutionCommand {
     pub(crate) fn attempt(&self) -> String {
         match self {
             Self::Start(args) => format!("start an execution of {}", args.machine),
+            Self::Sync(args) => format!("run an execution of {}", args.machine),
             Self::Watch(args) => format!("watch {}", args.execution),
             Self::List(args) => match &args.machine {
                 Some(machine) => format!("list executions of {machine}"),
@@ -72,6 +76,7 @@ impl ExecutionCommand {
     ) -> Result<Outcome, Fault> {
         match self {
             Self::Start(args) => start::start(args, client, output).await,
+            Self::Sync(args) => sync::sync(args, client, output).await,
             Self::Watch(args) => watch::watch(args, client, output).await,
             Self::List(args) => list::list(args, client, output).await,
             Self::Show(args) => {

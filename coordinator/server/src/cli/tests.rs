@@ -120,6 +120,8 @@ async fn executions_are_started_followed_and_shown() {
         "run show orders:bad",
         "run show orders:good --output json",
         "run stop orders:good --error Enough",
+        "run sync orders --name good --input {\"n\":1}",
+        "run sync orders --name bad --output json",
     ];
     insta::assert_snapshot!(transcript(&commands).await);
 }

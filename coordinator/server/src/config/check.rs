@@ -156,6 +156,7 @@ fn check_limits(limits: &Limits, faults: &mut Vec<String>) {
             u64::from(limits.pollers_per_activity_max),
         ),
         ("limits.executions_open_max", limits.executions_open_max),
+        ("limits.express_open_max", limits.express_open_max),
         (
             "limits.connections_max",
             u64::try_from(limits.connections_max).unwrap_or(u64::MAX),

@@ -9,13 +9,14 @@ use stepfleet_proto::v1::execution_service_server::ExecutionService;
 use stepfleet_proto::v1::{
     DescribeExecutionRequest, DescribeExecutionResponse, ExecutionListItem,
     GetExecutionHistoryRequest, GetExecutionHistoryResponse, ListExecutionsRequest,
-    ListExecutionsResponse, StartExecutionRequest, StartExecutionResponse, StopExecutionRequest,
+    ListExecutionsResponse, StartExecutionRequest, StartExecutionResponse,
+    StartSyncExecutionRequest, StartSyncExecutionResponse, StopExecutionRequest,
     StopExecutionResponse, WatchExecutionRequest, WatchExecutionResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{execution_status, history_event, present, status_word, timestamp};
+use super::convert::{count, execution_status, history_event, present, status_word, timestamp};
 use super::status;
 use crate::aws::input::executions::{
     ExecutionInput, HistoryInput, ListExecutionsInput, StartExecutionInput, StopExecutionInput,
@@ -38,6 +39,15 @@ impl ExecutionService for Executions {
     ) -> Result<Response<StartExecutionResponse>, Status> {
         let (call, message) = Call::begin(&self.0, "StartExecution", request)?;
         let answer = start(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn start_sync_execution(
+        &self,
+        request: Request<StartSyncExecutionRequest>,
+    ) -> Result<Response<StartSyncExecutionResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "StartSyncExecution", request)?;
+        let answer = start_sync(&call, message).await;
         call.finish(answer)
     }
 
@@ -105,6 +115,36 @@ async fn start(
     Ok(StartExecutionResponse {
         execution_arn: started.arn,
         start_date: timestamp(started.started_at),
+    })
+}
+
+async fn start_sync(
+    call: &Call,
+    message: StartSyncExecutionRequest,
+) -> Result<StartSyncExecutionResponse, ApiError> {
+    let input = StartExecutionInput {
+        state_machine_arn: Some(message.state_machine_arn),
+        name: present(message.name),
+        input: present(message.input),
+        trace_header: present(message.trace_header),
+    };
+    let request = input.check(&call.face.bounds)?;
+    let service = call.service();
+    let ended = service.start_sync_execution(&call.caller, request).await?;
+    Ok(StartSyncExecutionResponse {
+        execution_arn: ended.arn,
+        state_machine_arn: ended.machine_arn,
+        name: ended.name,
+        status: execution_status(ended.status).into(),
+        start_date: timestamp(ended.started_at),
+        stop_date: timestamp(ended.stopped_at),
+        input: ended.input,
+        output: ended.output,
+        error: ended.error,
+        cause: ended.cause,
+        trace_header: ended.trace_header.unwrap_or_default(),
+        billed_duration_ms: count(ended.billed_ms),
+        billed_memory_mb: count(ended.billed_mb),
     })
 }
 

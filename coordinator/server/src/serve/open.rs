@@ -103,6 +103,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         writer,
         metrics,
         counters: Counters::default(),
+        express: Default::default(),
         control,
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),

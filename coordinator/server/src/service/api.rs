@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use stepfleet_asl::diagnostic::Diagnostic;
 use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
@@ -18,7 +19,8 @@ pub(crate) struct Caller {
 /// Tag keys and values, in the caller's order.
 pub(crate) type Tags = Vec<(String, String)>;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub(crate) enum MachineType {
     #[default]
     Standard,
@@ -189,6 +191,26 @@ pub(crate) struct StartExecution {
 pub(crate) struct StartedExecution {
     pub arn: String,
     pub started_at: Timestamp,
+}
+
+/// An Express execution that has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct SyncExecution {
+    pub arn: String,
+    pub machine_arn: String,
+    pub name: String,
+    pub status: Status,
+    pub started_at: Timestamp,
+    pub stopped_at: Timestamp,
+    pub input: String,
+    pub output: Option<String>,
+    pub error: Option<String>,
+    pub cause: Option<String>,
+    pub trace_header: Option<String>,
+    /// Milliseconds, in steps of 100.
+    pub billed_ms: u64,
+    /// MiB, in steps of 64.
+    pub billed_mb: u64,
 }
 
 #[derive(Clone, Debug)]

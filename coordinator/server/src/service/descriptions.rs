@@ -6,8 +6,7 @@ use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::Timestamp;
 
 use super::api::{
-    Accepted, Caller, MachineStatus, MachineType, Page, PageRequest, StateMachineDescription,
-    StateMachineItem,
+    Accepted, Caller, MachineStatus, Page, PageRequest, StateMachineDescription, StateMachineItem,
 };
 use super::error::ApiError;
 use super::versions::{MachineRef, Named};
@@ -113,7 +112,7 @@ impl Service {
         let items = machines.iter().map(|machine| StateMachineItem {
             arn: machine.record.arn.to_string(),
             name: machine.record.name.to_string(),
-            machine_type: MachineType::Standard,
+            machine_type: machine.record.machine_type,
             created_at: Timestamp(machine.record.created_at),
         });
         Ok(page::close(
@@ -140,7 +139,7 @@ fn description(
         status,
         definition: revision.definition,
         role_arn: revision.role_arn,
-        machine_type: MachineType::Standard,
+        machine_type: revision.machine_type,
         date,
         description: None,
         revision_id,

@@ -8,7 +8,7 @@ use stepfleet_engine::{ExecutionId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::aliases::routed;
-use super::api::{Caller, ExecutionDescription, StartExecution, StartedExecution};
+use super::api::{Caller, ExecutionDescription, MachineType, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
 use super::versions::{MachineRef, Named, qualified};
 use super::{
@@ -21,10 +21,10 @@ use crate::partition::message::{ReadRequest, Snapshot, Start};
 use crate::partition::{HostHandle, Message, going_down, rows};
 
 /// The revision that an execution is to run, and how it was named.
-struct Target {
-    revision: u64,
-    version_arn: Option<Arc<str>>,
-    alias_arn: Option<Arc<str>>,
+pub(super) struct Target {
+    pub(super) revision: u64,
+    pub(super) version_arn: Option<Arc<str>>,
+    pub(super) alias_arn: Option<Arc<str>>,
 }
 
 impl Service {
@@ -41,6 +41,13 @@ impl Service {
         self.check_payload(text, "input")?;
         let input = parse_input(text)?;
         let machine = self.live_machine(caller, named_machine.name, &request.machine_arn)?;
+        if machine.record.machine_type == MachineType::Express {
+            let message = "This release runs EXPRESS state machines by StartSyncExecution only";
+            return Err(ApiError::new(
+                ErrorCode::StateMachineTypeNotSupported,
+                message,
+            ));
+        }
         let target = self.target(&machine.record, named_machine, &request.machine_arn)?;
         self.shared.pressure.check()?;
         self.check_open_executions()?;
@@ -89,7 +96,7 @@ impl Service {
     }
 
     /// What an ARN starts; an alias draws between its versions.
-    fn target(
+    pub(super) fn target(
         &self,
         machine: &MachineRecord,
         named: MachineRef<'_>,

@@ -8,8 +8,9 @@ use stepfleet_engine::execution::{Execution, Status, Stay, TaskWork};
 use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
 use stepfleet_store::records::listing;
 
-use super::api::{Callback, Caller, ExecutionItem, ListExecutions, Page, PageRequest};
+use super::api::{Callback, Caller, ExecutionItem, ListExecutions, MachineType, Page, PageRequest};
 use super::error::ApiError;
+use super::express::check_type;
 use super::versions::{MachineRef, Named, qualified};
 use super::{Service, machine_missing, page};
 use crate::partition::desk::task_ref;
@@ -48,6 +49,7 @@ impl Service {
         let named = MachineRef::parse(caller, &request.machine_arn)?;
         let machine = self.shared.catalog.machine(&caller.namespace, named.name);
         let machine = machine.ok_or_else(missing)?;
+        check_type(&machine.record, MachineType::Standard)?;
         let filter = Filter {
             status: request.status,
             started_as: match named.find(&machine.record).ok_or_else(missing)? {

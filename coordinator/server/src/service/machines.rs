@@ -41,14 +41,6 @@ impl Service {
         check_tags(&request.tags)?;
         let warnings =
             self.check_definition(&caller.namespace, &request.definition, request.machine_type)?;
-        if request.machine_type == MachineType::Express {
-            let message =
-                "EXPRESS state machines are not served by this release; create it as STANDARD";
-            return Err(ApiError::new(
-                ErrorCode::StateMachineTypeNotSupported,
-                message,
-            ));
-        }
         let arn = self
             .shared
             .arns
@@ -73,19 +65,24 @@ impl Service {
         let now = self.shared.clock.now();
         let catalog = &self.shared.catalog;
         let number = catalog.next_revision(&caller.namespace, &request.name);
-        let revision = self.revision(
-            number,
-            now,
-            request.definition,
-            request.role_arn,
-            request.accepted,
-        );
+        let machine_type = request.machine_type;
+        let revision = RevisionRecord {
+            machine_type,
+            ..self.revision(
+                number,
+                now,
+                request.definition,
+                request.role_arn,
+                request.accepted,
+            )
+        };
         let machine = MachineRecord {
             namespace: caller.namespace.clone(),
             name: Arc::from(request.name),
             arn: Arc::from(arn.as_str()),
             created_at: now.0,
             deleting: false,
+            machine_type,
             revision: number,
             first_revision: number,
             tags: request.tags,
@@ -125,6 +122,7 @@ impl Service {
             && revision.logging_configuration == request.accepted.logging_configuration
             && revision.tracing_configuration == request.accepted.tracing_configuration
             && revision.encryption_configuration == request.accepted.encryption_configuration
+            && record.machine_type == request.machine_type
             && same_publication(record, request);
         if same {
             return Ok(());
@@ -149,6 +147,7 @@ impl Service {
             logging_configuration: accepted.logging_configuration,
             tracing_configuration: accepted.tracing_configuration,
             encryption_configuration: accepted.encryption_configuration,
+            machine_type: MachineType::Standard,
         }
     }
 
@@ -200,7 +199,7 @@ impl Service {
                 .revision(&caller.namespace, name, machine.record.revision)?;
         let warnings = match &request.definition {
             Some(definition) => {
-                self.check_definition(&caller.namespace, definition, MachineType::Standard)?
+                self.check_definition(&caller.namespace, definition, machine.record.machine_type)?
             }
             None => Vec::new(),
         };
@@ -483,6 +482,7 @@ fn merged(
         encryption_configuration: accepted
             .encryption_configuration
             .or(current.encryption_configuration),
+        machine_type: current.machine_type,
     }
 }
 

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 /// How much longer than other calls `GetActivityTask` may take: the coordinator waits up to 60 s for a task.
 const POLL_EXTRA: Duration = Duration::from_secs(65);
+/// The same for `StartSyncExecution`, which answers when the execution has ended.
+const SYNC_EXTRA: Duration = Duration::from_secs(305);
 
 /// The answers of a streaming call, one at a time.
 #[derive(Debug)]
@@ -138,6 +140,24 @@ impl Client {
         self.unary(repeat, self.endpoint.request_timeout, request, |request| {
             let mut service = ExecutionServiceClient::new(self.service());
             async move { service.start_execution(request).await }
+        })
+        .await
+    }
+
+    /// Runs an execution of an EXPRESS state machine and gives how it ended, after 5 minutes at most. Never repeated: it
+    /// runs at most once, and what an answer would have told is lost with it.
+    ///
+    /// # Errors
+    /// [`Error::Api`] when the coordinator refuses, [`Error::Transport`] when it is not reached.
+    pub async fn start_sync_execution(
+        &self,
+        request: api::StartSyncExecutionRequest,
+    ) -> Result<api::StartSyncExecutionResponse, Error> {
+        let timeout = self.endpoint.request_timeout + SYNC_EXTRA;
+        self.unary(Repeat::Never, timeout, request, |request| {
+            let mut service = ExecutionServiceClient::new(self.service())
+                .max_decoding_message_size(ANSWER_BYTES_MAX);
+            async move { service.start_sync_execution(request).await }
         })
         .await
     }

@@ -156,6 +156,13 @@ impl ExecutionService for Executions {
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
+    async fn start_sync_execution(
+        &self,
+        _: Request<StartSyncExecutionRequest>,
+    ) -> Result<Response<StartSyncExecutionResponse>, Status> {
+        Err(Status::unimplemented("no test calls it"))
+    }
+
     async fn stop_execution(
         &self,
         _: Request<api::StopExecutionRequest>,

@@ -73,7 +73,7 @@ fn unknown_things() -> Vec<Refused> {
             of("Execution", &execution),
         ));
     }
-    for operation in ["StartSyncExecution", "SelfDestruct"] {
+    for operation in ["RedriveExecution", "SelfDestruct"] {
         calls.push(refused(
             operation,
             json!({}),

@@ -30,6 +30,14 @@ pub(crate) struct StartExecutionInput {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct StartSyncExecutionInput {
+    #[serde(flatten)]
+    pub(crate) start: StartExecutionInput,
+    pub(crate) included_data: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct StopExecutionInput {
     pub(crate) execution_arn: Option<String>,
     pub(crate) error: Option<String>,
@@ -76,26 +84,39 @@ pub(crate) struct HistoryInput {
 impl StartExecutionInput {
     pub(crate) fn check(self, bounds: &Bounds) -> Result<StartExecution, ApiError> {
         let mut checker = Checker::default();
-        checker.required(
-            "stateMachineArn",
-            self.state_machine_arn.as_deref(),
-            check::ARN,
-        );
+        self.look(&mut checker, bounds);
+        checker.finish()?;
+        Ok(self.checked())
+    }
+
+    fn look(&self, checker: &mut Checker, bounds: &Bounds) {
+        let arn = self.state_machine_arn.as_deref();
+        checker.required("stateMachineArn", arn, check::ARN);
         checker.text("name", self.name.as_deref(), check::NAME);
         checker.bytes("input", self.input.as_deref(), bounds.payload_bytes_max);
-        checker.text(
-            "traceHeader",
-            self.trace_header.as_deref(),
-            check::TRACE_HEADER,
-        );
-        checker.pattern("traceHeader", self.trace_header.as_deref(), check::ASCII);
-        checker.finish()?;
-        Ok(StartExecution {
+        let trace = self.trace_header.as_deref();
+        checker.text("traceHeader", trace, check::TRACE_HEADER);
+        checker.pattern("traceHeader", trace, check::ASCII);
+    }
+
+    fn checked(self) -> StartExecution {
+        StartExecution {
             machine_arn: self.state_machine_arn.unwrap_or_default(),
             name: self.name,
             input: self.input,
             trace_header: self.trace_header,
-        })
+        }
+    }
+}
+
+impl StartSyncExecutionInput {
+    pub(crate) fn check(self, bounds: &Bounds) -> Result<(StartExecution, IncludedData), ApiError> {
+        let mut checker = Checker::default();
+        self.start.look(&mut checker, bounds);
+        let data = self.included_data.as_deref();
+        let included = checker.one_of("includedData", data, &INCLUDED_DATA);
+        checker.finish()?;
+        Ok((self.start.checked(), included.unwrap_or_default()))
     }
 }
 

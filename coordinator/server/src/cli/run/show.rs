@@ -52,12 +52,20 @@ pub(super) async fn show_result(
     let execution = client
         .describe_execution(api::DescribeExecutionRequest { execution_arn })
         .await?;
-    if output.is_json() {
-        output.document(&json(&execution))?;
-    } else {
-        write_result(&execution, output)?;
-    }
+    write(&execution, output)?;
     Ok(outcome(&execution))
+}
+
+/// A closed execution: the document, or its result for people.
+pub(super) fn write(
+    execution: &api::DescribeExecutionResponse,
+    output: &mut Output,
+) -> Result<(), Fault> {
+    if output.is_json() {
+        output.document(&json(execution))
+    } else {
+        write_result(execution, output)
+    }
 }
 
 /// Status, time and result, for people.

@@ -225,6 +225,31 @@ impl ExecutionService for Canned {
         })
     }
 
+    async fn start_sync_execution(
+        &self,
+        request: Request<StartSyncExecutionRequest>,
+    ) -> Answer<StartSyncExecutionResponse> {
+        let request = request.into_inner();
+        let failed = request.name == "bad";
+        let status = if failed {
+            ExecutionStatus::Failed
+        } else {
+            ExecutionStatus::Succeeded
+        };
+        give(StartSyncExecutionResponse {
+            execution_arn: format!("{PREFIX}express:orders:{}:drawn", request.name),
+            state_machine_arn: request.state_machine_arn,
+            name: request.name,
+            status: status.into(),
+            start_date: ago(2),
+            stop_date: ago(1),
+            output: (!failed).then(|| request.input.clone()),
+            error: failed.then(|| "No".into()),
+            input: request.input,
+            ..StartSyncExecutionResponse::default()
+        })
+    }
+
     async fn stop_execution(
         &self,
         request: Request<StopExecutionRequest>,
