@@ -123,7 +123,7 @@ class StateMachines(Case):
             self.machine(distributed)
         machine = self.machine(text)
         with self.assertRaises(self.sfn.exceptions.ClientError) as caught:
-            self.sfn.start_sync_execution(stateMachineArn=machine)
+            self.sfn.redrive_execution(executionArn=self.start(machine))
         self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
 
     def test_trap_27_the_host_prefix_of_synchronous_calls_reaches_the_same_port(self):

@@ -7,6 +7,7 @@ mod check;
 mod executions;
 mod express;
 pub(crate) mod input;
+mod map_runs;
 mod operation;
 mod state_machines;
 mod tags;
@@ -129,6 +130,7 @@ impl Call<'_> {
             Operation::DeleteStateMachineVersion => self.delete_version().await?,
             Operation::DescribeActivity => self.describe_activity().await?,
             Operation::DescribeExecution => self.describe_execution().await?,
+            Operation::DescribeMapRun => self.describe_map_run()?,
             Operation::DescribeStateMachine => self.describe_state_machine().await?,
             Operation::DescribeStateMachineAlias => self.describe_alias()?,
             Operation::DescribeStateMachineForExecution => {
@@ -138,6 +140,7 @@ impl Call<'_> {
             Operation::GetExecutionHistory => self.get_execution_history().await?,
             Operation::ListActivities => self.list_activities().await?,
             Operation::ListExecutions => self.list_executions().await?,
+            Operation::ListMapRuns => self.list_map_runs().await?,
             Operation::ListStateMachineAliases => self.list_aliases()?,
             Operation::ListStateMachineVersions => self.list_versions()?,
             Operation::ListStateMachines => self.list_state_machines().await?,
@@ -152,6 +155,7 @@ impl Call<'_> {
             Operation::TagResource => self.tag_resource().await?,
             Operation::TestState => self.test_state().await?,
             Operation::UntagResource => self.untag_resource().await?,
+            Operation::UpdateMapRun => self.update_map_run()?,
             Operation::UpdateStateMachine => self.update_state_machine().await?,
             Operation::UpdateStateMachineAlias => self.update_alias().await?,
             Operation::ValidateStateMachineDefinition => self.validate_definition().await?,

@@ -12,6 +12,7 @@ mod express;
 pub(crate) mod history;
 pub(crate) mod lists;
 pub(crate) mod machines;
+mod map_runs;
 pub(crate) mod page;
 mod repeat;
 pub(crate) mod tags;

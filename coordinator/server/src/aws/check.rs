@@ -139,6 +139,19 @@ impl Checker {
         }
     }
 
+    /// A number from 0 to 100 that may be absent.
+    pub(crate) fn percentage(&mut self, field: &str, value: Option<f64>) {
+        let Some(number) = value else { return };
+        if number > 100.0 {
+            let why = format_args!("Member must have value less than or equal to 100");
+            self.refuse(field, &number.to_string(), why);
+        }
+        if number < 0.0 {
+            let why = format_args!("Member must have value greater than or equal to 0");
+            self.refuse(field, &number.to_string(), why);
+        }
+    }
+
     /// The number of a list's entries.
     pub(crate) fn entries(&mut self, field: &str, count: usize, min: usize, max: usize) {
         if count > max {

@@ -3,6 +3,7 @@
 
 pub(crate) mod activities;
 pub(crate) mod executions;
+pub(crate) mod map_runs;
 pub(crate) mod settings;
 pub(crate) mod state_machines;
 pub(crate) mod tags;

@@ -19,6 +19,7 @@ pub(super) enum Operation {
     DeleteStateMachineVersion,
     DescribeActivity,
     DescribeExecution,
+    DescribeMapRun,
     DescribeStateMachine,
     DescribeStateMachineAlias,
     DescribeStateMachineForExecution,
@@ -26,6 +27,7 @@ pub(super) enum Operation {
     GetExecutionHistory,
     ListActivities,
     ListExecutions,
+    ListMapRuns,
     ListStateMachineAliases,
     ListStateMachineVersions,
     ListStateMachines,
@@ -40,12 +42,13 @@ pub(super) enum Operation {
     TagResource,
     TestState,
     UntagResource,
+    UpdateMapRun,
     UpdateStateMachine,
     UpdateStateMachineAlias,
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 33] = [
+const SERVED: [(&str, Operation); 36] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     (
@@ -64,6 +67,7 @@ const SERVED: [(&str, Operation); 33] = [
     ),
     ("DescribeActivity", Operation::DescribeActivity),
     ("DescribeExecution", Operation::DescribeExecution),
+    ("DescribeMapRun", Operation::DescribeMapRun),
     ("DescribeStateMachine", Operation::DescribeStateMachine),
     (
         "DescribeStateMachineAlias",
@@ -77,6 +81,7 @@ const SERVED: [(&str, Operation); 33] = [
     ("GetExecutionHistory", Operation::GetExecutionHistory),
     ("ListActivities", Operation::ListActivities),
     ("ListExecutions", Operation::ListExecutions),
+    ("ListMapRuns", Operation::ListMapRuns),
     (
         "ListStateMachineAliases",
         Operation::ListStateMachineAliases,
@@ -100,6 +105,7 @@ const SERVED: [(&str, Operation); 33] = [
     ("TagResource", Operation::TagResource),
     ("TestState", Operation::TestState),
     ("UntagResource", Operation::UntagResource),
+    ("UpdateMapRun", Operation::UpdateMapRun),
     ("UpdateStateMachine", Operation::UpdateStateMachine),
     (
         "UpdateStateMachineAlias",
@@ -112,12 +118,7 @@ const SERVED: [(&str, Operation); 33] = [
 ];
 
 /// The rest of the API's 37 operations.
-const UNSERVED: [&str; 4] = [
-    "DescribeMapRun",
-    "ListMapRuns",
-    "RedriveExecution",
-    "UpdateMapRun",
-];
+const UNSERVED: [&str; 1] = ["RedriveExecution"];
 
 impl Operation {
     /// The operation that a request's head names.
@@ -182,7 +183,7 @@ mod tests {
     fn other_targets_are_refused_with_the_reason() {
         for (target, part) in [
             (
-                "AWSStepFunctions.UpdateMapRun",
+                "AWSStepFunctions.RedriveExecution",
                 "not served by this release",
             ),
             ("AWSStepFunctions.Nothing", "'Nothing' is not an operation"),

@@ -242,9 +242,17 @@ pub(crate) struct ExecutionItem {
     pub alias_arn: Option<String>,
 }
 
-#[derive(Clone, Debug, Default)]
+/// Whose executions are listed, by ARN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Executions {
+    /// Of a state machine, or of a version or alias of it.
+    OfMachine(String),
+    OfMapRun(String),
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct ListExecutions {
-    pub machine_arn: String,
+    pub of: Executions,
     pub status: Option<Status>,
     pub page: PageRequest,
 }

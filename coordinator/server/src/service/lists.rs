@@ -8,7 +8,9 @@ use stepfleet_engine::execution::{Execution, Status, Stay, TaskWork};
 use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
 use stepfleet_store::records::listing;
 
-use super::api::{Callback, Caller, ExecutionItem, ListExecutions, MachineType, Page, PageRequest};
+use super::api::{
+    Callback, Caller, ExecutionItem, Executions, ListExecutions, MachineType, Page, PageRequest,
+};
 use super::error::ApiError;
 use super::express::check_type;
 use super::versions::{MachineRef, Named, qualified};
@@ -45,8 +47,12 @@ impl Service {
         caller: &Caller,
         request: ListExecutions,
     ) -> Result<Page<ExecutionItem>, ApiError> {
-        let missing = || machine_missing(&request.machine_arn);
-        let named = MachineRef::parse(caller, &request.machine_arn)?;
+        let arn = match &request.of {
+            Executions::OfMachine(arn) => arn,
+            Executions::OfMapRun(arn) => return Err(self.map_run(arn)),
+        };
+        let missing = || machine_missing(arn);
+        let named = MachineRef::parse(caller, arn)?;
         let machine = self.shared.catalog.machine(&caller.namespace, named.name);
         let machine = machine.ok_or_else(missing)?;
         check_type(&machine.record, MachineType::Standard)?;
@@ -62,7 +68,7 @@ impl Service {
             None => named.name.to_owned(),
             Some(arn) => listing::qualified_name(named.name, arn),
         };
-        let arguments = format!("{}\0{:?}", request.machine_arn, request.status);
+        let arguments = format!("{arn}\0{:?}", request.status);
         let (limit, token) = page::open(&request.page, "executions", &arguments)?;
         let cursor = token.map(|token| read_cursor(&token)).transpose()?;
         // Live ones first: what closes and is written in between is found among the closed ones then.

@@ -115,6 +115,13 @@ impl ExecutionService for Executions {
         }))
     }
 
+    async fn start_sync_execution(
+        &self,
+        _: Request<api::StartSyncExecutionRequest>,
+    ) -> Result<Response<api::StartSyncExecutionResponse>, Status> {
+        Err(Status::unimplemented("no test calls it"))
+    }
+
     async fn describe_execution(
         &self,
         _: Request<api::DescribeExecutionRequest>,
@@ -154,13 +161,6 @@ impl ExecutionService for Executions {
             sender.send(Ok(response)).await.unwrap();
         }
         Ok(Response::new(ReceiverStream::new(receiver)))
-    }
-
-    async fn start_sync_execution(
-        &self,
-        _: Request<StartSyncExecutionRequest>,
-    ) -> Result<Response<StartSyncExecutionResponse>, Status> {
-        Err(Status::unimplemented("no test calls it"))
     }
 
     async fn stop_execution(

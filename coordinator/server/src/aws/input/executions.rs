@@ -5,7 +5,7 @@ use stepfleet_engine::execution::Status;
 
 use super::{Bounds, INCLUDED_DATA, IncludedData, check_page, page, unsupported};
 use crate::aws::check::{self, Checker};
-use crate::service::api::{GetHistory, ListExecutions, StartExecution};
+use crate::service::api::{Executions, GetHistory, ListExecutions, StartExecution};
 use crate::service::error::ApiError;
 
 /// In the order in which AWS lists them. `None` is a status that no execution of this release has.
@@ -174,27 +174,27 @@ impl ListExecutionsInput {
             &REDRIVE_FILTERS,
         );
         checker.finish()?;
-        if self.map_run_arn.is_some() {
-            return Err(unsupported(
-                "mapRunArn is not supported by this release of Stepfleet: Map Runs are not served",
-            ));
-        }
-        if self.redrive_filter.is_some() {
+        let of = match (self.state_machine_arn, self.map_run_arn) {
+            (Some(machine), None) => Executions::OfMachine(machine),
+            (None, Some(map_run)) => Executions::OfMapRun(map_run),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(unsupported(
+                    "Must specify exactly one of stateMachineArn and mapRunArn",
+                ));
+            }
+        };
+        let of_machine = matches!(of, Executions::OfMachine(_));
+        if of_machine && self.redrive_filter.is_some() {
             return Err(unsupported("redriveFilter can only be used with mapRunArn"));
         }
-        if status == Some(None) {
+        if of_machine && status == Some(None) {
             return Err(unsupported(
                 "statusFilter PENDING_REDRIVE can only be used with mapRunArn",
             ));
         }
-        let Some(machine_arn) = self.state_machine_arn else {
-            return Err(unsupported(
-                "Must specify exactly one of stateMachineArn and mapRunArn",
-            ));
-        };
         let page = page(self.max_results, self.next_token);
         Ok(ListExecutions {
-            machine_arn,
+            of,
             status: status.flatten(),
             page,
         })
