@@ -45,9 +45,9 @@ def until(what, look, seconds=20):
 
 
 class Coordinator:
-    """A `stepfleet dev` with a data folder of its own."""
+    """A `stepfleet dev` with a data folder of its own, or a `stepfleet server` with this configuration."""
 
-    def __init__(self):
+    def __init__(self, config=""):
         program = os.environ.get("STEPFLEET_BIN")
         if not program:
             sys.exit("STEPFLEET_BIN must name the program under test (tests/run sets it)")
@@ -57,8 +57,13 @@ class Coordinator:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = open(os.path.join(self.folder, "coordinator.log"), "wb")
-        arguments = [program, "dev", "--listen", f"127.0.0.1:{self.port}"]
+        arguments = [program, "server" if config else "dev", "--listen", f"127.0.0.1:{self.port}"]
         arguments += ["--data", os.path.join(self.folder, "data")]
+        if config:
+            path = os.path.join(self.folder, "stepfleet.toml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(config)
+            arguments += ["--config", path]
         self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log)
         atexit.register(self.stop)
         until("the coordinator is ready", self._is_ready, 60)

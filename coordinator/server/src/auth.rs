@@ -1,6 +1,6 @@
-//! Who calls. Every request but the health checks passes `require` before its body is read, and carries a `Caller`
-//! from then on. What a caller may do within its namespace is not decided here. AWS signatures are read and not
-//! verified: where authentication is on, a signed request needs a client certificate, or a Bearer key in its place.
+//! Who calls. Every request but the health checks passes `require` before its body is handled, and carries a `Caller`
+//! from then on. What a caller may do within its namespace is not decided here. AWS signatures are verified where access
+//! keys are configured; a signature is about the whole request, so that its body is read then.
 
 mod certificate;
 mod layer;
@@ -8,29 +8,33 @@ mod sigv4;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{AccessKey, ApiKey, Config, Secret};
 use crate::net::Peer;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
 pub(crate) use certificate::principal_of;
 pub(crate) use layer::{caller, require};
-pub(crate) use sigv4::{Credential, parse_credential};
+
+use sigv4::{Rules, Signed};
 
 /// Principal of a caller who did not say who they are, where nobody has to.
 const ANONYMOUS: &str = "anonymous";
 
 const NEEDS_AUTHENTICATION: &str = "Missing Authentication Token: send `Authorization: Bearer <API key>` or connect with a client certificate";
 const UNKNOWN_KEY: &str = "The security token included in the request is invalid.";
-const SIGNATURES_UNSUPPORTED: &str = "This server does not verify AWS request signatures in this release: connect with \
-     a client certificate (tls.client_auth), or send `Authorization: Bearer <API key>` instead of a signature";
+const NO_ACCESS_KEYS: &str = "This server has no access keys to verify AWS signatures by (auth.access_keys): connect \
+     with a client certificate, or send `Authorization: Bearer <API key>` instead of a signature";
 const BAD_SIGNATURE_HEADER: &str = "Authorization header requires 'Credential=<access key id>/<date>/<region>/<service>/aws4_request'";
 
 /// Decides who calls. Cheap to clone.
@@ -44,7 +48,25 @@ struct Inner {
     /// False takes everybody: allowed on loopback only, which `Config::check` sees to.
     required: bool,
     keys: Vec<Key>,
+    access_keys: BTreeMap<String, SigningKey>,
     namespace: Arc<str>,
+    region: String,
+    skew_minutes_max: u32,
+    request_bytes_max: usize,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a request's head tells.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Admitted(Caller),
+    /// Admitted if the whole request is what was signed.
+    IfSigned,
+}
+
+struct SigningKey {
+    secret: Secret,
+    caller: Caller,
 }
 
 struct Key {
@@ -54,70 +76,112 @@ struct Key {
 
 impl Authenticator {
     /// The rules of a checked configuration.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         let namespace: Arc<str> = config.arn.account.as_str().into();
-        let keys = config
-            .auth
-            .keys
-            .iter()
-            .filter_map(|key| {
-                let namespace = key
-                    .namespace
-                    .as_deref()
-                    .map_or_else(|| Arc::clone(&namespace), Arc::from);
-                let caller = Caller {
-                    principal: key.name.as_str().into(),
-                    namespace,
-                };
-                Some(Key {
-                    hash: unhex(&key.sha256)?,
-                    caller,
-                })
+        let caller = |principal: &str, own: Option<&str>| Caller {
+            principal: principal.into(),
+            namespace: own.map_or_else(|| Arc::clone(&namespace), Arc::from),
+        };
+        let key = |key: &ApiKey| {
+            Some(Key {
+                hash: unhex(&key.sha256)?,
+                caller: caller(&key.name, key.namespace.as_deref()),
             })
-            .collect();
+        };
+        let access_key = |key: &AccessKey| {
+            let signing = SigningKey {
+                secret: key.secret.clone(),
+                caller: caller(&key.id, key.namespace.as_deref()),
+            };
+            (key.id.clone(), signing)
+        };
+        let auth = &config.auth;
         Self {
             inner: Arc::new(Inner {
                 required: config.authentication(),
-                keys,
+                keys: auth.keys.iter().filter_map(key).collect(),
+                access_keys: auth.access_keys.iter().map(access_key).collect(),
+                region: config.arn.region.clone(),
+                skew_minutes_max: auth.skew_minutes_max,
+                request_bytes_max: config.limits.request_bytes_max,
                 namespace,
+                clock,
             }),
         }
     }
 
-    /// The caller behind a request's head. An API key wins over a client certificate, since it says more.
+    /// What a request's head tells. An API key or a signature wins over a client certificate, since it says more.
     ///
     /// # Errors
-    /// `MissingAuthenticationToken`, `UnrecognizedClientException` or `IncompleteSignature`.
+    /// `MissingAuthenticationToken`, `UnrecognizedClientException`, `InvalidSignatureException` or
+    /// `IncompleteSignature`.
     pub(crate) fn authenticate(
         &self,
         headers: &HeaderMap,
         peer: Option<&Peer>,
-    ) -> Result<Caller, ApiError> {
+    ) -> Result<Verdict, ApiError> {
         let authorization = Authorization::of(headers);
-        if let Authorization::Bearer(token) = authorization
-            && self.inner.required
-        {
-            return self
-                .key(token)
-                .ok_or_else(|| refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY));
+        let inner = &self.inner;
+        match authorization {
+            Authorization::Bearer(token) if inner.required => {
+                let unknown = || refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY);
+                return self.key(token).map(Verdict::Admitted).ok_or_else(unknown);
+            }
+            Authorization::Signature(signed) if !inner.access_keys.is_empty() => {
+                self.signing_key(&signed)?;
+                let rules = Rules {
+                    region: &inner.region,
+                    now: inner.clock.now(),
+                    skew_minutes_max: inner.skew_minutes_max,
+                };
+                sigv4::check_head(&signed, headers, &rules)?;
+                return Ok(Verdict::IfSigned);
+            }
+            Authorization::Absent
+            | Authorization::Bearer(_)
+            | Authorization::Signature(_)
+            | Authorization::BrokenSignature
+            | Authorization::Other => {}
         }
         if let Some(principal) = peer.and_then(|peer| peer.principal.as_ref()) {
-            return Ok(self.caller(principal));
+            return Ok(Verdict::Admitted(self.caller(principal)));
         }
-        if self.inner.required {
+        if inner.required {
             return Err(authorization.refusal());
         }
-        match authorization {
-            Authorization::Signature(credential) => {
-                Ok(self.caller(&credential.access_key_id.into()))
-            }
+        let principal = match authorization {
+            Authorization::Signature(signed) => signed.credential.access_key_id.into(),
             Authorization::BrokenSignature => {
-                Err(refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER))
+                return Err(refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER));
             }
             Authorization::Absent | Authorization::Bearer(_) | Authorization::Other => {
-                Ok(self.caller(&ANONYMOUS.into()))
+                ANONYMOUS.into()
             }
-        }
+        };
+        Ok(Verdict::Admitted(self.caller(&principal)))
+    }
+
+    /// The caller of a whole request whose head was judged [`Verdict::IfSigned`].
+    ///
+    /// # Errors
+    /// `InvalidSignatureException`.
+    pub(crate) fn verify(&self, head: &Parts, body: &[u8]) -> Result<Caller, ApiError> {
+        let Authorization::Signature(signed) = Authorization::of(&head.headers) else {
+            return Err(refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER));
+        };
+        let key = self.signing_key(&signed)?;
+        sigv4::verify(&signed, head, body, &key.secret.0)?;
+        Ok(key.caller.clone())
+    }
+
+    /// The bound of a body that is read before it is known whose it is.
+    pub(crate) fn request_bytes_max(&self) -> usize {
+        self.inner.request_bytes_max
+    }
+
+    fn signing_key(&self, signed: &Signed<'_>) -> Result<&SigningKey, ApiError> {
+        let key = self.inner.access_keys.get(signed.credential.access_key_id);
+        key.ok_or_else(|| refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY))
     }
 
     fn caller(&self, principal: &Arc<str>) -> Caller {
@@ -144,6 +208,14 @@ impl Authenticator {
     }
 }
 
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key")
@@ -156,7 +228,7 @@ impl std::fmt::Debug for Key {
 enum Authorization<'a> {
     Absent,
     Bearer(&'a str),
-    Signature(Credential<'a>),
+    Signature(Signed<'a>),
     BrokenSignature,
     Other,
 }
@@ -176,7 +248,7 @@ impl<'a> Authorization<'a> {
         if !scheme.starts_with("AWS4-") {
             return Self::Other;
         }
-        parse_credential(rest).map_or(Self::BrokenSignature, Self::Signature)
+        sigv4::parse(rest).map_or(Self::BrokenSignature, Self::Signature)
     }
 
     fn refusal(&self) -> ApiError {
@@ -185,10 +257,7 @@ impl<'a> Authorization<'a> {
                 refuse(ErrorCode::MissingAuthenticationToken, NEEDS_AUTHENTICATION)
             }
             Self::Bearer(_) => refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY),
-            Self::Signature(_) => refuse(
-                ErrorCode::UnrecognizedClientException,
-                SIGNATURES_UNSUPPORTED,
-            ),
+            Self::Signature(_) => refuse(ErrorCode::UnrecognizedClientException, NO_ACCESS_KEYS),
             Self::BrokenSignature => refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER),
         }
     }

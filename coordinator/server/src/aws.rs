@@ -61,7 +61,8 @@ struct Answer {
 }
 
 /// A refusal, and its status where the code's own does not tell enough.
-struct Refusal {
+#[derive(Debug)]
+pub(crate) struct Refusal {
     error: ApiError,
     status: Option<StatusCode>,
 }
@@ -93,14 +94,16 @@ async fn handle(State(face): State<Arc<Face>>, request: Request) -> Response {
     face.answered(metrics::Face::Aws, name, error, began);
     match answer {
         Ok(answer) => answer.into_response(),
-        Err(Refusal {
-            error,
-            status: None,
-        }) => error_response(&error),
-        Err(Refusal {
-            error,
-            status: Some(status),
-        }) => answer::error_response_as(status, &error),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+impl Refusal {
+    pub(crate) fn into_response(self) -> Response {
+        match self.status {
+            None => error_response(&self.error),
+            Some(status) => answer::error_response_as(status, &self.error),
+        }
     }
 }
 
@@ -168,7 +171,11 @@ impl Call<'_> {
 }
 
 /// The body, if it is no longer than the bound and comes in time.
-async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

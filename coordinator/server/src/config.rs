@@ -104,11 +104,66 @@ pub(crate) enum ClientAuth {
 }
 
 /// Who may call. Without keys and without client certificates everybody may.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Auth {
     #[serde(default)]
     pub keys: Vec<ApiKey>,
+    /// Whose AWS signatures are right.
+    #[serde(default)]
+    pub access_keys: Vec<AccessKey>,
+    /// How far the time of a signed request may be from ours, either way.
+    #[serde(default = "skew_minutes_max")]
+    pub skew_minutes_max: u32,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            access_keys: Vec::new(),
+            skew_minutes_max: skew_minutes_max(),
+        }
+    }
+}
+
+/// As AWS has it.
+fn skew_minutes_max() -> u32 {
+    5
+}
+
+/// An AWS access key: what SDKs sign with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessKey {
+    /// `aws_access_key_id`; also the principal.
+    pub id: String,
+    /// `aws_secret_access_key`. A signature can be verified with the secret itself only.
+    pub secret: Secret,
+    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "sources::account_option"
+    )]
+    pub namespace: Option<String>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(hidden)")
+    }
 }
 
 /// One API key, known by its hash alone.
@@ -258,7 +313,9 @@ impl Config {
 
     /// Whether callers must say who they are.
     pub(crate) fn authentication(&self) -> bool {
-        !self.auth.keys.is_empty() || self.tls.client_auth != ClientAuth::None
+        !self.auth.keys.is_empty()
+            || !self.auth.access_keys.is_empty()
+            || self.tls.client_auth != ClientAuth::None
     }
 
     /// The whole configuration as a TOML file that [`Config::load`] takes (`--print-config`).

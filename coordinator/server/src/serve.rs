@@ -109,10 +109,11 @@ async fn routes(
         service: service.clone(),
         session_ttl: Duration::from_secs(config.session_ttl_s),
     };
+    let clock = service.shared.clock.clone();
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
     let web = crate::aws::router(face).merge(crate::http::router(readiness, metrics));
-    let authenticator = Authenticator::new(config);
+    let authenticator = Authenticator::new(config, clock);
     let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
     Ok((router, health))
 }

@@ -1,4 +1,5 @@
-//! The middleware: looks at a request's head alone, before any body is read, and answers refusals in the words of the
+//! The middleware: looks at a request's head, before any body is read but that of a signed request whose key is known,
+//! and answers refusals in the words of the
 //! protocol that the request speaks.
 
 use axum::body::Body;
@@ -7,7 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{Extensions, HeaderValue, Method, StatusCode, header};
 
-use super::Authenticator;
+use super::{Authenticator, Verdict};
+use crate::aws;
 use crate::net::{Peer, is_grpc};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
@@ -31,12 +33,39 @@ pub(crate) async fn require(
     }
     let peer = request.extensions().get::<Peer>();
     match authenticator.authenticate(request.headers(), peer) {
-        Ok(caller) => {
+        Ok(Verdict::Admitted(caller)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
+        Ok(Verdict::IfSigned) if is_aws(&request) => signed(&authenticator, request, next).await,
+        Ok(Verdict::IfSigned) => {
+            let message = "AWS signatures are taken at `POST /` alone: send `Authorization: Bearer <API key>` or connect \
+                           with a client certificate";
+            let error = ApiError::new(ErrorCode::MissingAuthenticationToken, message);
+            refusal(&request, &error)
+        }
         Err(error) => refusal(&request, &error),
     }
+}
+
+/// Reads the body of a signed request, which its signature is about.
+async fn signed(authenticator: &Authenticator, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let body = match aws::read(&head.headers, body, authenticator.request_bytes_max()).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.into_response(),
+    };
+    match authenticator.verify(&head, &body) {
+        Ok(caller) => {
+            head.extensions.insert(caller);
+            next.run(Request::from_parts(head, Body::from(body))).await
+        }
+        Err(error) => aws::error_response(&error),
+    }
+}
+
+fn is_aws(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == "/"
 }
 
 /// The caller of a request that has passed [`require`].
@@ -56,8 +85,8 @@ fn refusal(request: &Request, error: &ApiError) -> Response {
     if is_grpc(request.headers()) {
         return crate::rpc::status(error).into_http::<Body>();
     }
-    if request.method() == Method::POST && request.uri().path() == "/" {
-        return crate::aws::error_response(error);
+    if is_aws(request) {
+        return aws::error_response(error);
     }
     let mut response = (StatusCode::UNAUTHORIZED, format!("{}\n", error.message)).into_response();
     response.headers_mut().insert(

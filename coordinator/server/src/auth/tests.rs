@@ -3,7 +3,8 @@
 use http::HeaderValue;
 
 use super::*;
-use crate::config::{ApiKey, ClientAuth};
+use crate::clock::SystemClock;
+use crate::config::ClientAuth;
 
 /// SHA-256 of `foo`.
 const FOO: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
@@ -11,8 +12,12 @@ const FOO: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e
 const BAR: &str = "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/states/aws4_request, SignedHeaders=host, Signature=00";
 
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::default())
+}
+
 fn open() -> Authenticator {
-    Authenticator::new(&Config::default())
+    Authenticator::new(&Config::default(), clock())
 }
 
 fn keyed() -> Authenticator {
@@ -26,13 +31,13 @@ fn keyed() -> Authenticator {
         key("foo-key", FOO, None),
         key("bar-key", &BAR.to_uppercase(), Some("111111111111")),
     ];
-    Authenticator::new(&config)
+    Authenticator::new(&config, clock())
 }
 
 fn certificates_only() -> Authenticator {
     let mut config = Config::default();
     config.tls.client_auth = ClientAuth::Optional;
-    Authenticator::new(&config)
+    Authenticator::new(&config, clock())
 }
 
 fn check(
@@ -51,7 +56,8 @@ fn check(
         tls: true,
     };
     let answer = match authenticator.authenticate(&headers, Some(&peer)) {
-        Ok(caller) => format!("{} in {}", caller.principal, caller.namespace),
+        Ok(Verdict::Admitted(caller)) => format!("{} in {}", caller.principal, caller.namespace),
+        Ok(Verdict::IfSigned) => "if signed".to_owned(),
         Err(error) => error.code.as_str().to_owned(),
     };
     assert_eq!(answer, expect, "{authorization:?} {certificate:?}");
@@ -117,6 +123,30 @@ fn the_refusal_of_a_signature_says_what_to_do() {
         "{}",
         error.message
     );
+}
+
+#[test]
+fn signatures_are_judged_where_there_are_access_keys() {
+    let mut config = Config::default();
+    config.auth.access_keys = vec![AccessKey {
+        id: "AKID".to_owned(),
+        secret: Secret("sixteen characters".to_owned()),
+        namespace: Some("111111111111".to_owned()),
+    }];
+    let authenticator = Authenticator::new(&config, clock());
+    let unknown = SIGNED.replace("AKID", "OTHER");
+    for (authorization, certificate, expect) in [
+        ("", None, "MissingAuthenticationToken"),
+        (&*unknown, None, "UnrecognizedClientException"),
+        // It signs no date.
+        (SIGNED, None, "IncompleteSignature"),
+        (SIGNED, Some("worker"), "IncompleteSignature"),
+        ("", Some("worker"), "worker in 000000000000"),
+        ("Bearer foo", None, "UnrecognizedClientException"),
+    ] {
+        check(&authenticator, authorization, certificate, expect);
+    }
+    assert!(!format!("{authenticator:?}").contains("sixteen"));
 }
 
 #[test]

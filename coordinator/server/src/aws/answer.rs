@@ -109,6 +109,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::AccessDeniedException
         | ErrorCode::IncompleteSignature
+        | ErrorCode::InvalidSignatureException
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
         ErrorCode::ServiceQuotaExceededException => StatusCode::PAYMENT_REQUIRED,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApiKey, ClientAuth, Config, ConfigError, Limits, Tls};
+use super::{AccessKey, ApiKey, ClientAuth, Config, ConfigError, Limits, Tls};
 
 /// Partitions are numbered with 16 bits of hash; more than this would make single-digit shares.
 const PARTITIONS_MAX: u16 = 4096;
 const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// AWS's secrets have 40 characters; what is much shorter can be guessed.
+const SECRET_CHARS_MIN: usize = 16;
 
 impl Config {
     /// Refuses what makes no sense, all of it at once. The TLS files are read when the listener is built.
@@ -18,6 +20,7 @@ impl Config {
         check_exposure(self, &mut faults);
         check_tls(&self.tls, &mut faults);
         check_keys(&self.auth.keys, &mut faults);
+        check_access_keys(&self.auth.access_keys, &mut faults);
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
@@ -97,6 +100,35 @@ fn check_keys(keys: &[ApiKey], faults: &mut Vec<String>) {
             faults.push(format!(
                 "auth.keys: namespace `{namespace}` of `{}` is not twelve digits",
                 key.name
+            ));
+        }
+    }
+}
+
+fn check_access_keys(keys: &[AccessKey], faults: &mut Vec<String>) {
+    let mut ids = BTreeSet::new();
+    for key in keys {
+        let id = &key.id;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+        if id.is_empty() || !id.bytes().all(plain) {
+            faults.push(format!(
+                "auth.access_keys: the id `{id}` may hold letters, digits, `-`, `_`, `.` and `@` only"
+            ));
+        }
+        if !ids.insert(id) {
+            faults.push(format!("auth.access_keys: the id `{id}` is there twice"));
+        }
+        if key.secret.0.len() < SECRET_CHARS_MIN {
+            faults.push(format!(
+                "auth.access_keys: the secret of `{id}` has less than {SECRET_CHARS_MIN} characters; make one with: \
+                 openssl rand -base64 30"
+            ));
+        }
+        if let Some(namespace) = &key.namespace
+            && !is_account(namespace)
+        {
+            faults.push(format!(
+                "auth.access_keys: namespace `{namespace}` of `{id}` is not twelve digits"
             ));
         }
     }

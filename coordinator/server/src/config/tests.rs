@@ -221,6 +221,43 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
+fn access_keys_are_checked_and_their_secrets_never_shown() {
+    let key = "[[auth.access_keys]]\nid = \"AKID\"\nsecret = \"a secret of AKID\"\n";
+    let config = load(
+        &format!("{key}namespace = \"111111111111\""),
+        &[],
+        Args::default(),
+    )
+    .unwrap();
+    assert!(config.authentication());
+    assert_eq!(config.auth.access_keys[0].secret.0, "a secret of AKID");
+    assert_eq!(config.auth.skew_minutes_max, 5);
+    let shown = format!("{config:?}{}", config.to_toml());
+    assert!(
+        !shown.contains("a secret") && shown.contains("(hidden)"),
+        "{shown}"
+    );
+    for (text, part) in [
+        (format!("{key}{key}"), "`AKID` is there twice"),
+        (key.replace("AKID\"", "A/B\""), "the id `A/B` may hold"),
+        (
+            key.replace("a secret of AKID", "short"),
+            "less than 16 characters",
+        ),
+        (
+            format!("{key}namespace = \"1\""),
+            "namespace `1` of `AKID` is not twelve digits",
+        ),
+    ] {
+        let faults = refused(&text, &[]);
+        assert!(
+            faults.contains(part) && !faults.contains("a secret"),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
 fn the_printed_configuration_can_be_read_again() {
     let mut config = Config::default();
     config.auth.keys.push(ApiKey {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Face;
 use crate::auth::{Authenticator, require};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::service::Service;
@@ -43,7 +44,7 @@ pub(crate) async fn face_with(config: Config) -> (Arc<Face>, CancellationToken) 
 /// `router` as it is served: behind authentication that takes everybody.
 pub(crate) fn admitting(router: Router) -> Router {
     router.layer(from_fn_with_state(
-        Authenticator::new(&Config::default()),
+        Authenticator::new(&Config::default(), Arc::new(SystemClock::default())),
         require,
     ))
 }

@@ -177,7 +177,10 @@ async fn start(config: Config, extra: Router) -> Server {
         .merge(extra);
     let (_reporter, health) = tonic_health::server::health_reporter();
     let grpc = tonic::service::Routes::new(health).into_axum_router();
-    let authenticator = Authenticator::new(&config);
+    let authenticator = Authenticator::new(
+        &config,
+        std::sync::Arc::new(crate::clock::SystemClock::default()),
+    );
     let router = dispatch(grpc, web).layer(from_fn_with_state(authenticator, auth::require));
     let mut options = Options::new(&config, metrics.clone()).unwrap();
     options.grace = Duration::from_secs(5);

@@ -38,6 +38,7 @@ fn code_of(code: ErrorCode) -> Code {
     match code {
         ErrorCode::AccessDeniedException => Code::PermissionDenied,
         ErrorCode::IncompleteSignature
+        | ErrorCode::InvalidSignatureException
         | ErrorCode::MissingAuthenticationToken
         | ErrorCode::UnrecognizedClientException => Code::Unauthenticated,
         ErrorCode::ActivityAlreadyExists
