@@ -376,7 +376,7 @@ fn settle_resident(
             Command::Cancel { .. } | Command::Closed => {}
         }
     }
-    for (attempt, work) in tasks::jobs(&resident.execution) {
+    for (attempt, work) in tasks::submitted(&resident.execution) {
         let (resource, parameters) = (work.resource.clone(), work.parameters.clone());
         desk.call(&resident.execution, attempt, resource, parameters)
             .resume();

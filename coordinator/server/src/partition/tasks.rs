@@ -49,7 +49,7 @@ pub(crate) fn callbacks(
 }
 
 /// `.sync` tasks that an integration has begun and waits for.
-pub(crate) fn jobs(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
+pub(crate) fn submitted(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
     integrations(execution).filter(|(_, work)| {
         work.stage == TaskStage::Submitted && pattern(&work.resource) == Pattern::RunJob
     })
