@@ -38,7 +38,7 @@ class Nested(Case):
         self.assertEqual(json.loads(child_seen["input"]), {"n": 1.5, "from": seen["executionArn"]})
         self.sfn.stop_execution(executionArn=output["ExecutionArn"])
 
-    def test_a_job_waits_for_its_child(self):
+    def test_a_sync_task_waits_for_its_child(self):
         child = self.machine(pass_state(Result={"big": 12345678901234567890}))
         for resource, parsed in [(START + ".sync", False), (START + ".sync:2", True)]:
             with self.subTest(resource):
@@ -53,7 +53,7 @@ class Nested(Case):
                 expect = ["ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
                 self.assertEqual(types[: len(expect)], expect)
 
-    def test_a_child_that_fails_fails_its_job(self):
+    def test_a_child_that_fails_fails_its_sync_task(self):
         child = self.machine({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken", "Cause": "why"}}})
         seen = self.run_parent(START + ".sync:2", {"StateMachineArn": child})
         self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.TaskFailed"))
@@ -63,7 +63,7 @@ class Nested(Case):
         self.assertEqual(retried["status"], "FAILED")
         self.assertEqual(len(self.children(child)), 3)
 
-    def test_a_child_is_stopped_with_its_job(self):
+    def test_a_child_is_stopped_with_its_sync_task(self):
         for end in ("stop", "timeout"):
             with self.subTest(end):
                 child = self.machine(HOUR)
