@@ -76,6 +76,22 @@ class Nested(Case):
                 self.assertEqual(self.ended(parent)["status"], "ABORTED" if end == "stop" else "FAILED")
                 self.assertEqual(self.ended(arn)["status"], "ABORTED")
 
+    def test_a_stop_between_the_start_of_a_child_and_its_record_leaves_none_running(self):
+        child = self.machine(HOUR)
+        parent = self.parent(START + ".sync", {"StateMachineArn": child})
+        for _ in range(40):
+            self.sfn.stop_execution(executionArn=self.start(parent))
+        last = self.start(parent)
+        self.event(last, "TaskSubmitted")
+        self.sfn.stop_execution(executionArn=last)
+
+        def running():
+            pages = self.sfn.list_executions(stateMachineArn=child, statusFilter="RUNNING")
+            return pages["executions"]
+
+        until("no child runs", lambda: not running())
+        self.assertTrue(self.children(child))
+
     def test_a_child_completes_its_parents_token_by_the_api(self):
         answer = task_state(SDK + "sendTaskSuccess", Parameters={"TaskToken.$": "$.token", "Output": {"Kept": "Case"}})
         child = self.machine(answer)

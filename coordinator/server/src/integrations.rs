@@ -18,9 +18,10 @@ use stepfleet_asl::resource::{Integration, Pattern};
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{Served, TaskRef};
+use tokio::sync::oneshot;
 
 use crate::partition::Message;
-use crate::partition::message::{Outcome, TaskReport};
+use crate::partition::message::{Outcome, TaskReply, TaskReport};
 use crate::shared::Shared;
 
 /// One attempt at a task.
@@ -110,10 +111,7 @@ impl Call {
         crate::task::spawn("task of an integration", async move {
             match serving.begin(self.clone()).await {
                 Begun::Ended(ended) => self.report_end(ended).await,
-                Begun::Submitted(answer) => {
-                    self.report(Outcome::Submitted(answer)).await;
-                    self.follow(serving).await;
-                }
+                Begun::Submitted(answer) => self.submitted(serving, answer).await,
             }
         });
     }
@@ -141,6 +139,18 @@ impl Call {
         }
     }
 
+    /// What has begun is waited for; if the attempt is over by now, it is ended instead.
+    async fn submitted(self, serving: Arc<dyn Serve>, answer: Payload) {
+        let (sender, receiver) = oneshot::channel();
+        let outcome = Outcome::Submitted(answer);
+        self.report(outcome, TaskReply::Unary(sender)).await;
+        match receiver.await {
+            Ok(Ok(())) => self.follow(serving).await,
+            Ok(Err(_)) if pattern(&self.resource) == Pattern::RunJob => serving.stop(self).await,
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+
     async fn follow(self, serving: Arc<dyn Serve>) {
         if pattern(&self.resource) == Pattern::RunJob {
             let ended = serving.finish(self.clone()).await;
@@ -150,14 +160,17 @@ impl Call {
 
     async fn report_end(&self, ended: Ended) {
         match ended {
-            Some(Ok(output)) => self.report(Outcome::Succeeded(output)).await,
-            Some(Err(failure)) => self.report(Outcome::Failed(failure)).await,
+            Some(Ok(output)) => {
+                self.report(Outcome::Succeeded(output), TaskReply::None)
+                    .await
+            }
+            Some(Err(failure)) => self.report(Outcome::Failed(failure), TaskReply::None).await,
             None => {}
         }
     }
 
-    async fn report(&self, outcome: Outcome) {
-        let report = TaskReport::of_integration(self.task, outcome);
+    async fn report(&self, outcome: Outcome, reply: TaskReply) {
+        let report = TaskReport::of_integration(self.task, outcome, reply);
         let host = self.shared.partitions().host(self.task.hash);
         host.send_admitted(Message::Task(report)).await;
     }

@@ -68,6 +68,8 @@ pub(crate) enum Name {
     Unary,
     /// Transitions of Pass states
     Pass,
+    /// Synchronous Express executions
+    Express,
     /// Memory of executions that wait for a callback
     Memory,
     /// A million pending Waits: memory, starts, start-up, lateness

@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod core;
+pub(crate) mod express;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod pass;

@@ -37,10 +37,35 @@ pub(crate) fn create(endpoint: &str, name: &str, definition: String) -> anyhow::
     })
 }
 
+/// The same, of type EXPRESS.
+pub(crate) fn create_express(
+    endpoint: &str,
+    name: &str,
+    definition: String,
+) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let client = Client::connect(endpoint).await.context("cannot connect")?;
+        typed(&client, name, definition, api::StateMachineType::Express).await
+    })
+}
+
 async fn machine(client: &Client, name: &str, definition: String) -> anyhow::Result<String> {
+    typed(client, name, definition, api::StateMachineType::Standard).await
+}
+
+async fn typed(
+    client: &Client,
+    name: &str,
+    definition: String,
+    machine_type: api::StateMachineType,
+) -> anyhow::Result<String> {
     let request = api::CreateStateMachineRequest {
         name: name.to_owned(),
         definition,
+        r#type: machine_type.into(),
         ..Default::default()
     };
     let created = client.create_state_machine(request).await?;

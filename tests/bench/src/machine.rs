@@ -41,6 +41,37 @@ pub(crate) fn passes(activity: &str) -> String {
     document(&name(1), states)
 }
 
+/// Five Pass states in a row.
+pub(crate) fn five_passes() -> String {
+    let name = |number: u32| format!("Pass{number}");
+    let states = (1..=5).map(|number| {
+        let state = if number < 5 {
+            json!({ "Type": "Pass", "Next": name(number + 1) })
+        } else {
+            json!({ "Type": "Pass", "End": true })
+        };
+        (name(number), state)
+    });
+    document(&name(1), states)
+}
+
+/// A Choice that reads the input, a Map of ten items with a Pass state each, and a Pass state.
+pub(crate) fn choice_and_map() -> String {
+    let item = json!({ "StartAt": "Item", "States": { "Item": { "Type": "Pass", "End": true } } });
+    let rule = json!({ "Variable": "$.left", "IsPresent": true, "Next": "Items" });
+    let items = json!({ "Type": "Pass", "Result": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "Next": "Map" });
+    let map = json!({ "Type": "Map", "ItemProcessor": item, "End": true });
+    let states = [
+        ("Choose", json!({ "Type": "Choice", "Choices": [rule] })),
+        ("Items", items),
+        ("Map", map),
+    ];
+    document(
+        "Choose",
+        states.map(|(name, state)| (name.to_owned(), state)),
+    )
+}
+
 /// One state that waits for its token to be completed.
 pub(crate) fn parked() -> String {
     let state = json!({
@@ -123,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_state_is_reached() {
-        for text in [chain("a"), passes("a"), parked(), wait(1)] {
+        for text in [chain("a"), passes("a"), five_passes(), parked(), wait(1)] {
             let document: Value = serde_json::from_str(&text).unwrap();
             let mut name = document["StartAt"].as_str().unwrap().to_owned();
             let mut seen = 1;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
 use crate::args::{Args, Name, Way};
-use crate::benchmark::{Bench, activity, core, latency, memory, pass, startup, waits};
+use crate::benchmark::{Bench, activity, core, express, latency, memory, pass, startup, waits};
 use crate::figure::Figure;
 use crate::interrupt;
 use crate::output;
@@ -50,6 +50,7 @@ fn run(bench: &Bench<'_>, name: Name) -> anyhow::Result<Vec<Figure>> {
         Name::Stream => activity::measure(bench, Way::Stream),
         Name::Unary => activity::measure(bench, Way::Unary),
         Name::Pass => pass::measure(bench),
+        Name::Express => express::measure(bench),
         Name::Memory => memory::measure(bench),
         Name::Waits => waits::measure(bench),
     }

@@ -41,8 +41,11 @@ impl TaskReport {
     }
 
     /// What an integration of this installation tells.
-    pub(crate) fn of_integration(task: TaskRef, outcome: Outcome) -> Self {
-        Self::internal(task, outcome)
+    pub(crate) fn of_integration(task: TaskRef, outcome: Outcome, reply: TaskReply) -> Self {
+        Self {
+            reply,
+            ..Self::internal(task, outcome)
+        }
     }
 
     fn internal(task: TaskRef, outcome: Outcome) -> Self {
