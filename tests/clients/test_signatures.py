@@ -90,7 +90,7 @@ class Signatures(Case):
         request = urllib.request.Request(self.coordinator.url, data=b"{}", headers={"X-Amz-Target": "AWSStepFunctions.ListStateMachines"})
         with self.assertRaises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request, timeout=20)
-        self.assertEqual((refused.exception.code, json.load(refused.exception)["__type"]), (403, "MissingAuthenticationToken"))
+        self.assertEqual((refused.exception.code, json.load(refused.exception)["__type"]), (403, "MissingAuthenticationTokenException"))
 
     def test_a_signature_is_good_for_five_minutes(self):
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)

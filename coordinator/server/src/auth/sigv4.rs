@@ -381,6 +381,82 @@ mod tests {
         assert_eq!(judge(&signed(HEADERS, SIGNATURE), &head(), NOW), Ok(()));
     }
 
+    /// Made by botocore 1.44.5 too, of requests that differ in what is signed.
+    #[test]
+    fn every_form_of_request_that_an_sdk_signs_is_right() {
+        const HASH: (&str, &str) = (
+            CONTENT_HASH,
+            "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        );
+        const TOKEN: (&str, &str) = ("x-amz-security-token", "a/session+token==");
+        const TWICE: [(&str, &str); 2] = [("x-twice", "one"), ("x-twice", "  two   words ")];
+        type Vector<'a> = (
+            &'static str,
+            &'a [(&'a str, &'a str)],
+            &'static str,
+            &'static str,
+        );
+        let vectors: [Vector<'_>; 6] = [
+            (
+                "/",
+                &[],
+                "host;x-amz-date;x-amz-target",
+                "8026e86b9d203076ff36bc592291cbb32d6c43a02e778ee38cfa0706700cc005",
+            ),
+            (
+                "/",
+                &[TOKEN],
+                "host;x-amz-date;x-amz-security-token;x-amz-target",
+                "68bacf9b5f25956a149133afeb6749d9204af7e3410bba6b71acc82edccf51a9",
+            ),
+            (
+                "/",
+                &[HASH],
+                "host;x-amz-content-sha256;x-amz-date;x-amz-target",
+                "48d338578bcfa9a1ff738c7743518145b7f5d3ecebfe3ad90888c62f3cf98ec5",
+            ),
+            (
+                "/",
+                &TWICE,
+                "host;x-amz-date;x-amz-target;x-twice",
+                "4e248137516420934a723f88a35e5b0e537f781be03771ad08b01943d2254290",
+            ),
+            (
+                "/?b=2&a=1&c",
+                &[],
+                "host;x-amz-date;x-amz-target",
+                "0b083e096dc0a166974c5e5bb7b7154827b28d5f2ea69a379267ddb1d1d99e01",
+            ),
+            // What is not signed may be there.
+            (
+                "/",
+                &[("user-agent", "any")],
+                "host;x-amz-date;x-amz-target",
+                "8026e86b9d203076ff36bc592291cbb32d6c43a02e778ee38cfa0706700cc005",
+            ),
+        ];
+        for (uri, more, names, signature) in vectors {
+            let mut request = Request::post(uri)
+                .header("host", "127.0.0.1:8083")
+                .header("x-amz-target", "AWSStepFunctions.ListActivities")
+                .header("x-amz-date", "20260101T120000Z");
+            for (name, value) in more {
+                request = request.header(*name, *value);
+            }
+            let head = request.body(()).unwrap().into_parts().0;
+            let signed = signed(names, signature);
+            assert_eq!(
+                verify(&signed, &head, b"{}", SECRET),
+                Ok(()),
+                "{uri} {names}"
+            );
+            assert!(
+                verify(&signed, &head, b"[]", SECRET).is_err(),
+                "{uri} {names}"
+            );
+        }
+    }
+
     #[test]
     fn http_2_has_the_host_in_its_uri() {
         let mut head = head();

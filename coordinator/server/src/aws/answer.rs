@@ -110,7 +110,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::AccessDeniedException
         | ErrorCode::IncompleteSignature
         | ErrorCode::InvalidSignatureException
-        | ErrorCode::MissingAuthenticationToken
+        | ErrorCode::MissingAuthenticationTokenException
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
         ErrorCode::ServiceQuotaExceededException => StatusCode::PAYMENT_REQUIRED,
         ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
