@@ -160,8 +160,8 @@ class Executions(Case):
         self.assertEqual(json.loads(seen["output"]), [[1, "skipped", 3], "right"])
 
     def test_a_resource_that_is_not_served_is_accepted_and_fails_the_execution_that_reaches_it(self):
-        resource = "arn:aws:states:::states:startExecution.sync:2"
-        machine = self.machine(task_state(resource, Parameters={"StateMachineArn": self.machine(pass_state())}))
+        resource = "arn:aws:states:::sns:publish"
+        machine = self.machine(task_state(resource, Parameters={"TopicArn": "topic", "Message": "m"}))
         seen = self.ended(self.start(machine))
         self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.Runtime"), seen)
         self.assertIn(f"The resource {resource} is not served by this installation.", seen["cause"])

@@ -38,7 +38,7 @@ use crate::service::Service;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
-pub(crate) use answer::error_response;
+pub(crate) use answer::{error_response, seconds, status_of};
 use input::Bounds;
 use operation::Operation;
 
@@ -211,6 +211,36 @@ fn too_long(bytes_max: usize) -> Refusal {
         error,
         status: Some(StatusCode::PAYLOAD_TOO_LARGE),
     }
+}
+
+/// Makes a call from within the process: a body of AWS JSON for one.
+///
+/// # Errors
+/// What the operation refuses, and `UnknownOperationException`.
+pub(crate) async fn call(
+    face: &Face,
+    caller: &Caller,
+    operation: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, ApiError> {
+    let operation = Operation::named(operation)?;
+    let call = Call {
+        face,
+        service: &face.service,
+        caller,
+        bounds: &face.bounds,
+        body,
+    };
+    let answer = call.answer(operation).await?;
+    if let Some(delivery) = answer.delivery {
+        delivery.confirm();
+    }
+    Ok(answer.body)
+}
+
+/// Whether an operation is served.
+pub(crate) fn serves(operation: &str) -> bool {
+    Operation::named(operation).is_ok()
 }
 
 impl Answer {

@@ -1,19 +1,24 @@
 //! Express executions: the engine in memory, without history and without the disk. One execution is one loop of decisions;
 //! what takes long (a wait, an endless expression) holds up nobody else.
 
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use stepfleet_asl::{Patience, Payload, Program};
-use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
 };
 
+use crate::integrations::Call;
+use crate::partition::desk::task_ref;
 use crate::partition::going_down;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -95,6 +100,7 @@ impl Drop for Turn {
 
 impl Run {
     async fn go_on(self, mut decision: Decision) -> Result<Execution, ApiError> {
+        let mut tasks: FuturesUnordered<BoxFuture<'static, Input>> = FuturesUnordered::new();
         loop {
             let Decision {
                 commands,
@@ -104,45 +110,87 @@ impl Run {
             if !execution.is_running() {
                 return Ok(execution);
             }
-            let input = match next(&commands) {
-                Next::Goes => {
+            let goes_on = self.carry_out(&execution, commands, &mut tasks);
+            decision = loop {
+                let input = if goes_on {
                     tokio::task::yield_now().await;
                     Input::Continue
-                }
-                Next::Starts(attempt) => Input::Failed {
-                    attempt,
-                    failure: unserved(),
-                },
-                Next::Waits => {
-                    self.wait(next_deadline(&execution)).await?;
-                    Input::Tick
+                } else {
+                    self.next(next_deadline(&execution), &mut tasks).await?
+                };
+                // The answer of a task that is over by now is not asked for any more.
+                if let Some(decision) = self.step(&execution, input).await? {
+                    break decision;
                 }
             };
-            decision = self.step(execution, input).await?;
         }
     }
 
-    /// Until the next deadline; there is one, because every Express execution has a timeout.
-    async fn wait(&self, deadline: Option<Timestamp>) -> Result<(), ApiError> {
+    /// Begins tasks; whether the execution goes on by itself.
+    fn carry_out(
+        &self,
+        execution: &Execution,
+        commands: Vec<Command>,
+        tasks: &mut FuturesUnordered<BoxFuture<'static, Input>>,
+    ) -> bool {
+        let mut goes_on = false;
+        for command in commands {
+            match command {
+                Command::StartTask {
+                    resource,
+                    attempt,
+                    parameters,
+                } => {
+                    let call = Call {
+                        shared: self.shared.clone(),
+                        header: execution.header.clone(),
+                        task: task_ref(execution, attempt),
+                        resource,
+                        parameters: parameters.payload,
+                    };
+                    tasks.push(Box::pin(answer(call, attempt)));
+                }
+                Command::Continue => goes_on = true,
+                // Activities are refused at creation, and nobody is told of an end but the caller.
+                Command::Offer { .. } | Command::Cancel { .. } | Command::Closed => {}
+            }
+        }
+        goes_on
+    }
+
+    /// The next answer of a task, or the next deadline; there is one, because every Express execution has a timeout.
+    async fn next(
+        &self,
+        deadline: Option<Timestamp>,
+        tasks: &mut FuturesUnordered<BoxFuture<'static, Input>>,
+    ) -> Result<Input, ApiError> {
         let left = deadline.map_or(0, |deadline| deadline.0 - self.shared.clock.now().0);
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         tokio::select! {
-            () = tokio::time::sleep(left) => Ok(()),
+            Some(input) = tasks.next() => Ok(input),
+            () = tokio::time::sleep(left) => Ok(Input::Tick),
             () = self.shared.stop.cancelled() => Err(going_down()),
         }
     }
 
-    async fn step(&self, execution: Execution, input: Input) -> Result<Decision, ApiError> {
+    /// None when the input comes too late.
+    async fn step(
+        &self,
+        execution: &Execution,
+        input: Input,
+    ) -> Result<Option<Decision>, ApiError> {
         let again = input.clone();
-        let brief = |run: &Self, env: &Env<'_>| decide(&run.program, &execution, env, input);
+        let brief = |run: &Self, env: &Env<'_>| decide(&run.program, execution, env, input);
         match self.attempt(brief)? {
-            Ok(decision) => Ok(decision),
-            Err(Rejection::Interrupted) => self.step_aside(execution, again).await,
-            Err(
-                rejection @ (Rejection::TaskTimedOut
-                | Rejection::TaskDoesNotExist
-                | Rejection::ExecutionClosed),
-            ) => Err(broken(&rejection)),
+            Ok(decision) => Ok(Some(decision)),
+            Err(Rejection::Interrupted) => {
+                let decision = self.step_aside(execution.clone(), again).await?;
+                Ok(Some(decision))
+            }
+            Err(Rejection::TaskTimedOut) => Ok(None),
+            Err(rejection @ (Rejection::TaskDoesNotExist | Rejection::ExecutionClosed)) => {
+                Err(broken(&rejection))
+            }
         }
     }
 
@@ -174,24 +222,13 @@ impl Run {
     }
 }
 
-/// What an execution does by itself.
-enum Next {
-    Goes,
-    Starts(Attempt),
-    Waits,
-}
-
-fn next(commands: &[Command]) -> Next {
-    let mut next = Next::Waits;
-    for command in commands {
-        match command {
-            Command::StartTask { attempt, .. } => return Next::Starts(*attempt),
-            Command::Continue => next = Next::Goes,
-            // Activities are refused at creation, and nobody is told of an end but the caller.
-            Command::Offer { .. } | Command::Cancel { .. } | Command::Closed => {}
-        }
+/// The answer of a task. While the coordinator ends there is none, and nobody waits for one.
+async fn answer(call: Call, attempt: Attempt) -> Input {
+    match call.answer().await {
+        Some(Ok(output)) => Input::Succeeded { attempt, output },
+        Some(Err(failure)) => Input::Failed { attempt, failure },
+        None => pending().await,
     }
-    next
 }
 
 fn env<'a>(shared: &'a Shared, limits: &'a Limits, patience: Patience) -> Env<'a> {
@@ -201,14 +238,6 @@ fn env<'a>(shared: &'a Shared, limits: &'a Limits, patience: Patience) -> Env<'a
         services: shared,
         limits,
         patience,
-    }
-}
-
-/// No integration of this release answers at once, which is all that Express executions may use.
-fn unserved() -> Failure {
-    Failure {
-        error: Some("States.TaskFailed".into()),
-        cause: Some("The resource is not served in Express executions.".into()),
     }
 }
 

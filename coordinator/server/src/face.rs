@@ -5,6 +5,8 @@ mod delivery;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,12 @@ impl Face {
             metrics,
             drain,
         }
+    }
+
+    /// Lets tasks call the API by this face, for as long as it is there.
+    pub(crate) fn open_to_tasks(self: &Arc<Self>) {
+        // A second face of the same coordinator is as good as the first.
+        let _set = self.service.shared.face.set(Arc::downgrade(self));
     }
 
     /// Counts an answer.

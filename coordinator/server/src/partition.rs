@@ -2,6 +2,7 @@
 //! message → decide → events → log → effects.
 
 pub(crate) mod aside;
+mod attempts;
 pub(crate) mod batch;
 pub(crate) mod desk;
 pub(crate) mod handle;

@@ -111,6 +111,7 @@ async fn routes(
     };
     let clock = service.shared.clock.clone();
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
+    face.open_to_tasks();
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
     let web = crate::aws::router(face).merge(crate::http::router(readiness, metrics));
     let authenticator = Authenticator::new(config, clock);

@@ -2,12 +2,13 @@
 //! start, read-only afterwards but for its own locks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use stepfleet_asl::resource::{Integration, Resource};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Served, Services, TaskRef};
 use stepfleet_store::{PartitionLog, StateStore, StoreError};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use crate::arn::ArnSpace;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
 use crate::express;
+use crate::face::Face;
 use crate::fatal::Fatal;
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     /// Cancelled when the process must end: `fatal.stop`.
     pub stop: CancellationToken,
     pub partitions: OnceLock<Partitions>,
+    /// By which tasks call the API; set when it is served.
+    pub face: SetOnce<Weak<Face>>,
     /// Turns of decisions that are made off their hosts.
     pub evaluations: Arc<tokio::sync::Semaphore>,
 }

@@ -18,12 +18,18 @@ pub(super) struct Seconds(pub(super) Timestamp);
 
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds of any real date are far below 2^53"
-        )]
-        serializer.serialize_f64(self.0.0 as f64 / 1000.0)
+        serializer.serialize_f64(seconds(self.0))
     }
+}
+
+/// Seconds since the epoch, with a fraction.
+pub(crate) fn seconds(at: Timestamp) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of any real date are far below 2^53"
+    )]
+    let ms = at.0 as f64;
+    ms / 1000.0
 }
 
 #[derive(Serialize)]
@@ -105,7 +111,8 @@ fn request_id() -> String {
     .join("-")
 }
 
-fn status_of(code: ErrorCode) -> StatusCode {
+/// The HTTP status of a refusal.
+pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::AccessDeniedException
         | ErrorCode::IncompleteSignature

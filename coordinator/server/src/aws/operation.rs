@@ -134,6 +134,11 @@ impl Operation {
                 "X-Amz-Target '{target}' does not begin with '{SERVICE}'"
             )));
         };
+        Self::named(name)
+    }
+
+    /// The operation of a name.
+    pub(super) fn named(name: &str) -> Result<Self, ApiError> {
         if let Ok(at) = SERVED.binary_search_by_key(&name, |(served, _)| served) {
             return Ok(SERVED[at].1);
         }

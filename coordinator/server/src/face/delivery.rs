@@ -27,6 +27,13 @@ impl Pending {
         Self(Arc::new(Mutex::new(Some(Box::new(confirm)))))
     }
 
+    /// The answer has reached its caller.
+    pub(crate) fn confirm(&self) {
+        if let Some(confirm) = self.take() {
+            confirm();
+        }
+    }
+
     fn take(&self) -> Option<Confirm> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

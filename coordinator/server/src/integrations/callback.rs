@@ -1,10 +1,13 @@
 //! `arn:aws:states:::stepfleet:callback.waitForTaskToken`: shows its Parameters to a person or partner and waits until
 //! anyone completes the token. There is nothing to start: the open task itself is what `task list` shows.
 
-use stepfleet_asl::resource::{Integration, Pattern};
-use stepfleet_engine::{Command, ExecutionId, Served};
+use std::future::ready;
 
-use super::Serve;
+use futures::future::BoxFuture;
+use stepfleet_asl::resource::{Integration, Pattern};
+use stepfleet_engine::Served;
+
+use super::{Begun, Call, Ended, Serve};
 
 /// The integration.
 #[derive(Debug)]
@@ -21,5 +24,15 @@ impl Serve for Callback {
         Served::Waits
     }
 
-    fn start(&self, _execution: ExecutionId, _command: &Command) {}
+    fn begin(&self, call: Call) -> BoxFuture<'static, Begun> {
+        Box::pin(ready(Begun::Submitted(call.parameters)))
+    }
+
+    fn finish(&self, _: Call) -> BoxFuture<'static, Ended> {
+        Box::pin(ready(None))
+    }
+
+    fn stop(&self, _: Call) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
 }

@@ -144,8 +144,14 @@ impl Desk {
                     self.offer(resident, &activity, attempt, scheduled_at, &mut events);
                 }
                 Command::Cancel { attempt } => self.cancel(&before, attempt),
-                Command::StartTask { .. } => {
-                    self.shared.integrations.start(resident.id(), &command)
+                Command::StartTask {
+                    resource,
+                    attempt,
+                    parameters,
+                } => {
+                    let call = self.call(&resident.execution, attempt, resource, parameters);
+                    let start = Effect::Run(Box::new(move || call.start()));
+                    self.batch.effects.push(start);
                 }
                 Command::Continue => goes_on = true,
                 Command::Closed => {}
@@ -318,26 +324,6 @@ impl Desk {
             self.reindex(resident, Status::Running);
         }
         result
-    }
-
-    fn cancel(&mut self, before: &Execution, attempt: Attempt) {
-        let mut activities = tasks::activities(before);
-        let Some((_, work)) = activities.find(|(open, _)| open.entry == attempt.entry) else {
-            return;
-        };
-        let task = task_ref(before, attempt);
-        if work.started_at.is_none() {
-            self.shared
-                .matching
-                .queue(&work.activity)
-                .withdraw(task.execution, attempt);
-        } else if let Some(session) = work
-            .worker
-            .session
-            .and_then(|id| self.shared.fleet.session(id))
-        {
-            self.batch.effects.push(Effect::Cancel { session, task });
-        }
     }
 
     /// Puts a record into the partition's chunk and the execution's tail.

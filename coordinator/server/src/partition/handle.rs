@@ -40,6 +40,11 @@ impl TaskReport {
         Self::internal(task, Outcome::Lost)
     }
 
+    /// What an integration of this installation tells.
+    pub(crate) fn of_integration(task: TaskRef, outcome: Outcome) -> Self {
+        Self::internal(task, outcome)
+    }
+
     fn internal(task: TaskRef, outcome: Outcome) -> Self {
         Self {
             task,
@@ -336,6 +341,10 @@ impl TaskReport {
                 attempt,
                 output: output.clone(),
             },
+            Outcome::Submitted(output) => Input::Submitted {
+                attempt,
+                output: output.clone(),
+            },
             Outcome::Failed(failure) => Input::Failed {
                 attempt,
                 failure: failure.clone(),
@@ -379,7 +388,11 @@ pub(super) fn broken() -> ApiError {
 /// A start under a name that is taken: the same answer for the same running start, else a refusal.
 pub(crate) fn existing(execution: &Execution, start: &Start) -> Result<StartedExecution, ApiError> {
     let arn = execution.header.execution_arn.to_string();
-    if execution.status == Status::Running && same_text(&execution.input.payload, &start.input) {
+    // A task that is begun again finds its own child, whatever became of it.
+    let own = start.header.origin.is_some() && start.header.origin == execution.header.origin;
+    let repeated =
+        execution.status == Status::Running && same_text(&execution.input.payload, &start.input);
+    if own || repeated {
         return Ok(StartedExecution {
             arn,
             started_at: execution.started_at,

@@ -86,7 +86,7 @@ impl Message {
 impl Outcome {
     fn bytes(&self) -> usize {
         match self {
-            Self::Succeeded(output) => output.len(),
+            Self::Succeeded(output) | Self::Submitted(output) => output.len(),
             Self::Failed(_) | Self::Heartbeat | Self::Undelivered | Self::Lost | Self::Continue => {
                 0
             }
@@ -118,6 +118,8 @@ pub(crate) struct TaskReport {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Succeeded(Payload),
+    /// An integration has begun what it is waited for; the answer to that.
+    Submitted(Payload),
     Failed(Failure),
     Heartbeat,
     /// Never reached its worker, or was handed back unbegun.

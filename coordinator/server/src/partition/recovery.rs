@@ -366,9 +366,20 @@ fn settle_resident(
                 desk.host
                     .send_later(Message::Task(TaskReport::continuation(&resident.execution)));
             }
-            Command::StartTask { .. } => desk.shared.integrations.start(id, &command),
+            Command::StartTask {
+                resource,
+                attempt,
+                parameters,
+            } => desk
+                .call(&resident.execution, attempt, resource, parameters)
+                .start(),
             Command::Cancel { .. } | Command::Closed => {}
         }
+    }
+    for (attempt, work) in tasks::submitted(&resident.execution) {
+        let (resource, parameters) = (work.resource.clone(), work.parameters.clone());
+        desk.call(&resident.execution, attempt, resource, parameters)
+            .resume();
     }
     for (session, attempt) in tasks::held(&resident.execution) {
         let task: TaskRef = task_ref(&resident.execution, attempt);

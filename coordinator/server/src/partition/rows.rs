@@ -121,6 +121,7 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
         started_at: execution.started_at,
         callback_since: resident.callback_since,
         held_by_session: goes_on
+            || tasks::submitted(execution).next().is_some()
             || tasks::is_held_by_session(execution)
             || tasks::has_heartbeat(execution),
     };

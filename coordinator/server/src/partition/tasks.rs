@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use stepfleet_asl::resource::Pattern;
 use stepfleet_engine::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork, Work};
 use stepfleet_engine::{Attempt, SessionId, Timestamp};
+
+use crate::integrations::pattern;
 
 fn stays(execution: &Execution) -> impl Iterator<Item = &Stay> {
     execution.frames.iter().filter_map(|frame| frame.stay())
@@ -28,11 +31,35 @@ pub(crate) fn callbacks(
     execution: &Execution,
 ) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
     stays(execution).filter_map(|stay| match &stay.work {
-        Work::Task(work) if work.stage == TaskStage::Submitted => {
+        Work::Task(work)
+            if work.stage == TaskStage::Submitted
+                && pattern(&work.resource) == Pattern::Callback =>
+        {
             Some((stay.open_attempt()?, stay, work))
         }
         Work::Task(_)
         | Work::Entered
+        | Work::Activity(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    })
+}
+
+/// `.sync` tasks that an integration has begun and waits for.
+pub(crate) fn submitted(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
+    integrations(execution).filter(|(_, work)| {
+        work.stage == TaskStage::Submitted && pattern(&work.resource) == Pattern::RunJob
+    })
+}
+
+/// Open tasks of integrations.
+pub(crate) fn integrations(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
+    stays(execution).filter_map(|stay| match &stay.work {
+        Work::Task(work) => Some((stay.open_attempt()?, work)),
+        Work::Entered
         | Work::Activity(_)
         | Work::Waiting { .. }
         | Work::Backoff { .. }

@@ -12,7 +12,7 @@ use stepfleet_store::log::model::ModelLog;
 use stepfleet_store::state::fjall::{FjallOptions, FjallStore};
 use stepfleet_store::state::memory::MemoryStore;
 use stepfleet_store::{PartitionLog, Seq, StateStore};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SetOnce};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -116,6 +116,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         stop: fatal.stop.clone(),
         fatal: fatal.clone(),
         partitions: OnceLock::new(),
+        face: SetOnce::new(),
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);

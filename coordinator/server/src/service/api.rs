@@ -185,6 +185,8 @@ pub(crate) struct StartExecution {
     /// None is `{}`.
     pub input: Option<String>,
     pub trace_header: Option<String>,
+    /// The attempt at a task that starts it, when that is not a client.
+    pub origin: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]

@@ -78,7 +78,7 @@ impl Service {
             trace_header: request.trace_header.map(Arc::from),
             version_arn: target.version_arn,
             alias_arn: target.alias_arn,
-            origin: None,
+            origin: request.origin,
         };
         let (answer, receiver) = oneshot::channel();
         let start = Start {

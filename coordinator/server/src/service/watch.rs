@@ -39,6 +39,24 @@ impl Service {
         Ok(receiver)
     }
 
+    /// Waits until an execution has ended.
+    pub(crate) async fn until_closed(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
+        let (machine, name) = execution_names(caller, arn)?;
+        let place = place(&caller.namespace, machine, name);
+        loop {
+            // Subscribed before reading, so that no change falls between.
+            let notify = self.changes_of(place).await?;
+            let mut changed = std::pin::pin!(notify.notified());
+            changed.as_mut().enable();
+            let execution = self.execution(place).await?;
+            let execution = execution.ok_or_else(|| execution_missing(arn))?;
+            if execution.status != Status::Running {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+
     async fn changes_of(&self, place: Place) -> Result<Arc<Notify>, ApiError> {
         let execution = place.id;
         let request = |answer| ReadRequest::Watch { execution, answer };

@@ -14,6 +14,7 @@ mod hello;
 mod large;
 mod machines;
 mod namespaces;
+mod nested;
 mod programs;
 mod retention;
 mod security;

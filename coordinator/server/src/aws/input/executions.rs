@@ -105,6 +105,7 @@ impl StartExecutionInput {
             name: self.name,
             input: self.input,
             trace_header: self.trace_header,
+            origin: None,
         }
     }
 }

@@ -1,0 +1,214 @@
+//! The API of this installation as tasks see it: the AWS face without a wire, with names and times as the AWS SDK for
+//! Java writes them (`ExecutionArn`, ISO 8601).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use stepfleet_asl::Payload;
+use stepfleet_engine::event::Failure;
+
+use super::Call;
+use crate::aws;
+use crate::face::Face;
+use crate::service::api::Caller;
+use crate::service::error::{ApiError, ErrorCode};
+
+/// Members that hold JSON as text; a task may write the value itself.
+const PAYLOADS: [&str; 5] = ["input", "output", "definition", "context", "variables"];
+/// A map by names of states, which keep their case.
+const BY_STATE: &str = "variableReferences";
+
+/// Who answers, as errors name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// `states:startExecution`
+    Optimized,
+    /// `aws-sdk:sfn:…`
+    Sdk,
+}
+
+impl Call {
+    /// The face, once the coordinator serves; none when it ends.
+    pub(super) async fn face(&self) -> Option<Arc<Face>> {
+        tokio::select! {
+            face = self.shared.face.wait() => face.upgrade(),
+            () = self.shared.stop.cancelled() => None,
+        }
+    }
+
+    /// Tasks act in the account of their execution, whatever their parameters name.
+    pub(super) fn caller(&self) -> Caller {
+        Caller {
+            principal: self.header.execution_arn.clone(),
+            namespace: self.header.namespace.clone(),
+        }
+    }
+
+    /// Waits as long as the coordinator is under pressure; false when it ends.
+    pub(super) async fn may_try_again(&self, error: &ApiError) -> bool {
+        let Some(ms) = error.retry_after_ms else {
+            return false;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(ms)) => true,
+            () = self.shared.stop.cancelled() => false,
+        }
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.shared.stop.is_cancelled()
+    }
+
+    /// A refusal as the error of a task.
+    pub(super) fn failure(&self, style: Style, error: &ApiError) -> Failure {
+        let (code, message) = (error.code.as_str(), &error.message);
+        let exception = format!("{}Exception", code.trim_end_matches("Exception"));
+        let status = aws::status_of(error.code).as_u16();
+        let id = self.shared.entropy.uuid();
+        let (error, cause) = match style {
+            Style::Optimized => (
+                format!("StepFunctions.{exception}"),
+                format!(
+                    "{message} (Service: AWSStepFunctions; Status Code: {status}; Error Code: {code}; Request ID: {id}; \
+                     Proxy: null)"
+                ),
+            ),
+            Style::Sdk => (
+                format!("Sfn.{exception}"),
+                format!(
+                    "{message} (Service: Sfn, Status Code: {status}, Request ID: {id}) (SDK Attempt Count: 1)"
+                ),
+            ),
+        };
+        Failure {
+            error: Some(error.into()),
+            cause: Some(cause.into()),
+        }
+    }
+}
+
+/// Makes a call, with members in the case of the API.
+pub(super) async fn call(
+    face: &Face,
+    caller: &Caller,
+    operation: &str,
+    request: &Value,
+) -> Result<Value, ApiError> {
+    let body = request.to_string();
+    let answer = aws::call(face, caller, operation, body.as_bytes()).await?;
+    serde_json::from_slice(&answer).map_err(|error| broken(&error))
+}
+
+/// A task's parameters as a request: `StateMachineArn` is `stateMachineArn`. Members that are null are left out.
+pub(super) fn request(parameters: Value) -> Value {
+    if let Value::Array(items) = parameters {
+        return Value::Array(items.into_iter().map(request).collect());
+    }
+    let Value::Object(members) = parameters else {
+        return parameters;
+    };
+    let member = |(name, value): (String, Value)| {
+        let name = with_first(&name, char::to_ascii_lowercase);
+        let is_payload = PAYLOADS.contains(&name.as_str()) && !value.is_string();
+        let value = if is_payload && !value.is_null() {
+            Value::String(value.to_string())
+        } else {
+            request(value)
+        };
+        (name, value)
+    };
+    let members = members.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(members.map(member).collect())
+}
+
+/// An answer as a task's result: `executionArn` is `ExecutionArn`, and a time is a text.
+pub(super) fn result(answer: Value) -> Value {
+    if let Value::Array(items) = answer {
+        return Value::Array(items.into_iter().map(result).collect());
+    }
+    let Value::Object(members) = answer else {
+        return answer;
+    };
+    let member = |(name, value): (String, Value)| {
+        let value = match value.as_f64().filter(|_| is_time(&name)) {
+            Some(seconds) => time(seconds).unwrap_or(value),
+            None if name == BY_STATE => value,
+            None => result(value),
+        };
+        (with_first(&name, char::to_ascii_uppercase), value)
+    };
+    let mut sorted: Vec<(String, Value)> = members.into_iter().map(member).collect();
+    sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Value::Object(sorted.into_iter().collect::<Map<String, Value>>())
+}
+
+/// A value as a payload.
+pub(super) fn payload(value: &Value) -> Result<Payload, ApiError> {
+    Payload::parse(value.to_string()).map_err(|error| broken(&error.message))
+}
+
+fn is_time(name: &str) -> bool {
+    name.ends_with("Date") || name == "timestamp"
+}
+
+/// Seconds since the epoch as `2026-01-01T12:00:00.123Z`.
+fn time(seconds: f64) -> Option<Value> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds of any real date are far below 2^53"
+    )]
+    let ms = (seconds * 1000.0).round() as i64;
+    let at = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(Value::String(format!("{at:.3}")))
+}
+
+fn with_first(name: &str, change: impl Fn(&char) -> char) -> String {
+    let mut chars = name.chars();
+    let first = chars.next().map(|first| change(&first));
+    first.into_iter().chain(chars).collect()
+}
+
+fn broken(error: &dyn std::fmt::Display) -> ApiError {
+    let message = format!("an answer of our own cannot be read: {error}");
+    ApiError::new(ErrorCode::InternalServerError, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parameters_become_a_request() {
+        let parameters = json!({
+            "StateMachineArn": "arn",
+            "Input": {"Keep": ["Case"]},
+            "Name": null,
+            "Output": "text as it is",
+            "Tags": [{"Key": "a", "Value": "B"}],
+            "LoggingConfiguration": {"Level": "OFF"},
+        });
+        let expect = json!({
+            "stateMachineArn": "arn",
+            "input": r#"{"Keep":["Case"]}"#,
+            "output": "text as it is",
+            "tags": [{"key": "a", "value": "B"}],
+            "loggingConfiguration": {"level": "OFF"},
+        });
+        assert_eq!(request(parameters), expect);
+    }
+
+    #[test]
+    fn an_answer_becomes_a_result() {
+        let answer = json!({
+            "startDate": 1_767_268_800.123,
+            "executions": [{"name": "x", "redriveCount": 0}],
+            "variableReferences": {"state": ["v"]},
+            "output": "{\"a\":1}",
+        });
+        let text = r#"{"Executions":[{"Name":"x","RedriveCount":0}],"Output":"{\"a\":1}","StartDate":"2026-01-01T12:00:00.123Z","VariableReferences":{"state":["v"]}}"#;
+        assert_eq!(result(answer).to_string(), text);
+    }
+}
