@@ -165,6 +165,7 @@ fn unknown(message: String) -> ApiError {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use stepfleet_asl::resource;
 
     use super::*;
 
@@ -181,6 +182,17 @@ mod tests {
                 HeaderValue::from_str(&format!("AWSStepFunctions.{name}")).unwrap(),
             );
             assert_eq!(Operation::of(&headers), Ok(operation));
+        }
+    }
+
+    #[test]
+    fn every_operation_can_be_a_task() {
+        let served = SERVED.iter().map(|(name, _)| *name);
+        for name in served.chain(UNSERVED) {
+            let (first, rest) = name.split_at(1);
+            let action = first.to_ascii_lowercase() + rest;
+            let arn = format!("arn:aws:states:::aws-sdk:sfn:{action}");
+            assert!(resource::Resource::parse(&arn).is_ok(), "{arn}");
         }
     }
 
