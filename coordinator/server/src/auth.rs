@@ -84,7 +84,8 @@ impl Authenticator {
         };
         let key = |key: &ApiKey| {
             Some(Key {
-                hash: unhex(&key.sha256)?,
+                // `Config::check` has refused what is no hash.
+                hash: sigv4::unhex(&key.sha256)?.try_into().ok()?,
                 caller: caller(&key.name, key.namespace.as_deref()),
             })
         };
@@ -269,16 +270,4 @@ impl<'a> Authorization<'a> {
 
 fn refuse(code: ErrorCode, message: &str) -> ApiError {
     ApiError::new(code, message)
-}
-
-/// 32 bytes of hexadecimal digits; `None` for anything else, which `Config::check` has refused.
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

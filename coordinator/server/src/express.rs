@@ -16,10 +16,8 @@ use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::integrations::Call;
-use crate::partition::desk::task_ref;
 use crate::partition::going_down;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -142,14 +140,7 @@ impl Run {
                     attempt,
                     parameters,
                 } => {
-                    let call = Call {
-                        shared: self.shared.clone(),
-                        header: execution.header.clone(),
-                        task: task_ref(execution, attempt),
-                        resource,
-                        parameters: parameters.payload,
-                        over: CancellationToken::new(),
-                    };
+                    let call = Call::of(&self.shared, execution, attempt, resource, parameters);
                     tasks.push(Box::pin(answer(call, attempt)));
                 }
                 Command::Continue => goes_on = true,

@@ -16,14 +16,15 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
-use stepfleet_engine::event::{Failure, TaskResource};
-use stepfleet_engine::execution::Header;
-use stepfleet_engine::{Served, TaskRef};
+use stepfleet_engine::event::{Data, Failure, TaskResource};
+use stepfleet_engine::execution::{Execution, Header};
+use stepfleet_engine::{Attempt, Served, TaskRef};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::face::Pending;
 use crate::partition::Message;
+use crate::partition::desk::task_ref;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
 use crate::shared::Shared;
 use calls::Open;
@@ -90,9 +91,7 @@ impl Default for Registry {
 impl Registry {
     /// How an integration is served here.
     pub(crate) fn served(&self, integration: &Integration) -> Served {
-        let mut served = self.served.iter();
-        served
-            .find(|served| served.matches(integration))
+        self.find(integration)
             .map_or(Served::No, |served| served.served())
     }
 
@@ -103,14 +102,34 @@ impl Registry {
             action: resource.action.clone(),
             pattern: pattern(resource),
         };
+        self.find(&integration).map(Arc::clone)
+    }
+
+    fn find(&self, integration: &Integration) -> Option<&Arc<dyn Serve>> {
         let mut served = self.served.iter();
-        served
-            .find(|served| served.matches(&integration))
-            .map(Arc::clone)
+        served.find(|served| served.matches(integration))
     }
 }
 
 impl Call {
+    /// An attempt of an execution.
+    pub(crate) fn of(
+        shared: &Arc<Shared>,
+        execution: &Execution,
+        attempt: Attempt,
+        resource: TaskResource,
+        parameters: Data,
+    ) -> Self {
+        Self {
+            shared: shared.clone(),
+            header: execution.header.clone(),
+            task: task_ref(execution, attempt),
+            resource,
+            parameters: parameters.payload,
+            over: CancellationToken::new(),
+        }
+    }
+
     /// Carries out `Command::StartTask`, and reports to the execution's host.
     pub(crate) fn start(self) {
         let Some(serving) = self.shared.integrations.serving(&self.resource) else {

@@ -31,15 +31,32 @@ use stepfleet_engine::{ExecutionId, KeyHash};
 use tokio::sync::oneshot;
 
 use crate::arn::{self, Resource};
+use crate::catalog::records::{MachineRecord, Versioned};
 use crate::config::Config;
 use crate::partition::message::ReadRequest;
 use crate::partition::{HostHandle, Message, going_down};
 use crate::shared::Shared;
 use api::Caller;
 use error::{ApiError, ErrorCode};
+use versions::MachineRef;
 
 /// How long an answer may hang on a storage that refuses.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often a compare-and-set change is tried again when somebody else changes the same record in the same moment.
+const CONFLICTS_MAX: usize = 16;
+
+/// Conflicts of one change so far.
+#[derive(Default)]
+struct Conflicts(usize);
+
+impl Conflicts {
+    /// Whether a refused change is worth another attempt.
+    fn again(&mut self, error: &ApiError) -> bool {
+        self.0 += 1;
+        error.code == ErrorCode::ConflictException && self.0 < CONFLICTS_MAX
+    }
+}
 
 /// The handle of a running coordinator.
 #[derive(Clone, Debug)]
@@ -102,6 +119,17 @@ impl Service {
         change.await.map_err(|_panic| going_down())?
     }
 
+    /// A state machine, whatever becomes of it.
+    pub(crate) fn known_machine(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arn: &str,
+    ) -> Result<Arc<Versioned<MachineRecord>>, ApiError> {
+        let machine = self.shared.catalog.machine(&caller.namespace, name);
+        machine.ok_or_else(|| machine_missing(arn))
+    }
+
     /// Asks one host.
     pub(crate) async fn ask<T>(
         &self,
@@ -145,18 +173,12 @@ impl Service {
     }
 }
 
-/// The name in a state machine ARN of the caller's namespace.
+/// The name in a state machine ARN of the caller's namespace, which is not that of a version or alias.
 pub(crate) fn machine_name<'a>(caller: &Caller, text: &'a str) -> Result<&'a str, ApiError> {
-    let arn = arn::parse(text)?;
-    match arn.resource {
-        Resource::StateMachine {
-            name,
-            qualifier: None,
-        } if arn.account == caller.namespace.as_ref() => Ok(name),
-        Resource::StateMachine { .. } => Err(machine_missing(text)),
-        other @ (Resource::Execution { .. }
-        | Resource::Activity { .. }
-        | Resource::Other { .. }) => Err(arn::wrong_kind(&other)),
+    let named = MachineRef::parse(caller, text)?;
+    match named.qualifier {
+        None => Ok(named.name),
+        Some(_) => Err(machine_missing(text)),
     }
 }
 

@@ -208,9 +208,9 @@ fn canonical_request(signed: &Signed<'_>, head: &Parts, body_hash: &str) -> Opti
         .unwrap_or_default()
         .split('&')
         .filter(|pair| !pair.is_empty())
-        .map(|pair| match pair.contains('=') {
-            true => pair.to_owned(),
-            false => format!("{pair}="),
+        .map(|pair| {
+            let equals = if pair.contains('=') { "" } else { "=" };
+            format!("{pair}{equals}")
         })
         .collect();
     query.sort_unstable();
@@ -290,7 +290,8 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// Bytes of hexadecimal digits.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The constraints of the AWS model, checked as AWS does: every violation in one fixed frame, all of them in one
 //! message. Meaning (names, ARNs, existence) is not checked here.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -127,7 +127,13 @@ impl Checker {
     }
 
     /// A number that may be absent.
-    pub(crate) fn number(&mut self, field: &str, value: Option<i64>, min: i64, max: i64) {
+    pub(crate) fn number<N: PartialOrd + Display>(
+        &mut self,
+        field: &str,
+        value: Option<N>,
+        min: N,
+        max: N,
+    ) {
         let Some(number) = value else { return };
         if number > max {
             let why = format_args!("Member must have value less than or equal to {max}");
@@ -135,19 +141,6 @@ impl Checker {
         }
         if number < min {
             let why = format_args!("Member must have value greater than or equal to {min}");
-            self.refuse(field, &number.to_string(), why);
-        }
-    }
-
-    /// A number from 0 to 100 that may be absent.
-    pub(crate) fn percentage(&mut self, field: &str, value: Option<f64>) {
-        let Some(number) = value else { return };
-        if number > 100.0 {
-            let why = format_args!("Member must have value less than or equal to 100");
-            self.refuse(field, &number.to_string(), why);
-        }
-        if number < 0.0 {
-            let why = format_args!("Member must have value greater than or equal to 0");
             self.refuse(field, &number.to_string(), why);
         }
     }

@@ -77,10 +77,30 @@ impl ListInput {
 
 /// The one ARN of a Describe, Delete or Get.
 pub(crate) fn check_arn(field: &str, arn: Option<String>) -> Result<String, ApiError> {
+    check_arn_of(field, arn, check::ARN)
+}
+
+/// The same, of an ARN with other bounds.
+fn check_arn_of(field: &str, arn: Option<String>, length: Length) -> Result<String, ApiError> {
     let mut checker = Checker::default();
-    checker.required(field, arn.as_deref(), check::ARN);
+    checker.required(field, arn.as_deref(), length);
     checker.finish()?;
     Ok(arn.unwrap_or_default())
+}
+
+/// The ARN and the page of a list that belongs to something.
+fn check_list_of(
+    field: &str,
+    arn: Option<String>,
+    max_results: Option<i64>,
+    token: Option<String>,
+) -> Result<(String, PageRequest), ApiError> {
+    let mut checker = Checker::default();
+    checker.required(field, arn.as_deref(), check::ARN);
+    let length = check::PAGE_TOKEN;
+    check_page(&mut checker, max_results, token.as_deref(), length);
+    checker.finish()?;
+    Ok((arn.unwrap_or_default(), page(max_results, token)))
 }
 
 /// Reads a request body, once and straight into its struct. An empty one is `{}`; unknown members are ignored.

@@ -1,7 +1,6 @@
 //! `stepfleet activity …`: activities, and who serves them.
 
 use clap::{Args, Subcommand};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::SignedDuration;
 use stepfleet_sdk::api;
 
@@ -10,9 +9,6 @@ use super::fault::{Fault, Outcome};
 use super::names::{self, Kind};
 use super::output::{Output, Tone};
 use super::{pages, table, time};
-
-/// Descriptions asked for at once by `activity list`.
-const DESCRIPTIONS_AT_ONCE: usize = 16;
 
 /// Activities.
 #[derive(Clone, Debug, Subcommand)]
@@ -112,17 +108,9 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
         .map(|activity_arn| {
             client.describe_activity(api::DescribeActivityRequest { activity_arn })
         });
-    let activities: Vec<_> = stream::iter(requests)
-        .buffered(DESCRIPTIONS_AT_ONCE)
-        .try_collect()
-        .await?;
-    if output.is_json() {
-        let items: Vec<_> = activities.iter().map(json).collect();
-        output.document(&serde_json::json!({ "activities": items }))?;
-        return Ok(Outcome::Done);
-    }
-    if activities.is_empty() {
-        output.remark("no activities; create one with `stepfleet activity create NAME`");
+    let activities = pages::each(requests).await?;
+    let none = "no activities; create one with `stepfleet activity create NAME`";
+    if pages::told(&activities, "activities", json, none, output)? {
         return Ok(Outcome::Done);
     }
     let mut rows = table::table(
@@ -191,14 +179,7 @@ async fn delete(args: &NameArgs, client: &Client, output: &mut Output) -> Result
             activity_arn: activity_arn.clone(),
         })
         .await?;
-    if output.is_json() {
-        output.document(&serde_json::json!({ "deleted": activity_arn }))?;
-    } else {
-        output.line(format!(
-            "deleted activity {}",
-            names::name_of(&activity_arn)
-        ))?;
-    }
+    output.deleted("activity", &activity_arn, names::name_of(&activity_arn))?;
     Ok(Outcome::Done)
 }
 

@@ -120,27 +120,26 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
         }
     })
     .await?;
-    if output.is_json() {
-        let item = |alias: &api::StateMachineAliasListItem| {
-            serde_json::json!({
-                "stateMachineAliasArn": alias.state_machine_alias_arn,
-                "creationDate": time::utc(alias.creation_date.as_ref()),
-            })
-        };
-        let items: Vec<_> = aliases.items.iter().map(item).collect();
-        output.document(&serde_json::json!({ "stateMachineAliases": items }))?;
+    let json = |alias: &api::StateMachineAliasListItem| {
+        serde_json::json!({
+            "stateMachineAliasArn": alias.state_machine_alias_arn,
+            "creationDate": time::utc(alias.creation_date.as_ref()),
+        })
+    };
+    let none = "no aliases; create one with `stepfleet alias set MACHINE:ALIAS VERSION`";
+    if pages::told(&aliases.items, "stateMachineAliases", json, none, output)? {
         return Ok(Outcome::Done);
     }
-    if aliases.items.is_empty() {
-        output.remark("no aliases; create one with `stepfleet alias set MACHINE:ALIAS VERSION`");
-        return Ok(Outcome::Done);
-    }
+    let arns = aliases
+        .items
+        .iter()
+        .map(|item| &item.state_machine_alias_arn);
+    let described = pages::each(arns.map(|arn| describe(client, arn.clone()))).await?;
     let mut rows = table::table(output, &["ALIAS", "VERSIONS", "CREATED", "ARN"]);
-    for item in &aliases.items {
-        let alias = describe(client, item.state_machine_alias_arn.clone()).await?;
+    for alias in &described {
         rows.add_row([
             alias.name.clone(),
-            shares(&alias),
+            shares(alias),
             time::date(output, alias.creation_date.as_ref()),
             alias.state_machine_alias_arn.clone(),
         ]);
@@ -178,11 +177,7 @@ async fn delete(args: &AliasArgs, client: &Client, output: &mut Output) -> Resul
         state_machine_alias_arn: arn.clone(),
     };
     client.delete_state_machine_alias(request).await?;
-    if output.is_json() {
-        output.document(&serde_json::json!({ "deleted": arn }))?;
-    } else {
-        output.line(format!("deleted alias {}", names::short_execution(&arn)))?;
-    }
+    output.deleted("alias", &arn, names::short_execution(&arn))?;
     Ok(Outcome::Done)
 }
 

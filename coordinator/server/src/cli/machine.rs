@@ -237,13 +237,8 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
         Ok((answer.state_machines, answer.next_page_token))
     })
     .await?;
-    if output.is_json() {
-        let items: Vec<_> = machines.items.iter().map(item_json).collect();
-        output.document(&serde_json::json!({ "stateMachines": items }))?;
-        return Ok(Outcome::Done);
-    }
-    if machines.items.is_empty() {
-        output.remark("no state machines; create one with `stepfleet machine create FILE`");
+    let none = "no state machines; create one with `stepfleet machine create FILE`";
+    if pages::told(&machines.items, "stateMachines", item_json, none, output)? {
         return Ok(Outcome::Done);
     }
     let mut rows = table::table(output, &["NAME", "TYPE", "CREATED", "ARN"]);
@@ -300,14 +295,8 @@ async fn delete(args: &DeleteArgs, client: &Client, output: &mut Output) -> Resu
         state_machine_arn: state_machine_arn.clone(),
     };
     client.delete_state_machine(request).await?;
-    if output.is_json() {
-        output.document(&serde_json::json!({ "deleted": state_machine_arn }))?;
-    } else {
-        output.line(format!(
-            "deleted state machine {}",
-            names::name_of(&state_machine_arn)
-        ))?;
-    }
+    let name = names::name_of(&state_machine_arn);
+    output.deleted("state machine", &state_machine_arn, name)?;
     Ok(Outcome::Done)
 }
 

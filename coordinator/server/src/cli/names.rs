@@ -27,16 +27,11 @@ pub(crate) async fn resolve(client: &Client, kind: Kind, name: &str) -> Result<S
             kind.words()
         )));
     }
-    if kind == Kind::Execution && !name.contains(':') {
+    if let Some((what, form)) = kind.form()
+        && !name.contains(':')
+    {
         return Err(Fault::Usage(format!(
-            "'{name}' does not name an execution: write MACHINE:EXECUTION or its ARN"
-        )));
-    }
-    if matches!(kind, Kind::Version | Kind::Alias) && !name.contains(':') {
-        return Err(Fault::Usage(format!(
-            "'{name}' does not name a {0}: write MACHINE:{1} or its ARN",
-            kind.words(),
-            kind.qualifier()
+            "'{name}' does not name {what}: write {form} or its ARN"
         )));
     }
     let prefix = client.arn_prefix().await?.ok_or_else(|| Fault::Refused {
@@ -89,11 +84,13 @@ impl Kind {
         }
     }
 
-    fn qualifier(self) -> &'static str {
+    /// What has two names, and how they are written.
+    fn form(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Version => "NUMBER",
-            Self::Alias => "ALIAS",
-            Self::StateMachine | Self::Execution | Self::Activity => "NAME",
+            Self::StateMachine | Self::Activity => None,
+            Self::Execution => Some(("an execution", "MACHINE:EXECUTION")),
+            Self::Version => Some(("a version", "MACHINE:NUMBER")),
+            Self::Alias => Some(("a state machine alias", "MACHINE:ALIAS")),
         }
     }
 

@@ -124,6 +124,14 @@ impl Output {
         self.line(super::payload::pretty(&text))
     }
 
+    /// That something is gone.
+    pub(crate) fn deleted(&mut self, what: &str, arn: &str, name: &str) -> Result<(), Fault> {
+        if self.is_json() {
+            return self.document(&serde_json::json!({ "deleted": arn }));
+        }
+        self.line(format!("deleted {what} {name}"))
+    }
+
     /// One JSON value on one line.
     pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Fault> {
         let text = serde_json::to_string(value).map_err(|error| Fault::Output(error.into()))?;

@@ -1,5 +1,7 @@
 //! Lists that come in pages.
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
 use super::fault::Fault;
 use super::output::Output;
 
@@ -10,6 +12,8 @@ pub(crate) struct Listed<T> {
     pub(crate) more: bool,
 }
 
+/// Requests at once, of those that each item of a list needs.
+const REQUESTS_AT_ONCE: usize = 16;
 /// Largest page that the API gives.
 const PAGE_ITEMS_MAX: usize = 1000;
 
@@ -36,6 +40,37 @@ where
     let more = !token.is_empty() || items.len() > limit;
     items.truncate(limit);
     Ok(Listed { items, more })
+}
+
+/// What is asked for each item of a list, some at once; in the list's order.
+pub(crate) async fn each<T, F>(requests: impl Iterator<Item = F>) -> Result<Vec<T>, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    stream::iter(requests)
+        .buffered(REQUESTS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Tells a list that needs no table: the document that is asked for, or that there is nothing, and what makes some.
+/// False when a table is wanted.
+pub(crate) fn told<T>(
+    items: &[T],
+    name: &str,
+    json: impl Fn(&T) -> serde_json::Value,
+    none: &str,
+    output: &mut Output,
+) -> Result<bool, Fault> {
+    if output.is_json() {
+        let items: Vec<_> = items.iter().map(json).collect();
+        output.document(&serde_json::json!({ name: items }))?;
+        return Ok(true);
+    }
+    if items.is_empty() {
+        output.remark(none);
+    }
+    Ok(items.is_empty())
 }
 
 impl<T> Listed<T> {

@@ -110,19 +110,14 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
         }
     })
     .await?;
-    if output.is_json() {
-        let item = |version: &api::StateMachineVersionListItem| {
-            serde_json::json!({
-                "stateMachineVersionArn": version.state_machine_version_arn,
-                "creationDate": time::utc(version.creation_date.as_ref()),
-            })
-        };
-        let items: Vec<_> = versions.items.iter().map(item).collect();
-        output.document(&serde_json::json!({ "stateMachineVersions": items }))?;
-        return Ok(Outcome::Done);
-    }
-    if versions.items.is_empty() {
-        output.remark("no versions; publish one with `stepfleet version publish MACHINE`");
+    let json = |version: &api::StateMachineVersionListItem| {
+        serde_json::json!({
+            "stateMachineVersionArn": version.state_machine_version_arn,
+            "creationDate": time::utc(version.creation_date.as_ref()),
+        })
+    };
+    let none = "no versions; publish one with `stepfleet version publish MACHINE`";
+    if pages::told(&versions.items, "stateMachineVersions", json, none, output)? {
         return Ok(Outcome::Done);
     }
     let mut rows = table::table(output, &["VERSION", "CREATED", "ARN"]);
@@ -153,10 +148,6 @@ async fn delete(
         state_machine_version_arn: arn.clone(),
     };
     client.delete_state_machine_version(request).await?;
-    if output.is_json() {
-        output.document(&serde_json::json!({ "deleted": arn }))?;
-    } else {
-        output.line(format!("deleted version {}", names::short_execution(&arn)))?;
-    }
+    output.deleted("version", &arn, names::short_execution(&arn))?;
     Ok(Outcome::Done)
 }

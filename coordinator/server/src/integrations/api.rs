@@ -165,7 +165,8 @@ fn time(seconds: f64) -> Option<Value> {
     Some(Value::String(format!("{at:.3}")))
 }
 
-fn with_first(name: &str, change: impl Fn(&char) -> char) -> String {
+/// A name with another first letter.
+pub(super) fn with_first(name: &str, change: impl Fn(&char) -> char) -> String {
     let mut chars = name.chars();
     let first = chars.next().map(|first| change(&first));
     first.into_iter().chain(chars).collect()

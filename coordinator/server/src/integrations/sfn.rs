@@ -50,9 +50,7 @@ impl Serve for Sfn {
 /// `startExecution` and `startExecution.waitForTaskToken` are the operation `StartExecution`.
 fn operation(action: &str) -> String {
     let name = action.split('.').next().unwrap_or_default();
-    let mut chars = name.chars();
-    let first = chars.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(chars).collect()
+    api::with_first(name, char::to_ascii_uppercase)
 }
 
 async fn begin(call: &Call) -> Begun {

@@ -1,8 +1,6 @@
-//! Attempts at tasks that leave the host: what integrations begin, and what is told when an attempt ends otherwise.
+//! Attempts that end otherwise than by their worker or integration: who is told.
 
-use stepfleet_engine::event::{Data, TaskResource};
 use stepfleet_engine::{Attempt, Execution};
-use tokio_util::sync::CancellationToken;
 
 use super::batch::Effect;
 use super::desk::{Desk, task_ref};
@@ -10,29 +8,11 @@ use super::tasks;
 use crate::integrations::Call;
 
 impl Desk {
-    /// An attempt at a task of an integration.
-    pub(crate) fn call(
-        &self,
-        execution: &Execution,
-        attempt: Attempt,
-        resource: TaskResource,
-        parameters: Data,
-    ) -> Call {
-        Call {
-            shared: self.shared.clone(),
-            header: execution.header.clone(),
-            task: task_ref(execution, attempt),
-            resource,
-            parameters: parameters.payload,
-            over: CancellationToken::new(),
-        }
-    }
-
     pub(super) fn cancel(&mut self, before: &Execution, attempt: Attempt) {
         let mut integrations = tasks::integrations(before);
         if let Some((_, work)) = integrations.find(|(open, _)| open.entry == attempt.entry) {
             let (resource, parameters) = (work.resource.clone(), work.parameters.clone());
-            let call = self.call(before, attempt, resource, parameters);
+            let call = Call::of(&self.shared, before, attempt, resource, parameters);
             let end = Effect::Run(Box::new(move || call.end()));
             self.batch.effects.push(end);
             return;

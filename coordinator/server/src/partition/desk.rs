@@ -23,6 +23,7 @@ use super::ends::Ends;
 use super::message::{LiveItem, Message, TaskReport};
 use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
+use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -152,7 +153,8 @@ impl Desk {
                     attempt,
                     parameters,
                 } => {
-                    let call = self.call(&resident.execution, attempt, resource, parameters);
+                    let execution = &resident.execution;
+                    let call = Call::of(&self.shared, execution, attempt, resource, parameters);
                     let start = Effect::Run(Box::new(move || call.start()));
                     self.batch.effects.push(start);
                 }

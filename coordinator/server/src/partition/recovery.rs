@@ -28,6 +28,7 @@ use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot};
 use super::{HostHandle, Partitions, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
+use crate::integrations::Call;
 use crate::matching::Offer;
 use crate::shared::Shared;
 
@@ -370,16 +371,27 @@ fn settle_resident(
                 resource,
                 attempt,
                 parameters,
-            } => desk
-                .call(&resident.execution, attempt, resource, parameters)
-                .start(),
+            } => Call::of(
+                &desk.shared,
+                &resident.execution,
+                attempt,
+                resource,
+                parameters,
+            )
+            .start(),
             Command::Cancel { .. } | Command::Closed => {}
         }
     }
     for (attempt, work) in tasks::submitted(&resident.execution) {
         let (resource, parameters) = (work.resource.clone(), work.parameters.clone());
-        desk.call(&resident.execution, attempt, resource, parameters)
-            .resume();
+        Call::of(
+            &desk.shared,
+            &resident.execution,
+            attempt,
+            resource,
+            parameters,
+        )
+        .resume();
     }
     for (session, attempt) in tasks::held(&resident.execution) {
         let task: TaskRef = task_ref(&resident.execution, attempt);

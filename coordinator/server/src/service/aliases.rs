@@ -7,7 +7,7 @@ use stepfleet_engine::Timestamp;
 use super::api::{Alias, AliasItem, Caller, CreateAlias, Page, PageRequest, Route, UpdateAlias};
 use super::error::{ApiError, ErrorCode};
 use super::versions::{MachineRef, Named, Qualifier, qualified, version_name};
-use super::{Service, machine_missing, page};
+use super::{Service, page};
 use crate::catalog::records::{AliasRecord, MachineRecord, Published, RouteRecord};
 
 /// Aliases of one state machine, as on AWS.
@@ -147,8 +147,7 @@ impl Service {
         request: &PageRequest,
     ) -> Result<Page<AliasItem>, ApiError> {
         let named = MachineRef::parse(caller, arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, named.name);
-        let machine = machine.ok_or_else(|| machine_missing(arn))?;
+        let machine = self.known_machine(caller, named.name, arn)?;
         let record = &machine.record;
         let mut aliases: Vec<&AliasRecord> = match named.find(record) {
             Some(Named::Current) => record.published.aliases.iter().collect(),

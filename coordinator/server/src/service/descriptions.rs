@@ -20,8 +20,7 @@ impl Service {
         arn: &str,
     ) -> Result<StateMachineDescription, ApiError> {
         let named = MachineRef::parse(caller, arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, named.name);
-        let machine = machine.ok_or_else(|| machine_missing(arn))?;
+        let machine = self.known_machine(caller, named.name, arn)?;
         let record = &machine.record;
         let version = match named.find(record).ok_or_else(|| machine_missing(arn))? {
             Named::Current => None,

@@ -53,8 +53,7 @@ impl Service {
         };
         let missing = || machine_missing(arn);
         let named = MachineRef::parse(caller, arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, named.name);
-        let machine = machine.ok_or_else(missing)?;
+        let machine = self.known_machine(caller, named.name, arn)?;
         check_type(&machine.record, MachineType::Standard)?;
         let filter = Filter {
             status: request.status,

@@ -17,7 +17,7 @@ use super::api::{
 use super::error::{ApiError, ErrorCode};
 use super::tags::check_tags;
 use super::versions::{MachineRef, publish, qualified};
-use super::{Service, machine_missing, machine_name};
+use super::{Service, machine_name};
 use crate::arn::check_name;
 use crate::catalog::records::{MachineRecord, Published, RevisionRecord, Versioned};
 use crate::catalog::{self, revision_id};
@@ -395,11 +395,7 @@ impl Service {
         name: &str,
         arn: &str,
     ) -> Result<Arc<Versioned<MachineRecord>>, ApiError> {
-        let machine = self
-            .shared
-            .catalog
-            .machine(&caller.namespace, name)
-            .ok_or_else(|| machine_missing(arn))?;
+        let machine = self.known_machine(caller, name, arn)?;
         if machine.record.deleting {
             return Err(deleting(arn));
         }

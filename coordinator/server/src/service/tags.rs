@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Service;
 use super::api::{Caller, Tags};
 use super::error::{ApiError, ErrorCode};
+use super::{Conflicts, Service};
 use crate::arn::{self, Resource};
 use crate::catalog::records::{ActivityRecord, MachineRecord, Versioned};
 use crate::shared::Shared;
 
 /// Tags of one resource, as on AWS.
 pub(crate) const TAGS_MAX: usize = 50;
-/// How often a change is tried again when somebody else changes the same resource in the same moment.
-const ATTEMPTS: usize = 16;
 
 /// What has tags, as it stands now.
 enum Tagged {
@@ -89,7 +87,7 @@ impl Service {
         arn: &str,
         change: impl Fn(&mut Tags),
     ) -> Result<(), ApiError> {
-        let mut attempt = 1;
+        let mut conflicts = Conflicts::default();
         loop {
             let tagged = self.tagged(caller, arn)?;
             let mut tags = tagged.tags().clone();
@@ -99,9 +97,7 @@ impl Service {
                 return Ok(());
             }
             match self.change(move |shared| tagged.put(shared, tags)).await {
-                Err(error) if error.code == ErrorCode::ConflictException && attempt < ATTEMPTS => {
-                    attempt += 1;
-                }
+                Err(error) if conflicts.again(&error) => {}
                 done => return done,
             }
         }

@@ -6,14 +6,12 @@ use stepfleet_engine::Timestamp;
 
 use super::api::{Caller, Page, PageRequest, PublishVersion, PublishedVersion};
 use super::error::{ApiError, ErrorCode};
-use super::{Service, machine_missing, machine_name, page};
+use super::{Conflicts, Service, machine_missing, machine_name, page};
 use crate::arn::{self, Resource};
 use crate::catalog::records::{AliasRecord, MachineRecord, Published, VersionRecord, Versioned};
 
 /// Versions of one state machine, as on AWS.
 pub(crate) const VERSIONS_MAX: usize = 1000;
-/// How often a change is tried again when somebody else changes the same state machine in the same moment.
-const ATTEMPTS: usize = 16;
 /// What `PublishStateMachineVersion` calls the revision that a state machine began with, which has no id.
 const INITIAL: &str = "INITIAL";
 
@@ -204,8 +202,7 @@ impl Service {
         request: &PageRequest,
     ) -> Result<Page<PublishedVersion>, ApiError> {
         let name = machine_name(caller, machine_arn)?;
-        let machine = self.shared.catalog.machine(&caller.namespace, name);
-        let machine = machine.ok_or_else(|| machine_missing(machine_arn))?;
+        let machine = self.known_machine(caller, name, machine_arn)?;
         let (limit, token) = page::open(request, "versions", machine_arn)?;
         let before = token
             .map(|token| token.parse::<u64>().map_err(|_error| page::invalid()))
@@ -239,7 +236,7 @@ impl Service {
         arn: &str,
         change: impl Fn(&MachineRecord, &mut Published) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let mut attempt = 1;
+        let mut conflicts = Conflicts::default();
         loop {
             let machine = self.live_machine(caller, name, arn)?;
             let mut published = Published::clone(&machine.record.published);
@@ -249,9 +246,7 @@ impl Service {
             }
             match self.put_published(&machine, published).await {
                 Ok(()) => return Ok(answer),
-                Err(error) if error.code == ErrorCode::ConflictException && attempt < ATTEMPTS => {
-                    attempt += 1;
-                }
+                Err(error) if conflicts.again(&error) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{check_page, page, unsupported};
+use super::{check_arn_of, check_list_of, unsupported};
 use crate::aws::check::{self, Checker};
 use crate::service::api::PageRequest;
 use crate::service::error::ApiError;
@@ -32,22 +32,14 @@ pub(crate) struct UpdateMapRunInput {
 
 impl MapRunInput {
     pub(crate) fn check(self) -> Result<String, ApiError> {
-        let mut checker = Checker::default();
-        checker.required("mapRunArn", self.map_run_arn.as_deref(), check::LONG_ARN);
-        checker.finish()?;
-        Ok(self.map_run_arn.unwrap_or_default())
+        check_arn_of("mapRunArn", self.map_run_arn, check::LONG_ARN)
     }
 }
 
 impl ListMapRunsInput {
     pub(crate) fn check(self) -> Result<(String, PageRequest), ApiError> {
-        let mut checker = Checker::default();
-        checker.required("executionArn", self.execution_arn.as_deref(), check::ARN);
-        let token = self.next_token.as_deref();
-        check_page(&mut checker, self.max_results, token, check::PAGE_TOKEN);
-        checker.finish()?;
-        let page = page(self.max_results, self.next_token);
-        Ok((self.execution_arn.unwrap_or_default(), page))
+        let (arn, token) = (self.execution_arn, self.next_token);
+        check_list_of("executionArn", arn, self.max_results, token)
     }
 }
 
@@ -59,7 +51,7 @@ impl UpdateMapRunInput {
         let (concurrency, count) = (self.max_concurrency, self.tolerated_failure_count);
         checker.number("maxConcurrency", concurrency, 0, i64::from(i32::MAX));
         let percentage = self.tolerated_failure_percentage;
-        checker.percentage("toleratedFailurePercentage", percentage);
+        checker.number("toleratedFailurePercentage", percentage, 0.0, 100.0);
         checker.number("toleratedFailureCount", count, 0, i64::MAX);
         checker.finish()?;
         if concurrency.is_none() && percentage.is_none() && count.is_none() {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{check_page, page, unsupported};
+use super::{check_arn_of, check_list_of, unsupported};
 use crate::aws::check::{self, Checker};
 use crate::service::api::{CreateAlias, PageRequest, Publish, PublishVersion, Route, UpdateAlias};
 use crate::service::error::ApiError;
@@ -82,24 +82,15 @@ impl PublishVersionInput {
 
 impl VersionInput {
     pub(crate) fn check(self) -> Result<String, ApiError> {
-        let mut checker = Checker::default();
-        let arn = self.state_machine_version_arn.as_deref();
-        checker.required("stateMachineVersionArn", arn, check::LONG_ARN);
-        checker.finish()?;
-        Ok(self.state_machine_version_arn.unwrap_or_default())
+        let arn = self.state_machine_version_arn;
+        check_arn_of("stateMachineVersionArn", arn, check::LONG_ARN)
     }
 }
 
 impl ListPublishedInput {
     pub(crate) fn check(self) -> Result<(String, PageRequest), ApiError> {
-        let mut checker = Checker::default();
-        let arn = self.state_machine_arn.as_deref();
-        checker.required("stateMachineArn", arn, check::ARN);
-        let token = self.next_token.as_deref();
-        check_page(&mut checker, self.max_results, token, check::PAGE_TOKEN);
-        checker.finish()?;
-        let page = page(self.max_results, self.next_token);
-        Ok((self.state_machine_arn.unwrap_or_default(), page))
+        let (arn, token) = (self.state_machine_arn, self.next_token);
+        check_list_of("stateMachineArn", arn, self.max_results, token)
     }
 }
 
