@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import socket
 import subprocess
 import sys
 import unittest.mock
@@ -90,7 +91,8 @@ class Signatures(Case):
         request = urllib.request.Request(self.coordinator.url, data=b"{}", headers={"X-Amz-Target": "AWSStepFunctions.ListStateMachines"})
         with self.assertRaises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request, timeout=20)
-        self.assertEqual((refused.exception.code, json.load(refused.exception)["__type"]), (403, "MissingAuthenticationToken"))
+        self.assertIsNotNone(refused.exception.headers["Date"], "by which SDKs set their clock")
+        self.assertEqual((refused.exception.code, json.load(refused.exception)["__type"]), (403, "MissingAuthenticationTokenException"))
 
     def test_a_signature_is_good_for_five_minutes(self):
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
@@ -101,6 +103,30 @@ class Signatures(Case):
                     self.refused("InvalidSignatureException", code, self.client().list_state_machines)
                 else:
                     self.client().list_state_machines()
+
+    def test_the_host_prefix_of_synchronous_calls_is_signed_with_the_host(self):
+        # Not every resolver knows the names below `localhost`.
+        resolve, asked = socket.getaddrinfo, []
+
+        def local(host, *rest, **more):
+            asked.append(host)
+            return resolve("127.0.0.1" if host.endswith("sfn.localhost") else host, *rest, **more)
+
+        client = boto3.client(
+            "stepfunctions",
+            endpoint_url=f"http://sfn.localhost:{self.coordinator.port}",
+            region_name=REGION,
+            aws_access_key_id="AKIABLUE",
+            aws_secret_access_key=KEYS["AKIABLUE"][0],
+        )
+        with unittest.mock.patch("socket.getaddrinfo", local):
+            tested = client.test_state(definition='{"Type": "Pass", "Result": 7, "End": true}')
+            machine = client.create_state_machine(
+                name=unique("express"), definition=json.dumps(pass_state()), roleArn=ROLE, type="EXPRESS"
+            )
+            ran = client.start_sync_execution(stateMachineArn=machine["stateMachineArn"], input="[1]")
+        self.assertEqual((tested["output"], ran["output"]), ("7", "[1]"))
+        self.assertEqual(set(asked), {"sfn.localhost", "sync-sfn.localhost"})
 
     def test_session_tokens_and_large_bodies_are_signed_too(self):
         session = self.client(aws_session_token="temporary")

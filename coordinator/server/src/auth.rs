@@ -91,7 +91,10 @@ impl Authenticator {
         let access_key = |key: &AccessKey| {
             let signing = SigningKey {
                 secret: key.secret.clone(),
-                caller: caller(&key.id, key.namespace.as_deref()),
+                caller: caller(
+                    key.name.as_ref().unwrap_or(&key.id),
+                    key.namespace.as_deref(),
+                ),
             };
             (key.id.clone(), signing)
         };
@@ -100,7 +103,7 @@ impl Authenticator {
             inner: Arc::new(Inner {
                 required: config.authentication(),
                 keys: auth.keys.iter().filter_map(key).collect(),
-                access_keys: auth.access_keys.iter().map(access_key).collect(),
+                access_keys: auth.all_access_keys().map(access_key).collect(),
                 region: config.arn.region.clone(),
                 skew_minutes_max: auth.skew_minutes_max,
                 request_bytes_max: config.limits.request_bytes_max,
@@ -113,7 +116,7 @@ impl Authenticator {
     /// What a request's head tells. An API key or a signature wins over a client certificate, since it says more.
     ///
     /// # Errors
-    /// `MissingAuthenticationToken`, `UnrecognizedClientException`, `InvalidSignatureException` or
+    /// `MissingAuthenticationTokenException`, `UnrecognizedClientException`, `InvalidSignatureException` or
     /// `IncompleteSignature`.
     pub(crate) fn authenticate(
         &self,
@@ -253,9 +256,10 @@ impl<'a> Authorization<'a> {
 
     fn refusal(&self) -> ApiError {
         match self {
-            Self::Absent | Self::Other => {
-                refuse(ErrorCode::MissingAuthenticationToken, NEEDS_AUTHENTICATION)
-            }
+            Self::Absent | Self::Other => refuse(
+                ErrorCode::MissingAuthenticationTokenException,
+                NEEDS_AUTHENTICATION,
+            ),
             Self::Bearer(_) => refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY),
             Self::Signature(_) => refuse(ErrorCode::UnrecognizedClientException, NO_ACCESS_KEYS),
             Self::BrokenSignature => refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER),

@@ -16,6 +16,7 @@ mod run;
 mod serve;
 mod status;
 mod table;
+mod tag;
 mod task;
 mod time;
 mod version;
@@ -76,6 +77,9 @@ pub(crate) enum ClientCommand {
     /// Tasks that wait for their token: list, success, failure, heartbeat
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Tags of state machines and activities: set, list, remove
+    #[command(subcommand)]
+    Tag(tag::TagCommand),
     /// Show facts about the coordinator
     Status,
     /// Copy everything into a file while the coordinator works
@@ -118,6 +122,7 @@ async fn carry_out(
         ClientCommand::Run(command) => command.carry_out(&client, output).await,
         ClientCommand::Activity(command) => command.carry_out(&client, output).await,
         ClientCommand::Task(command) => command.carry_out(&client, output).await,
+        ClientCommand::Tag(command) => command.carry_out(&client, output).await,
         ClientCommand::Status => status::status(&client, output).await,
         ClientCommand::Backup(args) => backup::backup(args, &client, output).await,
         ClientCommand::Completions(args) => serve::completions(args, output),
@@ -134,6 +139,7 @@ impl ClientCommand {
             Self::Run(command) => command.attempt(),
             Self::Activity(command) => command.attempt(),
             Self::Task(command) => command.attempt(),
+            Self::Tag(command) => command.attempt(),
             Self::Status => "show the status".into(),
             Self::Backup(args) => format!("back up to {}", args.file.display()),
             Self::Completions(_) => "print completions".into(),

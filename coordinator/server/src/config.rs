@@ -23,6 +23,9 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// The file of access keys cannot be read, or is none.
+    #[error("auth.access_keys_file: {}: {reason}", path.display())]
+    AccessKeys { path: PathBuf, reason: String },
     /// A source has an unknown key or a value of the wrong type.
     #[error("configuration: {0}")]
     Source(String),
@@ -112,6 +115,12 @@ pub(crate) struct Auth {
     /// Whose AWS signatures are right.
     #[serde(default)]
     pub access_keys: Vec<AccessKey>,
+    /// A file with more of them, so that the rest of the configuration need not be secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub access_keys_file: Option<PathBuf>,
+    /// What stood in that file.
+    #[serde(skip)]
+    pub access_keys_filed: Vec<AccessKey>,
     /// How far the time of a signed request may be from ours, either way.
     #[serde(default = "skew_minutes_max")]
     pub skew_minutes_max: u32,
@@ -122,8 +131,17 @@ impl Default for Auth {
         Self {
             keys: Vec::new(),
             access_keys: Vec::new(),
+            access_keys_file: None,
+            access_keys_filed: Vec::new(),
             skew_minutes_max: skew_minutes_max(),
         }
+    }
+}
+
+impl Auth {
+    /// The access keys, wherever they were written.
+    pub(crate) fn all_access_keys(&self) -> impl Iterator<Item = &AccessKey> {
+        self.access_keys.iter().chain(&self.access_keys_filed)
     }
 }
 
@@ -136,8 +154,11 @@ fn skew_minutes_max() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessKey {
-    /// `aws_access_key_id`; also the principal.
+    /// `aws_access_key_id`.
     pub id: String,
+    /// Whose it is, which two keys may say while one replaces the other; absent is the id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// `aws_secret_access_key`. A signature can be verified with the secret itself only.
     pub secret: Secret,
     /// Account id of the ARNs that the key may touch; absent is `arn.account`.
@@ -306,7 +327,8 @@ impl Config {
         args: &Args,
         environment: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
     ) -> Result<Self, ConfigError> {
-        let config = sources::read(defaults, args, environment)?;
+        let mut config = sources::read(defaults, args, environment)?;
+        sources::read_access_keys(&mut config.auth)?;
         config.check()?;
         Ok(config)
     }
@@ -314,7 +336,7 @@ impl Config {
     /// Whether callers must say who they are.
     pub(crate) fn authentication(&self) -> bool {
         !self.auth.keys.is_empty()
-            || !self.auth.access_keys.is_empty()
+            || self.auth.all_access_keys().next().is_some()
             || self.tls.client_auth != ClientAuth::None
     }
 

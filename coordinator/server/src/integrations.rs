@@ -171,7 +171,7 @@ impl Call {
     async fn carry_out(self, serving: Arc<dyn Serve>) {
         let begins = serving.begin(self.clone());
         let begun = if pattern(&self.resource) == Pattern::RunJob {
-            // A job whose start were given up halfway could not be stopped.
+            // What a `.sync` task had begun by halves could not be stopped.
             begins.await
         } else {
             tokio::select! {

@@ -99,6 +99,7 @@ fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
         ephemeral: args.ephemeral,
         partitions: args.partitions.map(u16::try_from).transpose()?,
         log_level: args.log.clone(),
+        access_keys: args.access_keys.clone(),
         ..Args::default()
     };
     Ok(Config::load_over(defaults, &flags, std::env::vars_os())?)
@@ -109,6 +110,7 @@ fn server_config(args: &ServerArgs) -> anyhow::Result<Config> {
         config: Some(args.config.clone()),
         listen: args.listen,
         data: args.data.clone(),
+        access_keys: args.access_keys.clone(),
         ..Args::default()
     };
     Ok(Config::load(&flags)?)

@@ -9,6 +9,7 @@ mod executions;
 pub(crate) mod fleet;
 mod state_machines;
 mod status;
+mod tags;
 mod tasks;
 mod test_state;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use stepfleet_proto::v1::admin_service_server::AdminServiceServer;
 use stepfleet_proto::v1::execution_service_server::ExecutionServiceServer;
 use stepfleet_proto::v1::fleet_service_server::{FleetService, FleetServiceServer};
 use stepfleet_proto::v1::state_machine_service_server::StateMachineServiceServer;
+use stepfleet_proto::v1::tag_service_server::TagServiceServer;
 use stepfleet_proto::v1::task_service_server::TaskServiceServer;
 use stepfleet_proto::v1::version_service_server::VersionServiceServer;
 use tonic::server::NamedService;
@@ -43,7 +45,7 @@ const MESSAGE_BYTES_MIN: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     reporter: HealthReporter,
-    services: [&'static str; 8],
+    services: [&'static str; 9],
 }
 
 /// All services over one face, and the handle on their health: not serving until [`Health::serving`].
@@ -66,12 +68,15 @@ pub(crate) async fn routes<F: FleetService>(
         .max_decoding_message_size(bytes_max);
     let versions = VersionServiceServer::new(versions::Versions(Arc::clone(&face)))
         .max_decoding_message_size(bytes_max);
+    let tags =
+        TagServiceServer::new(tags::Tags(Arc::clone(&face))).max_decoding_message_size(bytes_max);
     let admin = AdminServiceServer::new(admin::Admin(face)).max_decoding_message_size(bytes_max);
     let fleet = FleetServiceServer::new(fleet).max_decoding_message_size(bytes_max);
     let (reporter, health) = tonic_health::server::health_reporter();
     let routes = Routes::new(state_machines)
         .add_service(executions)
         .add_service(versions)
+        .add_service(tags)
         .add_service(activities)
         .add_service(tasks)
         .add_service(admin)
@@ -102,6 +107,7 @@ impl Health {
             StateMachineServiceServer::<state_machines::StateMachines>::NAME,
             ExecutionServiceServer::<executions::Executions>::NAME,
             VersionServiceServer::<versions::Versions>::NAME,
+            TagServiceServer::<tags::Tags>::NAME,
             ActivityServiceServer::<activities::Activities>::NAME,
             TaskServiceServer::<tasks::Tasks>::NAME,
             AdminServiceServer::<admin::Admin>::NAME,

@@ -54,7 +54,8 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     service.resume_deletions();
     let (router, health) = routes(&config, service, readiness.clone(), metrics.clone()).await?;
     let background = background(&config, &shared, metrics);
-    crate::task::spawn("signals", signals(shared.stop.clone()));
+    // Watched from here on: a signal to a process that says it is ready must never be the end of it.
+    watch_signals(shared.stop.clone());
     readiness.set(Ready::Yes);
     health.serving().await;
     tracing::info!(listen = %listener.local_addr()?, data = %open::data_name(&config), "ready");
@@ -132,7 +133,7 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
 }
 
 /// SIGTERM and SIGINT begin the drain.
-async fn signals(stop: CancellationToken) {
+fn watch_signals(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
@@ -143,9 +144,11 @@ async fn signals(stop: CancellationToken) {
         );
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    stop.cancel();
+    crate::task::spawn("signals", async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
 }

@@ -15,6 +15,7 @@ pub(crate) mod machines;
 mod map_runs;
 pub(crate) mod page;
 mod repeat;
+mod start;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;

@@ -24,8 +24,8 @@ function freePort() {
   });
 }
 
-function connect(credentials = ACCESS_KEY) {
-  return new sfn.SFNClient({ endpoint, region: "us-east-1", credentials, disableHostPrefix: true, maxAttempts: 1 });
+function connect(credentials = ACCESS_KEY, more = {}) {
+  return new sfn.SFNClient({ endpoint, region: "us-east-1", credentials, disableHostPrefix: true, maxAttempts: 1, ...more });
 }
 
 async function until(look) {
@@ -116,6 +116,14 @@ test("versions, aliases and tags", async () => {
   assert.deepEqual([seen.stateMachineVersionArn, seen.stateMachineAliasArn], [`${stateMachineArn}:1`, stateMachineAliasArn]);
   const { tags } = await client.send(new sfn.ListTagsForResourceCommand({ resourceArn: stateMachineArn }));
   assert.deepEqual(tags, [{ key: "a", value: "1" }]);
+});
+
+test("a client whose clock is wrong sets it by the refusal", async () => {
+  const late = connect(ACCESS_KEY, { systemClockOffset: -3_600_000 });
+  await assert.rejects(late.send(new sfn.ListActivitiesCommand({})), { name: "InvalidSignatureException" });
+  const { $metadata } = await late.send(new sfn.ListActivitiesCommand({}));
+  assert.equal($metadata.httpStatusCode, 200);
+  late.destroy();
 });
 
 test("refusals have their class and their message", async () => {

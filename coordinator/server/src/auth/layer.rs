@@ -1,6 +1,5 @@
 //! The middleware: looks at a request's head, before any body is read but that of a signed request whose key is known,
-//! and answers refusals in the words of the
-//! protocol that the request speaks.
+//! and answers refusals in the words of the protocol that the request speaks.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -31,6 +30,14 @@ pub(crate) async fn require(
     if OPEN_PATHS.contains(&request.uri().path()) {
         return next.run(request).await;
     }
+    if is_aws(&request) && is_presigned(&request) {
+        let message =
+            "Presigned requests are not taken: send the signature in the Authorization header";
+        return refusal(
+            &request,
+            &ApiError::new(ErrorCode::IncompleteSignature, message),
+        );
+    }
     let peer = request.extensions().get::<Peer>();
     match authenticator.authenticate(request.headers(), peer) {
         Ok(Verdict::Admitted(caller)) => {
@@ -41,7 +48,7 @@ pub(crate) async fn require(
         Ok(Verdict::IfSigned) => {
             let message = "AWS signatures are taken at `POST /` alone: send `Authorization: Bearer <API key>` or connect \
                            with a client certificate";
-            let error = ApiError::new(ErrorCode::MissingAuthenticationToken, message);
+            let error = ApiError::new(ErrorCode::MissingAuthenticationTokenException, message);
             refusal(&request, &error)
         }
         Err(error) => refusal(&request, &error),
@@ -68,14 +75,22 @@ fn is_aws(request: &Request) -> bool {
     request.method() == Method::POST && request.uri().path() == "/"
 }
 
+/// Signed in its query. No SDK sends this for an operation that is a POST.
+fn is_presigned(request: &Request) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query
+        .split('&')
+        .any(|pair| pair.starts_with("X-Amz-Signature=") || pair.starts_with("X-Amz-Algorithm="))
+}
+
 /// The caller of a request that has passed [`require`].
 ///
 /// # Errors
-/// `MissingAuthenticationToken` when it has not: a route that was built without the middleware stays shut.
+/// `MissingAuthenticationTokenException` when it has not: a route that was built without the middleware stays shut.
 pub(crate) fn caller(extensions: &Extensions) -> Result<Caller, ApiError> {
     extensions.get::<Caller>().cloned().ok_or_else(|| {
         ApiError::new(
-            ErrorCode::MissingAuthenticationToken,
+            ErrorCode::MissingAuthenticationTokenException,
             "Missing Authentication Token: this request has no caller",
         )
     })

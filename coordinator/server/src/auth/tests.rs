@@ -79,8 +79,8 @@ fn an_open_server_takes_everybody_by_the_name_they_give() {
 #[test]
 fn keys_and_certificates_are_the_only_ways_in_once_there_are_keys() {
     for (authorization, certificate, expect) in [
-        ("", None, "MissingAuthenticationToken"),
-        ("Basic Zm9v", None, "MissingAuthenticationToken"),
+        ("", None, "MissingAuthenticationTokenException"),
+        ("Basic Zm9v", None, "MissingAuthenticationTokenException"),
         ("Bearer foo", None, "foo-key in 000000000000"),
         ("bearer  bar ", None, "bar-key in 111111111111"),
         ("Bearer baz", None, "UnrecognizedClientException"),
@@ -98,7 +98,12 @@ fn keys_and_certificates_are_the_only_ways_in_once_there_are_keys() {
 
 #[test]
 fn optional_client_certificates_alone_still_refuse_who_shows_none() {
-    check(&certificates_only(), "", None, "MissingAuthenticationToken");
+    check(
+        &certificates_only(),
+        "",
+        None,
+        "MissingAuthenticationTokenException",
+    );
     check(
         &certificates_only(),
         "Bearer foo",
@@ -130,13 +135,14 @@ fn signatures_are_judged_where_there_are_access_keys() {
     let mut config = Config::default();
     config.auth.access_keys = vec![AccessKey {
         id: "AKID".to_owned(),
+        name: Some("deploy".to_owned()),
         secret: Secret("sixteen characters".to_owned()),
         namespace: Some("111111111111".to_owned()),
     }];
     let authenticator = Authenticator::new(&config, clock());
     let unknown = SIGNED.replace("AKID", "OTHER");
     for (authorization, certificate, expect) in [
-        ("", None, "MissingAuthenticationToken"),
+        ("", None, "MissingAuthenticationTokenException"),
         (&*unknown, None, "UnrecognizedClientException"),
         // It signs no date.
         (SIGNED, None, "IncompleteSignature"),
@@ -147,6 +153,32 @@ fn signatures_are_judged_where_there_are_access_keys() {
         check(&authenticator, authorization, certificate, expect);
     }
     assert!(!format!("{authenticator:?}").contains("sixteen"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_authorization_header_makes_it_panic_or_is_taken(value in "[ -~]{0,120}", form in 0..3) {
+        let mut config = Config::default();
+        config.auth.access_keys = vec![AccessKey {
+            id: "AKID".to_owned(),
+            name: None,
+            secret: Secret("sixteen characters".to_owned()),
+            namespace: None,
+        }];
+        let text = match form {
+            0 => value,
+            1 => format!("AWS4-HMAC-SHA256 {value}"),
+            _ => SIGNED.replace("host", &value),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
+        let verdict = Authenticator::new(&config, clock()).authenticate(&headers, None);
+        // Nothing says when it was signed.
+        proptest::prop_assert!(verdict.is_err());
+        let verdict = open().authenticate(&headers, None);
+        let refused_as = verdict.err().map(|error| error.code);
+        proptest::prop_assert!(matches!(refused_as, None | Some(ErrorCode::IncompleteSignature)));
+    }
 }
 
 #[test]

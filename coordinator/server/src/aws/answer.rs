@@ -117,7 +117,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::AccessDeniedException
         | ErrorCode::IncompleteSignature
         | ErrorCode::InvalidSignatureException
-        | ErrorCode::MissingAuthenticationToken
+        | ErrorCode::MissingAuthenticationTokenException
         | ErrorCode::UnrecognizedClientException => StatusCode::FORBIDDEN,
         ErrorCode::ServiceQuotaExceededException => StatusCode::PAYMENT_REQUIRED,
         ErrorCode::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,

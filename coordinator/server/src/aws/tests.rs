@@ -377,7 +377,7 @@ async fn a_request_that_did_not_pass_authentication_has_no_caller() {
     let (status, answer, _) = send(&router(face), "AWSStepFunctions.ListActivities", "{}").await;
     assert_eq!(
         (status, answer["__type"].as_str()),
-        (403, Some("MissingAuthenticationToken")),
+        (403, Some("MissingAuthenticationTokenException")),
         "{answer}"
     );
 }

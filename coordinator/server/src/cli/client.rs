@@ -74,6 +74,9 @@ impl Client {
             -> DescribeStateMachineAliasResponse;
         list_state_machine_aliases(ListStateMachineAliasesRequest)
             -> ListStateMachineAliasesResponse;
+        tag_resource(TagResourceRequest) -> TagResourceResponse;
+        untag_resource(UntagResourceRequest) -> UntagResourceResponse;
+        list_tags_for_resource(ListTagsForResourceRequest) -> ListTagsForResourceResponse;
         start_execution(StartExecutionRequest) -> StartExecutionResponse;
         start_sync_execution(StartSyncExecutionRequest) -> StartSyncExecutionResponse;
         stop_execution(StopExecutionRequest) -> StopExecutionResponse;

@@ -92,9 +92,9 @@ fn hint_for(reason: &str) -> Option<&'static str> {
         "TaskTimedOut" | "TaskDoesNotExist" => {
             "each attempt has its own token; `stepfleet task list` shows the open ones"
         }
-        "MissingAuthenticationToken" | "UnrecognizedClientException" | "AccessDeniedException" => {
-            "give an API key with --key-file FILE or STEPFLEET_API_KEY"
-        }
+        "MissingAuthenticationTokenException"
+        | "UnrecognizedClientException"
+        | "AccessDeniedException" => "give an API key with --key-file FILE or STEPFLEET_API_KEY",
         "ThrottlingException" | "ServiceUnavailable" => {
             "try again in a moment; `stepfleet status` tells whether starts are refused"
         }

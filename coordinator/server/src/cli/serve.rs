@@ -35,6 +35,9 @@ pub(crate) struct DevArgs {
     /// Account id in the ARNs
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) account: Option<String>,
+    /// AWS access keys (TOML), so that AWS requests must be signed with one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_keys: Option<PathBuf>,
     /// What to log, e.g. `info` or `stepfleet=debug`
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -52,6 +55,9 @@ pub(crate) struct ServerArgs {
     /// Overrides the file's data folder
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// AWS access keys (TOML), so that AWS requests must be signed with one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_keys: Option<PathBuf>,
     /// Print the settings in effect and exit
     #[arg(long)]
     pub(crate) print_config: bool,

@@ -109,6 +109,17 @@ async fn versions_are_published_and_aliases_lead_to_them() {
 }
 
 #[tokio::test]
+async fn tags_are_set_listed_and_removed() {
+    let commands = [
+        "tag set orders team=blue stage=live",
+        "tag list orders --output json",
+        "tag list checksum --activity",
+        "tag remove orders team",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
 async fn executions_are_started_followed_and_shown() {
     let commands = [
         "run start orders --input {\"n\":1}",

@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Data folder
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// AWS access keys (TOML), so that AWS requests must be signed with one of them
+    #[arg(long, value_name = "FILE")]
+    pub access_keys: Option<PathBuf>,
     /// Keep everything in memory and leave nothing behind
     #[arg(long)]
     pub ephemeral: bool,

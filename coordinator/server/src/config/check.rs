@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccessKey, ApiKey, ClientAuth, Config, ConfigError, Limits, Tls};
+use super::{ApiKey, Auth, ClientAuth, Config, ConfigError, Limits, Tls};
 
 /// Partitions are numbered with 16 bits of hash; more than this would make single-digit shares.
 const PARTITIONS_MAX: u16 = 4096;
@@ -20,7 +20,7 @@ impl Config {
         check_exposure(self, &mut faults);
         check_tls(&self.tls, &mut faults);
         check_keys(&self.auth.keys, &mut faults);
-        check_access_keys(&self.auth.access_keys, &mut faults);
+        check_access_keys(&self.auth, &mut faults);
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
@@ -50,7 +50,7 @@ fn check_exposure(config: &Config, faults: &mut Vec<String>) {
         text.push_str(
             "\n[[auth.keys]]\nname = \"operator\"\nsha256 = \"<64 hexadecimal digits>\"  \
              # printf %s \"$KEY\" | sha256sum\n\n\
-             (or, for client certificates, `client_ca = \"clients.crt\"` and `client_auth = \"required\"` in [tls]),\n",
+             (or [[auth.access_keys]] with `id` and `secret` for AWS clients alone; or, for client certificates, `client_ca = \"clients.crt\"` and `client_auth = \"required\"` in [tls]),\n",
         );
     }
     text.push_str("or listen on 127.0.0.1 only");
@@ -105,9 +105,9 @@ fn check_keys(keys: &[ApiKey], faults: &mut Vec<String>) {
     }
 }
 
-fn check_access_keys(keys: &[AccessKey], faults: &mut Vec<String>) {
+fn check_access_keys(auth: &Auth, faults: &mut Vec<String>) {
     let mut ids = BTreeSet::new();
-    for key in keys {
+    for key in auth.all_access_keys() {
         let id = &key.id;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
         if id.is_empty() || !id.bytes().all(plain) {

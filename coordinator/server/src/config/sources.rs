@@ -10,7 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 
-use super::{Args, Config, ConfigError};
+use super::{AccessKey, Args, Auth, Config, ConfigError};
 
 const PREFIX: &str = "STEPFLEET_";
 
@@ -28,6 +28,9 @@ const PLAIN_KEYS: [&str; 10] = [
     "shutdown_grace_s",
     "session_ttl_s",
 ];
+
+/// What stands below this key is not repeated in errors.
+const SECRET_KEYS: &str = "auth.access_keys";
 
 /// Merges all sources, unchecked.
 pub(super) fn read(
@@ -52,12 +55,44 @@ pub(super) fn read(
         .map_err(|error| ConfigError::Source(describe(&error)))
 }
 
+/// Reads the file of access keys, where one is named.
+pub(super) fn read_access_keys(auth: &mut Auth) -> Result<(), ConfigError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct KeyFile {
+        access_keys: Vec<AccessKey>,
+    }
+
+    let Some(path) = &auth.access_keys_file else {
+        return Ok(());
+    };
+    let refuse = |reason: String| ConfigError::AccessKeys {
+        path: path.clone(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let file: KeyFile = toml::from_str(&text).map_err(|error| {
+        // The whole error shows the line, which may be a secret's.
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        refuse(format!("{} (line {line})", error.message()))
+    })?;
+    if file.access_keys.is_empty() {
+        return Err(refuse("it holds no key".to_owned()));
+    }
+    auth.access_keys_filed = file.access_keys;
+    Ok(())
+}
+
 fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
     if let Some(listen) = args.listen {
         figment = figment.merge(Serialized::default("listen", listen));
     }
     if let Some(data) = &args.data {
         figment = figment.merge(Serialized::default("data", data));
+    }
+    if let Some(path) = &args.access_keys {
+        figment = figment.merge(Serialized::default("auth.access_keys_file", path));
     }
     if args.ephemeral {
         figment = figment.merge(Serialized::default("ephemeral", true));
@@ -97,8 +132,12 @@ fn describe_one(error: &figment::Error) -> String {
     }
     let mut text = if let figment::error::Kind::UnknownField(_, known) = &error.kind {
         format!("unknown key `{key}` (known here: {})", known.join(", "))
+    } else if let figment::error::Kind::InvalidType(_, expected) = &error.kind
+        && key.starts_with(SECRET_KEYS)
+    {
+        format!("`{key}` must be {expected}")
     } else if key.is_empty() {
-        error.kind.to_string()
+        without_excerpt(&error.kind.to_string())
     } else {
         format!("`{key}`: {}", error.kind)
     };
@@ -110,6 +149,18 @@ fn describe_one(error: &figment::Error) -> String {
         }
     }
     text
+}
+
+/// What the TOML parser says without the line that it shows, which may be a secret's. The line's number stays.
+fn without_excerpt(text: &str) -> String {
+    let excerpt = |line: &&str| {
+        let rest = line
+            .trim_start()
+            .trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.trim_start().starts_with('|')
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !excerpt(line)).collect();
+    lines.join(": ")
 }
 
 /// One environment variable that sets something.

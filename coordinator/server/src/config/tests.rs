@@ -258,6 +258,79 @@ fn access_keys_are_checked_and_their_secrets_never_shown() {
 }
 
 #[test]
+fn access_keys_of_a_file_count_as_those_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.toml");
+    let with = |keys: &str, file: &str| {
+        std::fs::write(&path, keys).unwrap();
+        let args = Args {
+            access_keys: Some(path.clone()),
+            ..Args::default()
+        };
+        load(file, &[], args)
+    };
+    let key = "[[access_keys]]\nid = \"AKID\"\nname = \"deploy\"\nsecret = \"a secret of AKID\"\n";
+    let config = with(key, "").unwrap();
+    assert!(config.authentication());
+    let printed = config.to_toml();
+    assert!(
+        printed.contains("access_keys_file = ") && !printed.contains("AKID"),
+        "{printed}"
+    );
+    let named = path.to_str().unwrap();
+    let variable = [("STEPFLEET_AUTH__ACCESS_KEYS_FILE", named)];
+    assert_eq!(load("", &variable, Args::default()).unwrap(), config);
+    assert_eq!(load(&printed, &[], Args::default()).unwrap(), config);
+
+    let twice = key.replace("[[access", "[[auth.access");
+    for (keys, file, part) in [
+        ("", "", "missing field `access_keys` (line 1)"),
+        ("access_keys = []", "", "it holds no key"),
+        (key, &*twice, "`AKID` is there twice"),
+        (&*key.replace("name", "nick"), "", "unknown field `nick`"),
+        (
+            &*key.replace("\"a secret of AKID\"", "a secret"),
+            "",
+            "(line 4)",
+        ),
+    ] {
+        let faults = with(keys, file).unwrap_err().to_string();
+        assert!(
+            faults.contains(part) && !faults.contains("a secret"),
+            "{faults}"
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    let faults = load("", &variable, Args::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        faults.contains("No such file") && faults.contains(named),
+        "{faults}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_secret_is_told_without_it() {
+    let broken = "[[auth.access_keys]]\nid = \"AKID\"\nsecret = wJalrXUtnFEMI\n";
+    let number = broken.replace("wJalrXUtnFEMI", "7777777777777777");
+    let list = [(
+        "STEPFLEET_AUTH__ACCESS_KEYS",
+        "[{id=\"AKID\", secret=\"wJalrXUtnFEMI\"",
+    )];
+    for (faults, part) in [
+        (refused(broken, &[]), "line 3"),
+        (refused(&number, &[]), "auth.access_keys"),
+        (refused("", &list), "auth.access_keys"),
+    ] {
+        assert!(
+            faults.contains(part) && !faults.contains("wJal") && !faults.contains("7777"),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
 fn the_printed_configuration_can_be_read_again() {
     let mut config = Config::default();
     config.auth.keys.push(ApiKey {

@@ -33,7 +33,7 @@ impl Serve for Sfn {
             let waits = call.resource.action.ends_with(".waitForTaskToken");
             match begin(&call).await {
                 Begun::Ended(Some(Ok(answer))) if waits => Begun::Submitted(answer),
-                begun => begun,
+                begun @ (Begun::Ended(_) | Begun::Submitted(_) | Begun::Polled(..)) => begun,
             }
         })
     }

@@ -365,8 +365,24 @@ async fn without_credentials_only_the_health_checks_answer() {
     let details = refusal.get_error_details();
     assert_eq!(
         details.error_info().unwrap().reason,
-        "MissingAuthenticationToken"
+        "MissingAuthenticationTokenException"
     );
+}
+
+#[tokio::test]
+async fn a_presigned_request_is_refused_with_or_without_keys() {
+    let mut keys = Config::default();
+    keyed(&mut keys);
+    for config in [Config::default(), keys] {
+        let server = start(config, Router::new()).await;
+        let text = "POST /?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00 HTTP/1.1\r\nhost: x\r\n\
+                    connection: close\r\ncontent-length: 0\r\n\r\n";
+        let answer = plain(&server, text).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 403") && answer.contains("IncompleteSignature"),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -377,7 +393,7 @@ async fn a_refused_aws_request_gets_an_aws_error_before_its_body_is_read() {
     let signature = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/states/aws4_request, SignedHeaders=host, \
                      Signature=00";
     for (authorization, code) in [
-        ("Basic x", "MissingAuthenticationToken"),
+        ("Basic x", "MissingAuthenticationTokenException"),
         ("Bearer bar", "UnrecognizedClientException"),
         (signature, "UnrecognizedClientException"),
         ("AWS4-HMAC-SHA256 nothing", "IncompleteSignature"),

@@ -30,35 +30,31 @@ pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt
 pub(crate) fn callbacks(
     execution: &Execution,
 ) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
-    stays(execution).filter_map(|stay| match &stay.work {
-        Work::Task(work)
-            if work.stage == TaskStage::Submitted
-                && pattern(&work.resource) == Pattern::Callback =>
-        {
-            Some((stay.open_attempt()?, stay, work))
-        }
-        Work::Task(_)
-        | Work::Entered
-        | Work::Activity(_)
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    })
+    submitted_as(execution, Pattern::Callback)
 }
 
 /// `.sync` tasks that an integration has begun and waits for.
 pub(crate) fn submitted(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
-    integrations(execution).filter(|(_, work)| {
-        work.stage == TaskStage::Submitted && pattern(&work.resource) == Pattern::RunJob
-    })
+    submitted_as(execution, Pattern::RunJob).map(|(attempt, _, work)| (attempt, work))
 }
 
 /// Open tasks of integrations.
 pub(crate) fn integrations(execution: &Execution) -> impl Iterator<Item = (Attempt, &TaskWork)> {
+    open(execution).map(|(attempt, _, work)| (attempt, work))
+}
+
+fn submitted_as(
+    execution: &Execution,
+    wanted: Pattern,
+) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
+    open(execution).filter(move |(_, _, work)| {
+        work.stage == TaskStage::Submitted && pattern(&work.resource) == wanted
+    })
+}
+
+fn open(execution: &Execution) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
     stays(execution).filter_map(|stay| match &stay.work {
-        Work::Task(work) => Some((stay.open_attempt()?, work)),
+        Work::Task(work) => Some((stay.open_attempt()?, stay, work)),
         Work::Entered
         | Work::Activity(_)
         | Work::Waiting { .. }

@@ -39,7 +39,7 @@ fn code_of(code: ErrorCode) -> Code {
         ErrorCode::AccessDeniedException => Code::PermissionDenied,
         ErrorCode::IncompleteSignature
         | ErrorCode::InvalidSignatureException
-        | ErrorCode::MissingAuthenticationToken
+        | ErrorCode::MissingAuthenticationTokenException
         | ErrorCode::UnrecognizedClientException => Code::Unauthenticated,
         ErrorCode::ActivityAlreadyExists
         | ErrorCode::ExecutionAlreadyExists
@@ -88,7 +88,7 @@ mod tests {
             Code::Unauthenticated,
             &[
                 E::IncompleteSignature,
-                E::MissingAuthenticationToken,
+                E::MissingAuthenticationTokenException,
                 E::UnrecognizedClientException,
             ],
         ),

@@ -3,29 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use stepfleet_engine::execution::{Execution, Header};
+use stepfleet_engine::execution::Execution;
 use stepfleet_engine::{ExecutionId, Timestamp};
 use tokio::sync::oneshot;
 
-use super::aliases::routed;
 use super::api::{Caller, ExecutionDescription, MachineType, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
-use super::versions::{MachineRef, Named, qualified};
-use super::{
-    Place, Service, execution_missing, execution_names, machine_missing, parse_input, place,
-};
-use crate::arn::check_name;
-use crate::catalog::records::MachineRecord;
+use super::{Place, Service, execution_missing, execution_names, place};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{ReadRequest, Snapshot, Start};
 use crate::partition::{HostHandle, Message, going_down, rows};
-
-/// The revision that an execution is to run, and how it was named.
-pub(super) struct Target {
-    pub(super) revision: u64,
-    pub(super) version_arn: Option<Arc<str>>,
-    pub(super) alias_arn: Option<Arc<str>>,
-}
 
 impl Service {
     pub(crate) async fn start_execution(
@@ -33,96 +20,21 @@ impl Service {
         caller: &Caller,
         request: StartExecution,
     ) -> Result<StartedExecution, ApiError> {
-        let named_machine = MachineRef::parse(caller, &request.machine_arn)?;
-        let named = request.name.is_some();
-        let name = request.name.unwrap_or_else(|| self.shared.entropy.uuid());
-        check_name(&name)?;
-        let text = request.input.as_deref().unwrap_or("{}");
-        self.check_payload(text, "input")?;
-        let input = parse_input(text)?;
-        let machine = self.live_machine(caller, named_machine.name, &request.machine_arn)?;
-        if machine.record.machine_type == MachineType::Express {
-            let message = "This release runs EXPRESS state machines by StartSyncExecution only";
-            return Err(ApiError::new(
-                ErrorCode::StateMachineTypeNotSupported,
-                message,
-            ));
-        }
-        let target = self.target(&machine.record, named_machine, &request.machine_arn)?;
+        let prepared = self.prepare(caller, request, MachineType::Standard)?;
         self.shared.pressure.check()?;
         self.check_open_executions()?;
-        let record = &machine.record;
-        let catalog = &self.shared.catalog;
-        let revision = catalog.compiled(
-            &record.namespace,
-            &record.name,
-            target.revision,
-            &self.shared.integrations,
-        )?;
-        let place = place(&record.namespace, &record.name, &name);
-        let header = Header {
-            id: place.id,
-            hash: place.hash,
-            namespace: record.namespace.clone(),
-            machine_name: record.name.clone(),
-            machine_arn: record.arn.clone(),
-            execution_arn: Arc::from(self.shared.arns.execution(
-                &record.namespace,
-                &record.name,
-                &name,
-            )),
-            name: Arc::from(name),
-            incarnation: u32::try_from(self.shared.clock.now().0 / 1000).unwrap_or(u32::MAX),
-            revision: target.revision,
-            role_arn: revision.role_arn.clone(),
-            trace_header: request.trace_header.map(Arc::from),
-            version_arn: target.version_arn,
-            alias_arn: target.alias_arn,
-            origin: request.origin,
-        };
+        let hash = prepared.header.hash;
         let (answer, receiver) = oneshot::channel();
         let start = Start {
-            header: Arc::new(header),
-            program: revision.program.clone(),
-            input,
-            named,
+            header: Arc::new(prepared.header),
+            program: prepared.program,
+            input: prepared.input,
+            named: prepared.named,
             answer,
         };
-        self.shared
-            .partitions()
-            .host(place.hash)
-            .send_start(Message::Start(Box::new(start)))?;
+        let host = self.shared.partitions().host(hash);
+        host.send_start(Message::Start(Box::new(start)))?;
         self.answered(receiver).await?
-    }
-
-    /// What an ARN starts; an alias draws between its versions.
-    pub(super) fn target(
-        &self,
-        machine: &MachineRecord,
-        named: MachineRef<'_>,
-        arn: &str,
-    ) -> Result<Target, ApiError> {
-        let missing = || machine_missing(arn);
-        let (version, alias) = match named.find(machine).ok_or_else(missing)? {
-            Named::Current => {
-                return Ok(Target {
-                    revision: machine.revision,
-                    version_arn: None,
-                    alias_arn: None,
-                });
-            }
-            Named::Version(version) => (version, None),
-            Named::Alias(alias) => {
-                let number = routed(alias, self.shared.entropy.next_u64());
-                let version = number.and_then(|number| machine.published.version(number));
-                (version.ok_or_else(missing)?, Some(&alias.name))
-            }
-        };
-        Ok(Target {
-            revision: version.revision,
-            version_arn: Some(Arc::from(qualified(machine, version.number))),
-            alias_arn: alias.map(|alias| Arc::from(qualified(machine, alias))),
-        })
     }
 
     fn check_open_executions(&self) -> Result<(), ApiError> {

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use stepfleet_engine::execution::{Execution, Header, Status};
+use stepfleet_engine::execution::{Execution, Status};
 
+use super::Service;
 use super::api::{Caller, MachineType, StartExecution, SyncExecution};
-use super::error::{ApiError, ErrorCode};
-use super::versions::MachineRef;
-use super::{Service, parse_input, place};
-use crate::arn::check_name;
-use crate::catalog::records::MachineRecord;
+use super::error::ApiError;
 use crate::express;
 
 /// What is billed is a multiple of these, and at least one.
@@ -22,58 +19,12 @@ impl Service {
         caller: &Caller,
         request: StartExecution,
     ) -> Result<SyncExecution, ApiError> {
-        let named = MachineRef::parse(caller, &request.machine_arn)?;
-        let name = request.name.unwrap_or_else(|| self.shared.entropy.uuid());
-        check_name(&name)?;
-        let text = request.input.as_deref().unwrap_or("{}");
-        self.check_payload(text, "input")?;
-        let input = parse_input(text)?;
-        let machine = self.live_machine(caller, named.name, &request.machine_arn)?;
-        let record = &machine.record;
-        check_type(record, MachineType::Express)?;
-        let target = self.target(record, named, &request.machine_arn)?;
-        let revision = self.shared.catalog.compiled(
-            &record.namespace,
-            &record.name,
-            target.revision,
-            &self.shared.integrations,
-        )?;
-        // The uuid behind the name tells executions of one name apart.
-        let last = format!("{name}:{}", self.shared.entropy.uuid());
-        let place = place(&record.namespace, &record.name, &last);
-        let arns = &self.shared.arns;
-        let header = Header {
-            id: place.id,
-            hash: place.hash,
-            namespace: record.namespace.clone(),
-            machine_name: record.name.clone(),
-            machine_arn: record.arn.clone(),
-            execution_arn: Arc::from(arns.express(&record.namespace, &record.name, &last)),
-            name: Arc::from(name),
-            incarnation: u32::try_from(self.shared.clock.now().0 / 1000).unwrap_or(u32::MAX),
-            revision: target.revision,
-            role_arn: revision.role_arn.clone(),
-            trace_header: request.trace_header.map(Arc::from),
-            version_arn: target.version_arn,
-            alias_arn: target.alias_arn,
-            origin: None,
-        };
+        let prepared = self.prepare(caller, request, MachineType::Express)?;
+        let (header, input) = (prepared.header, prepared.input);
         let open_max = self.express_open_max;
-        let ended = express::run(&self.shared, open_max, &revision.program, header, input).await?;
+        let ended = express::run(&self.shared, open_max, &prepared.program, header, input).await?;
         Ok(answer(&ended))
     }
-}
-
-/// Refuses what the other type of state machines has.
-pub(super) fn check_type(machine: &MachineRecord, wanted: MachineType) -> Result<(), ApiError> {
-    if machine.machine_type == wanted {
-        return Ok(());
-    }
-    let message = "This operation is not supported by this type of state machine";
-    Err(ApiError::new(
-        ErrorCode::StateMachineTypeNotSupported,
-        message,
-    ))
 }
 
 fn answer(execution: &Execution) -> SyncExecution {

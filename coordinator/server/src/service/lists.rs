@@ -12,7 +12,7 @@ use super::api::{
     Callback, Caller, ExecutionItem, Executions, ListExecutions, MachineType, Page, PageRequest,
 };
 use super::error::ApiError;
-use super::express::check_type;
+use super::start::check_type;
 use super::versions::{MachineRef, Named, qualified};
 use super::{Service, machine_missing, page};
 use crate::partition::desk::task_ref;

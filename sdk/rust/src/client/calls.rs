@@ -12,6 +12,7 @@ use crate::api::activity_service_client::ActivityServiceClient;
 use crate::api::admin_service_client::AdminServiceClient;
 use crate::api::execution_service_client::ExecutionServiceClient;
 use crate::api::state_machine_service_client::StateMachineServiceClient;
+use crate::api::tag_service_client::TagServiceClient;
 use crate::api::task_service_client::TaskServiceClient;
 use crate::api::version_service_client::VersionServiceClient;
 use crate::error::Error;
@@ -89,6 +90,13 @@ unary! {
     VersionServiceClient Safe describe_state_machine_alias(DescribeStateMachineAliasRequest) -> DescribeStateMachineAliasResponse;
     /// One page of the aliases of a state machine or of a version, newest first.
     VersionServiceClient Safe list_state_machine_aliases(ListStateMachineAliasesRequest) -> ListStateMachineAliasesResponse;
+
+    /// Sets tags of a state machine or activity.
+    TagServiceClient Safe tag_resource(TagResourceRequest) -> TagResourceResponse;
+    /// Removes tags; keys that are not there are fine.
+    TagServiceClient Safe untag_resource(UntagResourceRequest) -> UntagResourceResponse;
+    /// The tags of a state machine or activity.
+    TagServiceClient Safe list_tags_for_resource(ListTagsForResourceRequest) -> ListTagsForResourceResponse;
 
     /// Stops an execution.
     ExecutionServiceClient Safe stop_execution(StopExecutionRequest) -> StopExecutionResponse;

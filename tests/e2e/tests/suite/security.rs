@@ -116,7 +116,7 @@ fn with_a_key_everything_works_and_without_nothing_does() {
             let reason = refusal(list(wrong).await)?;
             let refused = [
                 "UnrecognizedClientException",
-                "MissingAuthenticationToken",
+                "MissingAuthenticationTokenException",
                 "AccessDeniedException",
             ];
             ensure!(refused.contains(&reason.as_str()), "{reason}");

@@ -1,5 +1,6 @@
 //! A coordinator that answers every call from canned data and writes down the requests that change something.
 
+mod tags;
 mod versions;
 
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use stepfleet_sdk::api::execution_service_server::{ExecutionService, ExecutionSe
 use stepfleet_sdk::api::state_machine_service_server::{
     StateMachineService, StateMachineServiceServer,
 };
+use stepfleet_sdk::api::tag_service_server::TagServiceServer;
 use stepfleet_sdk::api::task_service_server::{TaskService, TaskServiceServer};
 use stepfleet_sdk::api::version_service_server::VersionServiceServer;
 use stepfleet_sdk::api::*;
@@ -53,6 +55,7 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
         .add_service(ExecutionServiceServer::new(canned.clone()))
         .add_service(ActivityServiceServer::new(canned.clone()))
         .add_service(VersionServiceServer::new(canned.clone()))
+        .add_service(TagServiceServer::new(canned.clone()))
         .add_service(TaskServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
