@@ -23,13 +23,13 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
+use crate::express::{self, Express, Interrupted};
 use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
-use crate::partition::host::Host;
-use crate::partition::recovery;
+use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
 use crate::writer::{self, WriterHandle};
@@ -50,6 +50,8 @@ struct Storage {
 /// A coordinator whose hosts work.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
+    /// Express executions that are to run again.
+    pub(crate) interrupted: Interrupted,
     hosts: Vec<JoinHandle<()>>,
     hosts_stop: CancellationToken,
     _folder: Option<DataFolder>,
@@ -103,7 +105,10 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         writer,
         metrics,
         counters: Counters::default(),
-        express: Default::default(),
+        express: Express::new(
+            config.limits.express_open_max,
+            config.memory_budget_bytes / 4,
+        ),
         calls: Default::default(),
         control,
         checkpoints: tokio::sync::Mutex::new(()),
@@ -125,28 +130,52 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let hosts = recovery::recover(&shared, host_count, &covered)
         .await
         .context("recovery")?;
-    let hosts = hosts
+    let (journal, interrupted) = express::recover(&shared, seq_of(&covered, express::PARTITION))
+        .await
+        .context("recovery of Express executions")?;
+    let stop = hosts_stop.clone();
+    let mut hosts: Vec<_> = hosts
         .into_iter()
-        .map(|host| work(host, fatal.clone(), hosts_stop.clone()))
+        .map(|host| {
+            work(
+                "host of executions",
+                host.serve(stop.clone()),
+                &fatal,
+                &stop,
+            )
+        })
         .collect();
+    let journal = journal.serve(stop.clone());
+    hosts.push(work(
+        "journal of Express executions",
+        journal,
+        &fatal,
+        &stop,
+    ));
     Ok(Running {
         shared,
+        interrupted,
         hosts,
         hosts_stop,
         _folder: storage.folder,
     })
 }
 
-/// Lets a host work; the process ends with it, should it end before it is told to.
-fn work(host: Host, fatal: Fatal, stop: CancellationToken) -> JoinHandle<()> {
+/// Lets an owner of partitions work; the process ends with it, should it end before it is told to.
+fn work(
+    name: &'static str,
+    owner: impl Future<Output = ()> + Send + 'static,
+    fatal: &Fatal,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
     let watched = Watched {
-        fatal,
-        name: "host of executions",
+        fatal: fatal.clone(),
+        name,
         ends: stop.clone(),
     };
     crate::task::spawn("host", async move {
         let _watched = watched;
-        host.serve(stop).await;
+        owner.await;
     })
 }
 
@@ -156,10 +185,7 @@ async fn control(
     covered: &[(PartitionId, Seq)],
     origin: Origin,
 ) -> anyhow::Result<Arc<LocalControl>> {
-    let system = covered
-        .iter()
-        .find(|(partition, _)| *partition == SYSTEM_PARTITION)
-        .map_or(Seq(0), |(_, seq)| *seq);
+    let system = seq_of(covered, SYSTEM_PARTITION);
     let (log, store) = (storage.log.clone(), storage.store.clone());
     let control = LocalControl::open(log, store, writer, system, origin).await;
     Ok(Arc::new(control.context("control records")?))
