@@ -129,11 +129,11 @@ pub(crate) fn start(
         return Err(ApiError::new(ErrorCode::ValidationException, message));
     }
     let place = Place::take(shared, &input)?;
-    shared.express.journal().start(Box::new(Start {
+    shared.express.journal().start(Start {
         run: Run::new(shared, &program, place),
         header: Arc::new(header),
         input,
         at: shared.clock.now(),
         answer,
-    }))
+    })
 }

@@ -50,7 +50,7 @@ const UNAVAILABLE_MAX: Duration = Duration::from_secs(30);
 /// Reaches the journal.
 #[derive(Clone, Debug)]
 pub(super) struct JournalHandle {
-    starts: mpsc::Sender<Box<Start>>,
+    starts: mpsc::Sender<Start>,
     notes: mpsc::Sender<Note>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Journal {
     shared: Arc<Shared>,
     partition: Partition,
     batch: Batch,
-    starts: mpsc::Receiver<Box<Start>>,
+    starts: mpsc::Receiver<Start>,
     notes: mpsc::Receiver<Note>,
     /// Each with the batch that holds its newest start record.
     open: BTreeMap<ExecutionId, (Started, u64)>,
@@ -99,7 +99,7 @@ pub(crate) struct Journal {
 /// What an append lets go.
 #[derive(Default)]
 struct Waiting {
-    starts: Vec<Box<Start>>,
+    starts: Vec<Start>,
     checkpoints: Vec<(oneshot::Sender<Seq>, Seq)>,
 }
 
@@ -112,7 +112,7 @@ struct InFlight {
 
 impl JournalHandle {
     /// Refused when too many wait.
-    pub(super) fn start(&self, start: Box<Start>) -> Result<(), ApiError> {
+    pub(super) fn start(&self, start: Start) -> Result<(), ApiError> {
         self.starts.try_send(start).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => throttled(),
             mpsc::error::TrySendError::Closed(_) => going_down(),
@@ -190,7 +190,7 @@ impl Journal {
         self.finish().await;
     }
 
-    fn start(&mut self, start: Box<Start>) {
+    fn start(&mut self, start: Start) {
         let started = Started {
             header: start.header.clone(),
             input: start.input.clone(),
@@ -293,7 +293,7 @@ impl Journal {
                 input,
                 at,
                 answer,
-            } = *start;
+            } = start;
             let arn = header.execution_arn.to_string();
             let started_at = at;
             let _gone = answer.send(Ok(StartedExecution { arn, started_at }));

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use stepfleet_engine::PartitionId;
 use stepfleet_engine::limits::Limits;
 use stepfleet_store::folder::{DataFolder, Format};
@@ -52,18 +54,20 @@ pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     /// Express executions that are to run again.
     pub(crate) interrupted: Interrupted,
-    hosts: Vec<JoinHandle<()>>,
-    hosts_stop: CancellationToken,
+    owners: Vec<JoinHandle<()>>,
+    owners_stop: CancellationToken,
     _folder: Option<DataFolder>,
 }
 
 impl Running {
-    /// Lets the hosts finish what they accepted.
+    /// Lets the owners of partitions finish what they accepted.
     pub(crate) async fn finish(self) {
-        self.hosts_stop.cancel();
-        for host in self.hosts {
-            if host.await.is_err() {
-                tracing::error!("a host panicked; what it acknowledged is in the log");
+        self.owners_stop.cancel();
+        for owner in self.owners {
+            if owner.await.is_err() {
+                tracing::error!(
+                    "an owner of partitions panicked; what it acknowledged is in the log"
+                );
             }
         }
     }
@@ -126,45 +130,45 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
-    let hosts_stop = CancellationToken::new();
-    let hosts = recovery::recover(&shared, host_count, &covered)
-        .await
-        .context("recovery")?;
-    let (journal, interrupted) = express::recover(&shared, seq_of(&covered, express::PARTITION))
-        .await
-        .context("recovery of Express executions")?;
-    let stop = hosts_stop.clone();
-    let mut hosts: Vec<_> = hosts
-        .into_iter()
-        .map(|host| {
-            work(
-                "host of executions",
-                host.serve(stop.clone()),
-                &fatal,
-                &stop,
-            )
-        })
-        .collect();
-    let journal = journal.serve(stop.clone());
-    hosts.push(work(
-        "journal of Express executions",
-        journal,
-        &fatal,
-        &stop,
-    ));
+    let owners_stop = CancellationToken::new();
+    let (owners, interrupted) = owners(&shared, host_count, &covered, &owners_stop).await?;
     Ok(Running {
         shared,
         interrupted,
-        hosts,
-        hosts_stop,
+        owners,
+        owners_stop,
         _folder: storage.folder,
     })
+}
+
+/// Brings back what is stored, and lets those work who own it.
+async fn owners(
+    shared: &Arc<Shared>,
+    host_count: usize,
+    covered: &[(PartitionId, Seq)],
+    stop: &CancellationToken,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, Interrupted)> {
+    let hosts = recovery::recover(shared, host_count, covered)
+        .await
+        .context("recovery")?;
+    let covered = seq_of(covered, express::PARTITION);
+    let (journal, interrupted) = express::recover(shared, covered)
+        .await
+        .context("recovery of Express executions")?;
+    let work = |name, owner| work(name, owner, &shared.fatal, stop);
+    let hosts = hosts
+        .into_iter()
+        .map(|host| work("host of executions", host.serve(stop.clone()).boxed()));
+    let mut owners: Vec<_> = hosts.collect();
+    let journal = journal.serve(stop.clone()).boxed();
+    owners.push(work("journal of Express executions", journal));
+    Ok((owners, interrupted))
 }
 
 /// Lets an owner of partitions work; the process ends with it, should it end before it is told to.
 fn work(
     name: &'static str,
-    owner: impl Future<Output = ()> + Send + 'static,
+    owner: BoxFuture<'static, ()>,
     fatal: &Fatal,
     stop: &CancellationToken,
 ) -> JoinHandle<()> {
