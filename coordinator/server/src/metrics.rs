@@ -467,7 +467,7 @@ impl Inner {
             Unit::Seconds,
             self.append_seconds.clone(),
         );
-        registry.register("events", "Events recorded", self.events.clone());
+        registry.register("events", "Events of executions", self.events.clone());
         registry.register("chunks", "Chunks appended to the log", self.chunks.clone());
         registry.register_with_unit(
             "log",

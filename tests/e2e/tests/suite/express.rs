@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stepfleet_e2e::{
     Deadline, Settings, World, create_express_machine, create_machine, outcome, refusal, scenario,
-    start, until,
+    skipped, start, until,
 };
 use stepfleet_sdk::{Client, api};
 use tokio::task::JoinSet;
 
+use crate::disk::{Disk, RESERVE_BYTES, start_until_refused};
 use crate::machines::{pass, wait};
+use crate::programs::{stepfleet, text};
 
 const EXECUTIONS: usize = 20;
 const LANES: usize = 4;
@@ -268,5 +270,79 @@ fn a_shutdown_answers_who_waits_and_leaves_the_others_to_the_next_start() {
         let times = told(&client, &begun).await?;
         ensure!(times.get("a") == Some(&2), "{times:?}");
         Ok(())
+    });
+}
+
+#[test]
+fn a_backup_takes_along_what_is_open() {
+    scenario(async |world: &World| {
+        let coordinator = Settings::new(world, "first").start(world).await?;
+        let client = coordinator.client()?;
+        let begun = create_machine(&client, "begun", &pass()).await?;
+        let done = create_machine(&client, "done", &pass()).await?;
+        let telling = telling(&begun, 30, &done);
+        let machine = create_express_machine(&client, "telling", &telling).await?;
+        for name in ["a", "b", "c"] {
+            start(&client, &machine, name, &json!({})).await?;
+        }
+        until("they have begun", Deadline::seconds(20), async || {
+            Ok((told(&client, &begun).await?.len() == 3).then_some(()))
+        })
+        .await?;
+        let file = world.path("backup");
+        let file = file.to_str().context("a text")?;
+        let taken = stepfleet(&["backup", file, "--endpoint", &coordinator.url()], &[]).await?;
+        ensure!(taken.status.success(), "{}", text(&taken));
+        drop(coordinator);
+
+        let settings = Settings::new(world, "second");
+        let data = settings.data.to_str().context("a text")?.to_owned();
+        let restored = stepfleet(&["restore", file, "--data", &data], &[]).await?;
+        ensure!(restored.status.success(), "{}", text(&restored));
+        let coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        until("they begin again", Deadline::seconds(20), async || {
+            let times = told(&client, &begun).await?;
+            Ok(times.values().all(|times| *times == 2).then_some(()))
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_starts_that_must_be_stored_and_no_others() {
+    scenario(async |world: &World| {
+        let Some(disk) = Disk::mount(world.path("disk"))? else {
+            skipped("mounting a small disk needs root");
+            return Ok(());
+        };
+        let mut settings = Settings::new(world, "coordinator")
+            .with("disk_reserve_bytes", RESERVE_BYTES)
+            .with("partitions", 4);
+        settings.data = disk.0.join("data");
+        let coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let machine = create_express_machine(&client, "pass", &pass()).await?;
+        let filler = disk.fill(RESERVE_BYTES / 2)?;
+        start_until_refused(&client, &machine, "full", 100_000).await?;
+        let error = start(&client, &machine, "refused", &json!({})).await.err();
+        let error = error.context("a start on a full disk")?;
+        ensure!(error.to_string().contains("disk"), "{error}");
+        let ended = run_sync(&client, &machine).await?;
+        ensure!(
+            ended.status() == api::ExecutionStatus::Succeeded,
+            "{ended:?}"
+        );
+        std::fs::remove_file(filler)?;
+        until(
+            "starts are accepted again",
+            Deadline::seconds(30),
+            async || match start(&client, &machine, "after", &json!({})).await {
+                Ok(_) => Ok(Some(())),
+                Err(error) if error.is_retryable() => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        )
+        .await
     });
 }
