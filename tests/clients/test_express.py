@@ -77,6 +77,21 @@ class Express(Case):
                 seen = future.result()
                 self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.QueryEvaluationError"))
 
+    def test_endless_loops_of_states_hold_up_nobody_and_end_with_their_time_or_their_machine(self):
+        choice = {"Type": "Choice", "Choices": [{"Variable": "$.none", "IsPresent": True, "Next": "End"}], "Default": "Again"}
+        definition = {"StartAt": "Again", "States": {"Again": {"Type": "Pass", "Next": "Ask"}, "Ask": choice, "End": {"Type": "Succeed"}}}
+        seen = self.run_sync(self.express({"TimeoutSeconds": 1, **definition}))
+        self.assertEqual((seen["status"], seen["error"]), ("TIMED_OUT", "States.Timeout"))
+        endless, quick = self.express(definition), self.express(pass_state())
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            looping = [pool.submit(client().start_sync_execution, stateMachineArn=endless) for _ in range(4)]
+            for _ in range(20):
+                self.assertEqual(self.run_sync(quick)["status"], "SUCCEEDED")
+            self.assertFalse(any(future.done() for future in looping))
+            self.sfn.delete_state_machine(stateMachineArn=endless)
+            for future in looping:
+                self.refused("StateMachineDeleting", endless, future.result)
+
     def test_nothing_is_kept_and_what_needs_that_is_refused(self):
         machine = self.express(pass_state())
         arn = self.run_sync(machine)["executionArn"]
