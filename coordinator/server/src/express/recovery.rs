@@ -46,35 +46,39 @@ pub(crate) async fn recover(
     Ok((journal, Interrupted(interrupted)))
 }
 
-/// What has a start behind what is covered, and no end.
+/// What has a start behind what is covered, and no end. Only of these the starts are read whole.
 pub(super) async fn read(
     shared: &Shared,
     covered: Seq,
 ) -> anyhow::Result<BTreeMap<ExecutionId, Started>> {
-    let mut open = BTreeMap::new();
+    let mut open: BTreeMap<ExecutionId, RawRecord> = BTreeMap::new();
     let mut next = Seq(covered.0 + 1);
     loop {
         let chunks = shared.log.read_from(PARTITION, next, READ_BYTES).await?;
         let Some(last) = chunks.last() else {
-            return Ok(open);
+            break;
         };
         next = Seq(last.seq.0 + 1);
-        for chunk in chunks {
-            for record in RecordReader::new(chunk.bytes) {
-                match record? {
-                    ChunkRecord::Execution(record) => {
-                        open.insert(record.header.execution, started(&record)?);
-                    }
-                    ChunkRecord::ExpressEnd(execution) => {
-                        open.remove(&execution);
-                    }
-                    ChunkRecord::Control(_) => {
-                        bail!("the journal of Express executions holds a control change")
-                    }
+        for record in chunks
+            .into_iter()
+            .flat_map(|chunk| RecordReader::new(chunk.bytes))
+        {
+            match record? {
+                ChunkRecord::Execution(record) => {
+                    open.insert(record.header.execution, record);
+                }
+                ChunkRecord::ExpressEnd(execution) => {
+                    open.remove(&execution);
+                }
+                ChunkRecord::Control(_) => {
+                    bail!("the journal of Express executions holds a control change")
                 }
             }
         }
     }
+    open.into_iter()
+        .map(|(execution, record)| Ok((execution, started(&record)?)))
+        .collect()
 }
 
 fn started(record: &RawRecord) -> anyhow::Result<Started> {
