@@ -1,10 +1,11 @@
-"""Express state machines and StartSyncExecution, by boto3."""
+"""Express state machines, StartSyncExecution and StartExecution of them, by boto3."""
 
 import concurrent.futures
 import json
 import time
+import urllib.request
 
-from harness import CALLBACK, PREFIX, ROLE, Case, client, pass_state, task_state, unique
+from harness import CALLBACK, PREFIX, ROLE, Case, client, coordinator, pass_state, task_state, unique, until
 
 UNSUPPORTED = "This operation is not supported by this type of state machine"
 
@@ -76,6 +77,21 @@ class Express(Case):
                 seen = future.result()
                 self.assertEqual((seen["status"], seen["error"]), ("FAILED", "States.QueryEvaluationError"))
 
+    def test_endless_loops_of_states_hold_up_nobody_and_end_with_their_time_or_their_machine(self):
+        choice = {"Type": "Choice", "Choices": [{"Variable": "$.none", "IsPresent": True, "Next": "End"}], "Default": "Again"}
+        definition = {"StartAt": "Again", "States": {"Again": {"Type": "Pass", "Next": "Ask"}, "Ask": choice, "End": {"Type": "Succeed"}}}
+        seen = self.run_sync(self.express({"TimeoutSeconds": 1, **definition}))
+        self.assertEqual((seen["status"], seen["error"]), ("TIMED_OUT", "States.Timeout"))
+        endless, quick = self.express(definition), self.express(pass_state())
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            looping = [pool.submit(client().start_sync_execution, stateMachineArn=endless) for _ in range(4)]
+            for _ in range(20):
+                self.assertEqual(self.run_sync(quick)["status"], "SUCCEEDED")
+            self.assertFalse(any(future.done() for future in looping))
+            self.sfn.delete_state_machine(stateMachineArn=endless)
+            for future in looping:
+                self.refused("StateMachineDeleting", endless, future.result)
+
     def test_nothing_is_kept_and_what_needs_that_is_refused(self):
         machine = self.express(pass_state())
         arn = self.run_sync(machine)["executionArn"]
@@ -86,13 +102,62 @@ class Express(Case):
         standard = self.machine(pass_state())
         self.refused("StateMachineTypeNotSupported", UNSUPPORTED, self.sfn.start_sync_execution, stateMachineArn=standard)
 
+    def test_an_execution_that_nobody_waits_for_runs(self):
+        child = self.machine(pass_state())
+        parameters = {"StateMachineArn": child, "Input": {"from.$": "$$.Execution.Id", "n.$": "$.n"}}
+        machine = self.express(task_state("arn:aws:states:::states:startExecution", Parameters=parameters))
+        name = machine.rsplit(":", 1)[1]
+        seen = []
+        for _ in range(2):
+            started = self.sfn.start_execution(stateMachineArn=machine, name="same", input='{"n": 7}')
+            self.assertRegex(started["executionArn"], f"^{PREFIX}:express:{name}:same:[-0-9a-f]{{36}}$")
+            self.assertIn("startDate", started)
+            seen.append(started["executionArn"])
+        self.assertNotEqual(*seen)
+        children = until("both have run", lambda: self.closed_inputs(child, 2))
+        self.assertCountEqual(children, [{"from": arn, "n": 7} for arn in seen])
+        told = "Invalid Arn: 'Resource type not valid in this context: express'"
+        for call in ("describe_execution", "get_execution_history", "stop_execution", "describe_state_machine_for_execution"):
+            self.refused("InvalidArn", told, getattr(self.sfn, call), executionArn=seen[0])
+
+    def closed_inputs(self, machine, count):
+        listed = self.sfn.list_executions(stateMachineArn=machine, statusFilter="SUCCEEDED")["executions"]
+        if len(listed) == count:
+            return [json.loads(self.sfn.describe_execution(executionArn=item["executionArn"])["input"]) for item in listed]
+        return None
+
+    def test_its_end_is_counted_apart(self):
+        count = lambda: self.metric('stepfleet_executions_closed_total{type="express",status="failed"}')
+        before = count()
+        self.sfn.start_execution(stateMachineArn=self.express({"StartAt": "F", "States": {"F": {"Type": "Fail"}}}))
+        until("it has failed", lambda: count() == before + 1)
+
+    def metric(self, name):
+        with urllib.request.urlopen(coordinator().url + "/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def test_the_deletion_of_its_machine_ends_an_execution(self):
+        machine = self.express({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 200, "End": True}}})
+        count = lambda: self.metric('stepfleet_executions_closed_total{type="express",status="aborted"}')
+        before = count()
+        self.sfn.start_execution(stateMachineArn=machine)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client().start_sync_execution, stateMachineArn=machine)
+            started = 'stepfleet_express_executions_open'
+            until("both run", lambda: self.metric(started) >= 2)
+            self.sfn.delete_state_machine(stateMachineArn=machine)
+            self.refused("StateMachineDeleting", machine, waiting.result)
+        until("both are stopped", lambda: count() == before + 2)
+        self.refused("StateMachineDoesNotExist", machine, self.sfn.start_execution, stateMachineArn=machine)
+
     def test_bad_starts_are_refused(self):
         machine = self.express(pass_state())
-        start = self.sfn.start_sync_execution
-        self.refused("InvalidExecutionInput", "Invalid State Machine Execution Input", start, stateMachineArn=machine, input="{")
-        self.refused("InvalidName", "Invalid Name: 'a b'", start, stateMachineArn=machine, name="a b")
         none = f"{PREFIX}:stateMachine:{unique('none')}"
-        self.refused("StateMachineDoesNotExist", none, start, stateMachineArn=none)
+        for start in (self.sfn.start_execution, self.sfn.start_sync_execution):
+            self.refused("InvalidExecutionInput", "Invalid State Machine Execution Input", start, stateMachineArn=machine, input="{")
+            self.refused("InvalidName", "Invalid Name: 'a b'", start, stateMachineArn=machine, name="a b")
+            self.refused("StateMachineDoesNotExist", none, start, stateMachineArn=none)
         self.refused("ValidationException", "'includedData' failed to satisfy constraint: Member must satisfy enum", start, stateMachineArn=machine, includedData="SOME")
 
     def test_the_type_is_shown_kept_and_part_of_what_a_creation_is(self):

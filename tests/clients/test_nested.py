@@ -174,7 +174,13 @@ class Nested(Case):
         seen = self.run_parent(SDK + "startSyncExecution", {"StateMachineArn": child, "Input": {"n": 1}})
         output = json.loads(seen["output"])
         self.assertEqual((output["Status"], json.loads(output["Output"])), ("SUCCEEDED", {"n": 1}))
-        for suffix in ("", ".sync", ".sync:2"):
+        # Its end is told to nobody else, so a task cannot wait for it; but it can be started, and call back.
+        self.assertEqual(self.run_parent(START, {"StateMachineArn": child})["status"], "SUCCEEDED")
+        back = self.machine(task_state(SDK + "sendTaskSuccess", Parameters={"TaskToken.$": "$.token", "Output": {"n": 2}}), type="EXPRESS")
+        parameters = {"StateMachineArn": back, "Input": {"token.$": "$$.Task.Token"}}
+        seen = self.run_parent(START + ".waitForTaskToken", parameters)
+        self.assertEqual((seen["status"], json.loads(seen["output"])), ("SUCCEEDED", {"n": 2}))
+        for suffix in (".sync", ".sync:2"):
             with self.subTest(suffix):
                 seen = self.run_parent(START + suffix, {"StateMachineArn": child})
                 self.assertEqual((seen["status"], seen["error"]), ("FAILED", "StepFunctions.StateMachineTypeNotSupportedException"))

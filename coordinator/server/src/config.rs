@@ -48,7 +48,7 @@ pub(crate) struct Config {
     pub partitions: u16,
     /// `roleArn` of a state machine that was created over gRPC without one.
     pub role_default: String,
-    /// Memory for executions; quiet ones are evicted above it. Bytes.
+    /// Memory for executions; quiet ones are evicted above it. Express ones may hold a quarter as much beside. Bytes.
     pub memory_budget_bytes: u64,
     /// How long closed executions are kept.
     pub retention_days: u32,

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 const BLOCK_BYTES: usize = 4096;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A buffered source of operating-system randomness.
 #[derive(Debug)]
@@ -53,14 +54,34 @@ impl Entropy {
         let mut bytes = self.bytes16();
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!(
-            "{}-{}-{}-{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..]
-        )
+        let mut text = String::with_capacity(36);
+        for (at, byte) in bytes.into_iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 0x0f] {
+                text.push(char::from(HEX[usize::from(digit)]));
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_is_one_of_version_4() {
+        let entropy = Entropy::default();
+        let (first, second) = (entropy.uuid(), entropy.uuid());
+        assert_ne!(first, second);
+        let parts: Vec<&str> = first.split('-').collect();
+        let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{first}");
+        assert!(parts[2].starts_with('4'), "{first}");
+        assert!(parts[3].starts_with(['8', '9', 'a', 'b']), "{first}");
+        let digit = |c: char| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c);
+        assert!(first.chars().all(digit), "{first}");
     }
 }

@@ -15,6 +15,8 @@ use stepfleet_engine::event::TaskResource;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{Event, EventBody};
 
+use crate::service::api::MachineType;
+
 /// Cheap handle on all metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -41,7 +43,13 @@ struct OperationLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabels {
+    r#type: &'static str,
     status: &'static str,
 }
 
@@ -76,9 +84,10 @@ struct Inner {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
-    executions_started: Counter,
+    executions_started: Family<TypeLabels, Counter>,
     executions_closed: Family<StatusLabels, Counter>,
     executions_live: Gauge,
+    express_executions_open: Gauge,
     executions_resident: Gauge,
     executions_quarantined: Counter,
     activity_tasks_scheduled: Counter,
@@ -141,19 +150,26 @@ impl Metrics {
             .observe(seconds);
     }
 
-    /// An execution was started.
-    pub(crate) fn started(&self) {
-        self.inner.executions_started.inc();
+    /// An execution of a state machine of this type was started.
+    pub(crate) fn started(&self, of: MachineType) {
+        let labels = TypeLabels {
+            r#type: type_label(of),
+        };
+        self.inner.executions_started.get_or_create(&labels).inc();
     }
 
-    /// An execution was closed with this status.
-    pub(crate) fn closed(&self, status: Status) {
-        self.inner
-            .executions_closed
-            .get_or_create(&StatusLabels {
-                status: status_label(status),
-            })
-            .inc();
+    /// An execution of a state machine of this type was closed with this status.
+    pub(crate) fn closed(&self, of: MachineType, status: Status) {
+        let labels = StatusLabels {
+            r#type: type_label(of),
+            status: status_label(status),
+        };
+        self.inner.executions_closed.get_or_create(&labels).inc();
+    }
+
+    /// Express executions that run now; those that are stored are counted as live.
+    pub(crate) fn express_open(&self, count: u64) {
+        set(&self.inner.express_executions_open, count);
     }
 
     /// Executions that are open now.
@@ -301,9 +317,10 @@ impl Inner {
             registry: Registry::with_prefix("stepfleet"),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(request_histogram),
-            executions_started: Counter::default(),
+            executions_started: Family::default(),
             executions_closed: Family::default(),
             executions_live: Gauge::default(),
+            express_executions_open: Gauge::default(),
             executions_resident: Gauge::default(),
             executions_quarantined: Counter::default(),
             activity_tasks_scheduled: Counter::default(),
@@ -359,18 +376,23 @@ impl Inner {
         let registry = &mut self.registry;
         registry.register(
             "executions_started",
-            "Executions started",
+            "Executions started, by type of state machine",
             self.executions_started.clone(),
         );
         registry.register(
             "executions_closed",
-            "Executions closed, by status",
+            "Executions closed, by type of state machine and status",
             self.executions_closed.clone(),
         );
         registry.register(
             "executions_live",
-            "Executions open now",
+            "Standard executions open now",
             self.executions_live.clone(),
+        );
+        registry.register(
+            "express_executions_open",
+            "Express executions that run now",
+            self.express_executions_open.clone(),
         );
         registry.register(
             "executions_resident",
@@ -445,7 +467,7 @@ impl Inner {
             Unit::Seconds,
             self.append_seconds.clone(),
         );
-        registry.register("events", "Events recorded", self.events.clone());
+        registry.register("events", "Events of executions", self.events.clone());
         registry.register("chunks", "Chunks appended to the log", self.chunks.clone());
         registry.register_with_unit(
             "log",
@@ -490,6 +512,13 @@ fn integration_outcome(body: &EventBody) -> Option<(&TaskResource, &'static str)
 /// `states:startExecution.sync`
 fn resource_label(resource: &TaskResource) -> String {
     format!("{}:{}", resource.service, resource.action)
+}
+
+fn type_label(of: MachineType) -> &'static str {
+    match of {
+        MachineType::Standard => "standard",
+        MachineType::Express => "express",
+    }
 }
 
 fn status_label(status: Status) -> &'static str {
@@ -567,8 +596,9 @@ mod tests {
     fn record_everything(metrics: &Metrics) {
         metrics.request(Face::Aws, "StartExecution", "OK", 0.002);
         metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
-        metrics.started();
-        metrics.closed(Status::Succeeded);
+        metrics.started(MachineType::Standard);
+        metrics.closed(MachineType::Express, Status::Succeeded);
+        metrics.express_open(4);
         metrics.executions_live(3);
         metrics.executions_resident(2);
         metrics.quarantined();
@@ -591,8 +621,9 @@ mod tests {
             r#"stepfleet_requests_total{face="aws",operation="StartExecution",code="OK"} 1"#,
             r#"stepfleet_requests_total{face="grpc",operation="StartExecution",code="InvalidName"} 1"#,
             r#"stepfleet_request_seconds_count{operation="StartExecution"} 2"#,
-            "stepfleet_executions_started_total 1",
-            r#"stepfleet_executions_closed_total{status="succeeded"} 1"#,
+            r#"stepfleet_executions_started_total{type="standard"} 1"#,
+            r#"stepfleet_executions_closed_total{type="express",status="succeeded"} 1"#,
+            "stepfleet_express_executions_open 4",
             "stepfleet_executions_live 3",
             "stepfleet_executions_resident 2",
             "stepfleet_executions_quarantined_total 1",

@@ -153,7 +153,8 @@ impl HostHandle {
     }
 }
 
-fn throttled() -> ApiError {
+/// The refusal of what would have to wait where too much waits.
+pub(crate) fn throttled() -> ApiError {
     ApiError::new(ErrorCode::ThrottlingException, "Rate exceeded").with_retry_after_ms(100)
 }
 

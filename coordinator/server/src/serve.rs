@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, require};
 use crate::config::Config;
+use crate::express;
 use crate::face::Face;
 use crate::http::{Readiness, Ready};
 use crate::metrics::Metrics;
@@ -44,15 +45,17 @@ pub(crate) struct Counters {
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let options = net::Options::new(&config, metrics.clone()).context("TLS")?;
+    let grace = options.grace;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| bind_hint(&config))?;
-    let running = open::open(&config, metrics.clone()).await?;
+    let mut running = open::open(&config, metrics.clone()).await?;
     let shared = running.shared.clone();
     let readiness = Readiness::new();
     let service = Service::new(shared.clone(), &config);
     service.resume_deletions();
     let (router, health) = routes(&config, service, readiness.clone(), metrics.clone()).await?;
+    express::resume(&shared, std::mem::take(&mut running.interrupted));
     let background = background(&config, &shared, metrics);
     // Watched from here on: a signal to a process that says it is ready must never be the end of it.
     watch_signals(shared.stop.clone());
@@ -70,7 +73,10 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     readiness.set(Ready::No("draining"));
     health.draining().await;
     edge.cancel();
+    let halting = crate::task::spawn("halt", halt_express(shared.clone(), grace));
     let _outcome = serving.await;
+    halting.abort();
+    shared.express.halt.cancel();
     background.into_iter().for_each(|task| task.abort());
     let storage_works = shared.fatal.reason().is_none() && shared.pressure.refusing().is_none();
     if storage_works {
@@ -81,6 +87,12 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),
     }
+}
+
+/// What still runs near the end of the grace is answered that it cannot end, which is better than a cut connection.
+async fn halt_express(shared: Arc<Shared>, grace: Duration) {
+    tokio::time::sleep(grace - grace / 10).await;
+    shared.express.halt.cancel();
 }
 
 async fn last_checkpoint(shared: &Arc<Shared>) {

@@ -66,7 +66,6 @@ pub(crate) struct Service {
     pub(crate) role_default: Arc<str>,
     pub(crate) definition_bytes_max: usize,
     pub(crate) executions_open_max: u64,
-    pub(crate) express_open_max: u64,
     pub(crate) pollers_max: usize,
     /// The installation's own account, whose callers operate it.
     pub(crate) operator: Arc<str>,
@@ -100,7 +99,6 @@ impl Service {
             role_default: Arc::from(config.role_default.as_str()),
             definition_bytes_max: config.limits.definition_bytes_max,
             executions_open_max: config.limits.executions_open_max,
-            express_open_max: config.limits.express_open_max,
             operator: Arc::from(config.arn.account.as_str()),
             pollers_max: config.limits.pollers_per_activity_max as usize,
         }

@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
-use crate::express;
+use crate::express::Express;
 use crate::face::Face;
 use crate::fatal::Fatal;
 use crate::fleet::Fleet;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub writer: WriterHandle,
     pub metrics: Metrics,
     pub counters: Counters,
-    pub express: express::Open,
+    pub express: Express,
     /// What integrations do for open attempts.
     pub calls: Calls,
     pub control: Arc<LocalControl>,

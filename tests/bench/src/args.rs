@@ -71,7 +71,7 @@ pub(crate) enum Name {
     Unary,
     /// Transitions of Pass states
     Pass,
-    /// Synchronous Express executions
+    /// Express executions
     Express,
     /// Executions that tasks start
     Nested,

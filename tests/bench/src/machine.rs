@@ -41,11 +41,11 @@ pub(crate) fn passes(activity: &str) -> String {
     document(&name(1), states)
 }
 
-/// Five Pass states in a row.
-pub(crate) fn five_passes() -> String {
+/// Pass states in a row.
+pub(crate) fn pass_states(count: u32) -> String {
     let name = |number: u32| format!("Pass{number}");
-    let states = (1..=5).map(|number| {
-        let state = if number < 5 {
+    let states = (1..=count).map(|number| {
+        let state = if number < count {
             json!({ "Type": "Pass", "Next": name(number + 1) })
         } else {
             json!({ "Type": "Pass", "End": true })
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_state_is_reached() {
-        for text in [chain("a"), passes("a"), five_passes(), parked(), wait(1)] {
+        for text in [chain("a"), passes("a"), pass_states(5), parked(), wait(1)] {
             let document: Value = serde_json::from_str(&text).unwrap();
             let mut name = document["StartAt"].as_str().unwrap().to_owned();
             let mut seen = 1;

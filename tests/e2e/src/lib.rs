@@ -22,7 +22,9 @@ pub use condition::{Deadline, until};
 pub use coordinator::{Coordinator, Settings};
 pub use faults::Faults;
 pub use history::{Event, History};
-pub use machine::{activity, create_machine, outcome, refusal, start, wait_for_event};
+pub use machine::{
+    activity, create_express_machine, create_machine, outcome, refusal, start, wait_for_event,
+};
 pub use ports::free_port;
 pub use process::{Process, Signal};
 pub use proxy::{Direction, Proxy};

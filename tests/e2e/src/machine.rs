@@ -12,7 +12,29 @@ use crate::history::{Event, History};
 /// # Errors
 /// The coordinator refuses or is not reached.
 pub async fn create_machine(client: &Client, name: &str, definition: &Value) -> Result<String> {
+    create(client, name, definition, api::StateMachineType::Standard).await
+}
+
+/// Creates a state machine of type EXPRESS and gives its ARN.
+///
+/// # Errors
+/// The coordinator refuses or is not reached.
+pub async fn create_express_machine(
+    client: &Client,
+    name: &str,
+    definition: &Value,
+) -> Result<String> {
+    create(client, name, definition, api::StateMachineType::Express).await
+}
+
+async fn create(
+    client: &Client,
+    name: &str,
+    definition: &Value,
+    of: api::StateMachineType,
+) -> Result<String> {
     let request = api::CreateStateMachineRequest {
+        r#type: of.into(),
         name: name.to_owned(),
         definition: definition.to_string(),
         role_arn: "arn:aws:iam::000000000000:role/e2e".to_owned(),

@@ -127,6 +127,8 @@ async fn executions_are_started_followed_and_shown() {
         "run start orders --name good --wait --output json",
         "run start orders --name bad --wait",
         "run start orders --name good --watch",
+        "run start quick",
+        "run start quick --wait",
         "run watch orders:good --output json",
         "run show orders:bad",
         "run show orders:good --output json",

@@ -78,7 +78,15 @@ pub(super) async fn start(call: &Call, style: Style) -> Ended {
             trace_header: parameters.trace_header.clone(),
             origin: Some(origin(call)),
         };
-        match face.service.start_execution(&call.caller(), request).await {
+        let (service, caller) = (&face.service, call.caller());
+        // What is followed to its end must be able to tell it.
+        let started = match pattern(&call.resource) {
+            Pattern::RunJob => service.start_standard_execution(&caller, request).await,
+            Pattern::RequestResponse | Pattern::Callback => {
+                service.start_execution(&caller, request).await
+            }
+        };
+        match started {
             Ok(started) => {
                 let answer = json!({
                     "executionArn": started.arn,

@@ -25,6 +25,7 @@ use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
 use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
+use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
 
@@ -387,7 +388,8 @@ impl Desk {
             if self.running.remove(&place) {
                 self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
             }
-            self.shared.metrics.closed(resident.execution.status);
+            let status = resident.execution.status;
+            self.shared.metrics.closed(MachineType::Standard, status);
             self.write_closed(resident);
             for answer in self.ends.take(id) {
                 let tell = move || {

@@ -16,7 +16,7 @@ use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskRe
 use super::resident::{Resident, Slot as Place};
 use super::tasks;
 use crate::matching::{Offer, Slot};
-use crate::service::api::StartedExecution;
+use crate::service::api::{MachineType, StartedExecution};
 use crate::service::error::{ApiError, ErrorCode};
 
 impl TaskReport {
@@ -123,7 +123,7 @@ impl Host {
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
         self.desk.enter((machine, started_at, header.id));
-        self.desk.shared.metrics.started();
+        self.desk.shared.metrics.started(MachineType::Standard);
         self.desk.adopt(&mut resident, decision);
         self.keep(resident);
         let answer = move || drop(answer.send(Ok(StartedExecution { arn, started_at })));

@@ -28,6 +28,7 @@ use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot};
 use super::{HostHandle, Partitions, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
+use crate::express;
 use crate::integrations::Call;
 use crate::matching::Offer;
 use crate::shared::Shared;
@@ -93,7 +94,8 @@ async fn acquire(
     Ok(partitions)
 }
 
-fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
+/// What a checkpoint covers of a partition.
+pub(crate) fn seq_of(covered: &[(PartitionId, Seq)], id: PartitionId) -> Seq {
     covered
         .iter()
         .find(|(partition, _)| *partition == id)
@@ -407,7 +409,7 @@ pub(crate) fn backup(shared: &Shared, out: &mut dyn std::io::Write) -> Result<()
     };
     let partitions = (0..shared.partition_count)
         .map(PartitionId)
-        .chain([SYSTEM_PARTITION])
+        .chain([SYSTEM_PARTITION, express::PARTITION])
         .collect();
     let mut log = LogSource::new(shared.log.clone(), partitions)?;
     let totals = write_backup(out, format, shared.store.as_ref(), &mut log)?;

@@ -10,6 +10,7 @@ use stepfleet_store::Seq;
 use tokio::sync::oneshot;
 
 use crate::config::Checkpoint;
+use crate::express;
 use crate::partition::Message;
 use crate::shared::Shared;
 use crate::writer::Write;
@@ -46,6 +47,7 @@ pub(super) async fn run(shared: &Arc<Shared>) -> anyhow::Result<()> {
         covered.extend(receiver.await.context("a host went away")?);
     }
     covered.push(shared.control.covered().await);
+    covered.push((express::PARTITION, express::checkpoint(shared).await?));
     let (answer, receiver) = oneshot::channel();
     shared
         .writer

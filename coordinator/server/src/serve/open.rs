@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use stepfleet_engine::PartitionId;
 use stepfleet_engine::limits::Limits;
 use stepfleet_store::folder::{DataFolder, Format};
@@ -23,13 +25,13 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
+use crate::express::{self, Express, Interrupted};
 use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
-use crate::partition::host::Host;
-use crate::partition::recovery;
+use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
 use crate::writer::{self, WriterHandle};
@@ -50,18 +52,22 @@ struct Storage {
 /// A coordinator whose hosts work.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
-    hosts: Vec<JoinHandle<()>>,
-    hosts_stop: CancellationToken,
+    /// Express executions that are to run again.
+    pub(crate) interrupted: Interrupted,
+    owners: Vec<JoinHandle<()>>,
+    owners_stop: CancellationToken,
     _folder: Option<DataFolder>,
 }
 
 impl Running {
-    /// Lets the hosts finish what they accepted.
+    /// Lets the owners of partitions finish what they accepted.
     pub(crate) async fn finish(self) {
-        self.hosts_stop.cancel();
-        for host in self.hosts {
-            if host.await.is_err() {
-                tracing::error!("a host panicked; what it acknowledged is in the log");
+        self.owners_stop.cancel();
+        for owner in self.owners {
+            if owner.await.is_err() {
+                tracing::error!(
+                    "an owner of partitions panicked; what it acknowledged is in the log"
+                );
             }
         }
     }
@@ -103,7 +109,10 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         writer,
         metrics,
         counters: Counters::default(),
-        express: Default::default(),
+        express: Express::new(
+            config.limits.express_open_max,
+            config.memory_budget_bytes / 4,
+        ),
         calls: Default::default(),
         control,
         checkpoints: tokio::sync::Mutex::new(()),
@@ -121,32 +130,56 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
-    let hosts_stop = CancellationToken::new();
-    let hosts = recovery::recover(&shared, host_count, &covered)
-        .await
-        .context("recovery")?;
-    let hosts = hosts
-        .into_iter()
-        .map(|host| work(host, fatal.clone(), hosts_stop.clone()))
-        .collect();
+    let owners_stop = CancellationToken::new();
+    let (owners, interrupted) = owners(&shared, host_count, &covered, &owners_stop).await?;
     Ok(Running {
         shared,
-        hosts,
-        hosts_stop,
+        interrupted,
+        owners,
+        owners_stop,
         _folder: storage.folder,
     })
 }
 
-/// Lets a host work; the process ends with it, should it end before it is told to.
-fn work(host: Host, fatal: Fatal, stop: CancellationToken) -> JoinHandle<()> {
+/// Brings back what is stored, and lets those work who own it.
+async fn owners(
+    shared: &Arc<Shared>,
+    host_count: usize,
+    covered: &[(PartitionId, Seq)],
+    stop: &CancellationToken,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, Interrupted)> {
+    let hosts = recovery::recover(shared, host_count, covered)
+        .await
+        .context("recovery")?;
+    let covered = seq_of(covered, express::PARTITION);
+    let (journal, interrupted) = express::recover(shared, covered)
+        .await
+        .context("recovery of Express executions")?;
+    let work = |name, owner| work(name, owner, &shared.fatal, stop);
+    let hosts = hosts
+        .into_iter()
+        .map(|host| work("host of executions", host.serve(stop.clone()).boxed()));
+    let mut owners: Vec<_> = hosts.collect();
+    let journal = journal.serve(stop.clone()).boxed();
+    owners.push(work("journal of Express executions", journal));
+    Ok((owners, interrupted))
+}
+
+/// Lets an owner of partitions work; the process ends with it, should it end before it is told to.
+fn work(
+    name: &'static str,
+    owner: BoxFuture<'static, ()>,
+    fatal: &Fatal,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
     let watched = Watched {
-        fatal,
-        name: "host of executions",
+        fatal: fatal.clone(),
+        name,
         ends: stop.clone(),
     };
     crate::task::spawn("host", async move {
         let _watched = watched;
-        host.serve(stop).await;
+        owner.await;
     })
 }
 
@@ -156,10 +189,7 @@ async fn control(
     covered: &[(PartitionId, Seq)],
     origin: Origin,
 ) -> anyhow::Result<Arc<LocalControl>> {
-    let system = covered
-        .iter()
-        .find(|(partition, _)| *partition == SYSTEM_PARTITION)
-        .map_or(Seq(0), |(_, seq)| *seq);
+    let system = seq_of(covered, SYSTEM_PARTITION);
     let (log, store) = (storage.log.clone(), storage.store.clone());
     let control = LocalControl::open(log, store, writer, system, origin).await;
     Ok(Arc::new(control.context("control records")?))

@@ -32,6 +32,7 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
             }
         }
         metrics.executions_live(live);
+        metrics.express_open(shared.express.open());
         metrics.executions_resident(resident);
         metrics.sessions(shared.fleet.count() as u64);
         for (activity, depth) in shared.matching.depths() {

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, MachineType, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
+use super::start::Prepared;
 use super::{Place, Service, execution_missing, execution_names, place};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{ReadRequest, Snapshot, Start};
@@ -20,7 +21,24 @@ impl Service {
         caller: &Caller,
         request: StartExecution,
     ) -> Result<StartedExecution, ApiError> {
-        let prepared = self.prepare(caller, request, MachineType::Standard)?;
+        let prepared = self.prepare(caller, request, None)?;
+        match prepared.machine_type {
+            MachineType::Standard => self.start_standard(prepared).await,
+            MachineType::Express => self.start_express(prepared).await,
+        }
+    }
+
+    /// The same for those who will ask for the execution's end, which Express ones tell nobody.
+    pub(crate) async fn start_standard_execution(
+        &self,
+        caller: &Caller,
+        request: StartExecution,
+    ) -> Result<StartedExecution, ApiError> {
+        let prepared = self.prepare(caller, request, Some(MachineType::Standard))?;
+        self.start_standard(prepared).await
+    }
+
+    async fn start_standard(&self, prepared: Prepared) -> Result<StartedExecution, ApiError> {
         self.shared.pressure.check()?;
         self.check_open_executions()?;
         let hash = prepared.header.hash;

@@ -1,12 +1,15 @@
-//! `StartSyncExecution`: an Express execution whose caller waits for its end.
+//! Starts of Express executions: `StartSyncExecution`, whose caller waits for the end, and `StartExecution`.
 
 use std::sync::Arc;
 
 use stepfleet_engine::execution::{Execution, Status};
+use tokio::sync::oneshot;
 
 use super::Service;
-use super::api::{Caller, MachineType, StartExecution, SyncExecution};
+use super::api::{Caller, MachineType, StartExecution, StartedExecution, SyncExecution};
 use super::error::ApiError;
+use super::machines::deleting;
+use super::start::Prepared;
 use crate::express;
 
 /// What is billed is a multiple of these, and at least one.
@@ -19,11 +22,26 @@ impl Service {
         caller: &Caller,
         request: StartExecution,
     ) -> Result<SyncExecution, ApiError> {
-        let prepared = self.prepare(caller, request, MachineType::Express)?;
+        let prepared = self.prepare(caller, request, Some(MachineType::Express))?;
         let (header, input) = (prepared.header, prepared.input);
-        let open_max = self.express_open_max;
-        let ended = express::run(&self.shared, open_max, &prepared.program, header, input).await?;
+        let ended = express::run(&self.shared, &prepared.program, header, input).await?;
+        // What a deletion stops has no end that the operation could tell.
+        if ended.status == Status::Aborted {
+            return Err(deleting(&ended.header.machine_arn));
+        }
         Ok(answer(&ended))
+    }
+
+    /// Every start is another execution, whatever its name.
+    pub(super) async fn start_express(
+        &self,
+        prepared: Prepared,
+    ) -> Result<StartedExecution, ApiError> {
+        self.shared.pressure.check()?;
+        let (answer, receiver) = oneshot::channel();
+        let (header, input) = (prepared.header, prepared.input);
+        express::start(&self.shared, prepared.program, header, input, answer)?;
+        self.answered(receiver).await?
     }
 }
 

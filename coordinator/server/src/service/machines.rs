@@ -322,6 +322,7 @@ impl Service {
             // Somebody else finished it; what has the name now is another machine.
             return Ok(true);
         }
+        self.shared.express.machine_deleted();
         for host in self.shared.partitions().hosts() {
             let machine_arn = record.arn.clone();
             host.send(Message::StopMachine { machine_arn }).await?;
@@ -514,7 +515,7 @@ fn plain_name<'a>(caller: &Caller, arn: &'a str) -> Result<&'a str, ApiError> {
     Err(ApiError::new(ErrorCode::ValidationException, message))
 }
 
-fn deleting(arn: &str) -> ApiError {
+pub(super) fn deleting(arn: &str) -> ApiError {
     ApiError::new(
         ErrorCode::StateMachineDeleting,
         format!("State Machine is being deleted: '{arn}'"),

@@ -20,6 +20,7 @@ pub(super) struct Prepared {
     pub(super) input: Payload,
     /// The client chose the name.
     pub(super) named: bool,
+    pub(super) machine_type: MachineType,
 }
 
 /// The revision that an execution is to run, and how it was named.
@@ -30,12 +31,12 @@ struct Target {
 }
 
 impl Service {
-    /// Checks a start of an execution of this type.
+    /// Checks a start of an execution, of this type if it must be one.
     pub(super) fn prepare(
         &self,
         caller: &Caller,
         request: StartExecution,
-        wanted: MachineType,
+        wanted: Option<MachineType>,
     ) -> Result<Prepared, ApiError> {
         let machine_ref = MachineRef::parse(caller, &request.machine_arn)?;
         let named = request.name.is_some();
@@ -46,7 +47,7 @@ impl Service {
         let input = parse_input(text)?;
         let machine = self.live_machine(caller, machine_ref.name, &request.machine_arn)?;
         let record = &machine.record;
-        check_startable(record, wanted)?;
+        wanted.map_or(Ok(()), |wanted| check_type(record, wanted))?;
         let target = self.target(record, machine_ref, &request.machine_arn)?;
         let revision = self.shared.catalog.compiled(
             &record.namespace,
@@ -56,7 +57,7 @@ impl Service {
         )?;
         let arns = &self.shared.arns;
         let (namespace, machine_name) = (&record.namespace, &record.name);
-        let (place, execution_arn) = match wanted {
+        let (place, execution_arn) = match record.machine_type {
             MachineType::Standard => (
                 place(namespace, machine_name, &name),
                 arns.execution(namespace, machine_name, &name),
@@ -91,6 +92,7 @@ impl Service {
             program: revision.program.clone(),
             input,
             named,
+            machine_type: record.machine_type,
         })
     }
 
@@ -130,20 +132,9 @@ pub(super) fn check_type(machine: &MachineRecord, wanted: MachineType) -> Result
     if machine.machine_type == wanted {
         return Ok(());
     }
-    Err(unsupported_type(
-        "This operation is not supported by this type of state machine",
+    let message = "This operation is not supported by this type of state machine";
+    Err(ApiError::new(
+        ErrorCode::StateMachineTypeNotSupported,
+        message,
     ))
-}
-
-fn check_startable(machine: &MachineRecord, wanted: MachineType) -> Result<(), ApiError> {
-    match (wanted, machine.machine_type) {
-        (MachineType::Standard, MachineType::Express) => Err(unsupported_type(
-            "This release runs EXPRESS state machines by StartSyncExecution only",
-        )),
-        (MachineType::Standard | MachineType::Express, _) => check_type(machine, wanted),
-    }
-}
-
-fn unsupported_type(message: &str) -> ApiError {
-    ApiError::new(ErrorCode::StateMachineTypeNotSupported, message)
 }

@@ -41,8 +41,9 @@ pub use self::disk::{Disk, SystemDisk};
 
 /// Bytes of the smallest segment: room for a ledger, a chunk and the reserve for control frames.
 pub const SEGMENT_BYTES_MIN: u32 = 5 * 1024 * 1024;
-/// Partitions at most, so that a ledger stays a small part of a segment.
-pub const PARTITIONS_MAX: usize = 4096;
+/// Partitions at most, so that a ledger stays a small part of a segment: the 4096 that executions may hash to, and
+/// those that hold something else.
+pub const PARTITIONS_MAX: usize = 4096 + 16;
 
 const _: () = assert!(
     segment::HEADER_BYTES

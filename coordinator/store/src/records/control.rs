@@ -30,6 +30,9 @@ pub fn changes(chunk: &Bytes) -> Result<Vec<ControlChange>, StoreError> {
                     "record of execution {execution} among control changes"
                 )))
             }
+            ChunkRecord::ExpressEnd(execution) => Err(corrupt(format_args!(
+                "end of execution {execution} among control changes"
+            ))),
         })
         .collect()
 }

@@ -14,7 +14,9 @@ use super::arbitrary::{BODIES, Parts};
 use super::history::BlockHeader;
 use super::listing::Summary;
 use super::live::{Live, Offer};
-use super::record::{ChunkRecord, ControlChange, RecordHeader, RecordReader, encode_record};
+use super::record::{
+    ChunkRecord, ControlChange, RecordHeader, RecordReader, encode_express_end, encode_record,
+};
 use super::{control, execution, history, listing, live};
 use crate::state::Row;
 
@@ -125,6 +127,16 @@ fn control_changes_keep_their_bytes() {
     let bytes = [control::chunk(&put), control::chunk(&delete)].concat();
     check("control_change", &bytes);
     assert_eq!(control::changes(&bytes.into()).unwrap(), [put, delete]);
+}
+
+#[test]
+fn ends_of_express_executions_keep_their_bytes() {
+    let ended = ExecutionId(0x1122_3344_5566_7788_99AA_BBCC_DDEE_FF00);
+    let mut bytes = Vec::new();
+    encode_express_end(&mut bytes, ended);
+    check("express_end", &bytes);
+    let read: Vec<_> = RecordReader::new(bytes.into()).collect();
+    assert_eq!(read, [Ok(ChunkRecord::ExpressEnd(ended))]);
 }
 
 #[test]

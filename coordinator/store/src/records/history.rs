@@ -218,6 +218,7 @@ fn raw_records(records: &Bytes) -> impl Iterator<Item = Result<RawRecord, StoreE
     RecordReader::new(records.clone()).map(|record| match record? {
         ChunkRecord::Execution(record) => Ok(record),
         ChunkRecord::Control(_) => Err(corrupt("history block with a control change")),
+        ChunkRecord::ExpressEnd(_) => Err(corrupt("history block with the end of an execution")),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Log records: what a chunk holds. A chunk is the encoding of `Chunk` in `chunk.proto`: tagged, length-delimited records
-//! in the order in which they were decided. 1: the events of one decision. 2: a control change. 3: reserved.
+//! in the order in which they were decided. 1: the events of one decision. 2: a control change. 3: reserved. 4: the end of
+//! an Express execution.
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::error::StoreError;
 
 const EXECUTION: u32 = 1;
 const CONTROL: u32 = 2;
+const EXPRESS_END: u32 = 4;
 
 /// Fields of `ExecutionRecord` that repeat, behind its header.
 const PAYLOAD: u32 = 7;
@@ -70,6 +72,8 @@ pub enum ChunkRecord {
     Execution(RawRecord),
     /// A change of one control row.
     Control(ControlChange),
+    /// An Express execution has ended, and its start needs no other run.
+    ExpressEnd(ExecutionId),
 }
 
 /// The records of a chunk, in order. Ends after the first error.
@@ -121,6 +125,14 @@ pub fn encode_control<O: BufMut + std::ops::DerefMut<Target = [u8]>>(
             wire.bytes(3, value);
         }
     });
+}
+
+/// Writes that an Express execution has ended behind what `out` holds.
+pub fn encode_express_end<O: BufMut + std::ops::DerefMut<Target = [u8]>>(
+    out: &mut O,
+    execution: ExecutionId,
+) {
+    Wire(out).message(EXPRESS_END, |wire| wire.wide(1, execution.0));
 }
 
 fn put_record_header<O: Out>(wire: &mut Wire<'_, O>, header: &RecordHeader) {
@@ -193,6 +205,12 @@ impl RecordReader {
                     version,
                     value,
                 }))
+            }
+            EXPRESS_END => {
+                let end = v1::ExpressEnd::decode(body)
+                    .map_err(|error| corrupt(format_args!("end of an execution: {error}")))?;
+                let id = wide(end.execution_high, end.execution_low);
+                Ok(ChunkRecord::ExpressEnd(ExecutionId(id)))
             }
             kind => Err(corrupt(format_args!("record of unknown kind {kind}"))),
         }

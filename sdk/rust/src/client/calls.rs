@@ -132,7 +132,8 @@ unary! {
 
 impl Client {
     /// Starts an execution. It is repeated after retryable errors only when the request names it, because a repetition
-    /// without a name would start another one.
+    /// without a name would start another one. Those of EXPRESS state machines may run more than once anyway, and a
+    /// repetition with a name can be a reason.
     ///
     /// # Errors
     /// [`Error::Api`] when the coordinator refuses, [`Error::Transport`] when it is not reached.

@@ -7,6 +7,7 @@ mod deletion;
 mod disk;
 mod eviction;
 mod example;
+mod express;
 mod expressions;
 mod fleet;
 mod full_disk_stop;

@@ -34,8 +34,12 @@ pub(super) async fn start(
     output: &mut Output,
 ) -> Result<Outcome, Fault> {
     let input = payload::read_json("the input", &args.input)?;
+    let state_machine_arn = names::resolve(client, Kind::StateMachine, &args.machine).await?;
+    if args.watch || args.wait {
+        check_shows_its_end(client, &state_machine_arn).await?;
+    }
     let request = api::StartExecutionRequest {
-        state_machine_arn: names::resolve(client, Kind::StateMachine, &args.machine).await?,
+        state_machine_arn,
         name: args.name.clone().unwrap_or_default(),
         input,
         trace_header: String::new(),
@@ -59,4 +63,17 @@ pub(super) async fn start(
         output.line(format!("{done} {}  {arn}", names::short_execution(&arn)))?;
     }
     Ok(Outcome::Done)
+}
+
+/// Refuses before anything begins: nothing can be asked of an Express execution.
+async fn check_shows_its_end(client: &Client, state_machine_arn: &str) -> Result<(), Fault> {
+    let request = api::DescribeStateMachineRequest {
+        state_machine_arn: state_machine_arn.to_owned(),
+    };
+    let machine = client.describe_state_machine(request).await?;
+    if machine.r#type() == api::StateMachineType::Express {
+        let message = "executions of EXPRESS state machines cannot be followed; `stepfleet run sync` waits for the end";
+        return Err(Fault::Usage(message.to_owned()));
+    }
+    Ok(())
 }

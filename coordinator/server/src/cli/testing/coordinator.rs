@@ -138,7 +138,8 @@ impl StateMachineService for Canned {
         request: Request<DescribeStateMachineRequest>,
     ) -> Answer<DescribeStateMachineResponse> {
         let arn = request.into_inner().state_machine_arn;
-        if !arn.ends_with(":orders") && !arn.ends_with(":orders:2") {
+        let express = arn.ends_with(":quick");
+        if !arn.ends_with(":orders") && !arn.ends_with(":orders:2") && !express {
             let message = format!("State Machine Does Not Exist: '{arn}'");
             return refuse("StateMachineDoesNotExist", message);
         }
@@ -148,7 +149,11 @@ impl StateMachineService for Canned {
             status: StateMachineStatus::Active.into(),
             definition: r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#.into(),
             role_arn: "arn:aws:iam::000000000000:role/stepfleet".into(),
-            r#type: StateMachineType::Standard.into(),
+            r#type: if express {
+                StateMachineType::Express.into()
+            } else {
+                StateMachineType::Standard.into()
+            },
             creation_date: ago(90_000),
             ..DescribeStateMachineResponse::default()
         })

@@ -27,7 +27,7 @@ fn chunk_of(events: &[Event], floor: u32) -> Bytes {
 fn read_one(chunk: &Bytes) -> Result<RawRecord, StoreError> {
     match RecordReader::new(chunk.clone()).next().unwrap()? {
         ChunkRecord::Execution(record) => Ok(record),
-        ChunkRecord::Control(change) => panic!("{change:?}"),
+        other @ (ChunkRecord::Control(_) | ChunkRecord::ExpressEnd(_)) => panic!("{other:?}"),
     }
 }
 

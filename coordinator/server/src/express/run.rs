@@ -1,0 +1,281 @@
+//! One Express execution from its start to its end, or to the end of the process.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use stepfleet_asl::{Patience, Payload, Program};
+use stepfleet_engine::event::Failure;
+use stepfleet_engine::execution::{Execution, Header};
+use stepfleet_engine::limits::Limits;
+use stepfleet_engine::{
+    Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
+};
+use tokio::sync::watch;
+
+use super::budget::Place;
+use crate::integrations::Call;
+use crate::partition::going_down;
+use crate::service::api::MachineType;
+use crate::service::error::{ApiError, ErrorCode};
+use crate::shared::Shared;
+
+/// An execution on its way.
+#[derive(Debug)]
+pub(super) struct Run {
+    shared: Arc<Shared>,
+    program: Arc<Program>,
+    limits: Limits,
+    place: Place,
+}
+
+/// Why an execution has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unended {
+    /// The process ends first.
+    GoingDown,
+    /// An invariant broke. Running it again would break it again.
+    Broken,
+}
+
+/// Answers of tasks. None is one that the coordinator's end has cut off.
+type Tasks = FuturesUnordered<BoxFuture<'static, Option<Input>>>;
+
+impl From<Unended> for ApiError {
+    fn from(unended: Unended) -> Self {
+        match unended {
+            Unended::GoingDown => going_down(),
+            Unended::Broken => {
+                let message =
+                    "an invariant broke in the execution; the log of the coordinator tells where";
+                Self::new(ErrorCode::InternalServerError, message)
+            }
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(shared: &Arc<Shared>, program: &Arc<Program>, place: Place) -> Self {
+        Self {
+            shared: shared.clone(),
+            program: program.clone(),
+            // What is not kept needs no bound.
+            limits: Limits {
+                history_events_max: 0,
+                ..shared.limits
+            },
+            place,
+        }
+    }
+
+    /// The first decision, as of `at`.
+    pub(super) fn begin(
+        &mut self,
+        header: Arc<Header>,
+        input: Payload,
+        at: Timestamp,
+    ) -> Result<Decision, Unended> {
+        self.shared.metrics.started(MachineType::Express);
+        let begun = self.brief(at, |env| start(&self.program, header, input, env))?;
+        self.tell(&begun, at);
+        Ok(begun)
+    }
+
+    /// From the first decision to the end.
+    pub(super) async fn finish(mut self, mut decision: Decision) -> Result<Execution, Unended> {
+        let mut deletions = self.shared.express.deletions.subscribe();
+        // It may have been deleted since the start was checked.
+        deletions.mark_changed();
+        let mut tasks = Tasks::new();
+        loop {
+            let Decision {
+                commands,
+                execution,
+                ..
+            } = decision;
+            if !execution.is_running() {
+                return Ok(execution);
+            }
+            self.place.holds(&execution);
+            let goes_on = self.carry_out(&execution, commands, &mut tasks);
+            decision = loop {
+                let input = self
+                    .next(&execution, goes_on, &mut tasks, &mut deletions)
+                    .await?;
+                // The answer of a task that is over by now is not asked for any more.
+                if let Some(decision) = self.step(&execution, input).await? {
+                    break decision;
+                }
+            };
+        }
+    }
+
+    /// Begins tasks; whether the execution goes on by itself.
+    fn carry_out(&self, execution: &Execution, commands: Vec<Command>, tasks: &mut Tasks) -> bool {
+        let mut goes_on = false;
+        for command in commands {
+            match command {
+                Command::StartTask {
+                    resource,
+                    attempt,
+                    parameters,
+                } => {
+                    let call = Call::of(&self.shared, execution, attempt, resource, parameters);
+                    tasks.push(Box::pin(answer(call, attempt)));
+                }
+                Command::Continue => goes_on = true,
+                // Activities are refused at creation, and nobody is told of an end but the caller.
+                Command::Offer { .. } | Command::Cancel { .. } | Command::Closed => {}
+            }
+        }
+        goes_on
+    }
+
+    /// What comes next: the deletion of its state machine, the rest of a bounded decision, the answer of a task, or the
+    /// next deadline, which there is, because every Express execution has a timeout.
+    async fn next(
+        &self,
+        execution: &Execution,
+        goes_on: bool,
+        tasks: &mut Tasks,
+        deletions: &mut watch::Receiver<()>,
+    ) -> Result<Input, Unended> {
+        let halt = &self.shared.express.halt;
+        if goes_on {
+            tokio::task::yield_now().await;
+            if halt.is_cancelled() {
+                return Err(Unended::GoingDown);
+            }
+            let deleted = deletions.has_changed().unwrap_or(false) && {
+                deletions.mark_unchanged();
+                !is_there(&self.shared, &execution.header)
+            };
+            return Ok(if deleted { stop() } else { Input::Continue });
+        }
+        let deadline = next_deadline(execution).unwrap_or(Timestamp(0));
+        let left = deadline.0 - self.shared.clock.now().0;
+        let timer = tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0)));
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                Some(answer) = tasks.next() => return answer.ok_or(Unended::GoingDown),
+                () = &mut timer => return Ok(Input::Tick),
+                Ok(()) = deletions.changed() => {
+                    if !is_there(&self.shared, &execution.header) {
+                        return Ok(stop());
+                    }
+                }
+                () = halt.cancelled() => return Err(Unended::GoingDown),
+            }
+        }
+    }
+
+    /// None when the input comes too late.
+    async fn step(&self, execution: &Execution, input: Input) -> Result<Option<Decision>, Unended> {
+        let (again, at) = (input.clone(), self.shared.clock.now());
+        let brief = self.brief(at, |env| decide(&self.program, execution, env, input));
+        let decision = match brief? {
+            Ok(decision) => decision,
+            Err(Rejection::Interrupted) => self.step_aside(execution.clone(), again, at).await?,
+            Err(Rejection::TaskTimedOut) => return Ok(None),
+            Err(rejection @ (Rejection::TaskDoesNotExist | Rejection::ExecutionClosed)) => {
+                return Err(self.broken(execution, &rejection));
+            }
+        };
+        self.tell(&decision, at);
+        Ok(Some(decision))
+    }
+
+    /// A decision that may take no time worth speaking of, because it is made where requests are served.
+    fn brief<T>(&self, at: Timestamp, decision: impl FnOnce(&Env<'_>) -> T) -> Result<T, Unended> {
+        let env = env(&self.shared, &self.limits, at, Patience::Brief);
+        unbroken(&self.shared, || decision(&env))
+    }
+
+    /// The same with full patience, on the pool where endless expressions spin.
+    async fn step_aside(
+        &self,
+        execution: Execution,
+        input: Input,
+        at: Timestamp,
+    ) -> Result<Decision, Unended> {
+        let turn = self.shared.evaluations.clone().acquire_owned().await;
+        let (shared, program, limits) = (self.shared.clone(), self.program.clone(), self.limits);
+        let step = move || {
+            let _turn = turn;
+            let env = env(&shared, &limits, at, Patience::Full);
+            let decided = unbroken(&shared, || decide(&program, &execution, &env, input));
+            (decided, execution)
+        };
+        let step = crate::task::blocking("evaluate expressions", step).await;
+        let (decided, execution) = step.map_err(|_panic| Unended::GoingDown)?;
+        decided?.map_err(|rejection| self.broken(&execution, &rejection))
+    }
+
+    fn broken(&self, execution: &Execution, rejection: &Rejection) -> Unended {
+        self.shared.metrics.quarantined();
+        let arn = &execution.header.execution_arn;
+        tracing::error!(execution.arn = %arn, %rejection, "an Express execution cannot go on");
+        Unended::Broken
+    }
+
+    /// Tells of a decision those who count and those who collect histories.
+    fn tell(&self, decision: &Decision, at: Timestamp) {
+        let Decision {
+            events, execution, ..
+        } = decision;
+        self.shared.metrics.recorded(events);
+        if !execution.is_running() {
+            let status = execution.status;
+            self.shared.metrics.closed(MachineType::Express, status);
+        }
+        if let Some(histories) = self.shared.express.histories.get() {
+            histories.recorded(execution, at, events);
+        }
+    }
+}
+
+/// The answer of a task.
+async fn answer(call: Call, attempt: Attempt) -> Option<Input> {
+    Some(match call.answer().await? {
+        Ok(output) => Input::Succeeded { attempt, output },
+        Err(failure) => Input::Failed { attempt, failure },
+    })
+}
+
+/// What the deletion of its state machine does to an execution.
+fn stop() -> Input {
+    Input::Stop(Failure::default())
+}
+
+/// Whether the state machine that an execution was started from is neither gone nor going. Revisions of a later one of
+/// the same name have greater numbers.
+pub(super) fn is_there(shared: &Shared, header: &Header) -> bool {
+    let machine = shared
+        .catalog
+        .machine(&header.namespace, &header.machine_name);
+    machine.is_some_and(|machine| {
+        !machine.record.deleting && machine.record.first_revision <= header.revision
+    })
+}
+
+fn env<'a>(shared: &'a Shared, limits: &'a Limits, now: Timestamp, patience: Patience) -> Env<'a> {
+    Env {
+        now,
+        entropy: shared.entropy.next_u64(),
+        services: shared,
+        limits,
+        patience,
+    }
+}
+
+/// A panic in a decision ends its execution alone.
+fn unbroken<T>(shared: &Shared, decision: impl FnOnce() -> T) -> Result<T, Unended> {
+    catch_unwind(AssertUnwindSafe(decision)).map_err(|_panic| {
+        shared.metrics.quarantined();
+        Unended::Broken
+    })
+}
