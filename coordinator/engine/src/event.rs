@@ -47,11 +47,12 @@ pub struct TaskResource {
 /// `ExecutionStarted` creates the document's, `BranchStarted` and `MapIterationStarted` create the others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
-    /// `deadline` is the end of the machine-level `TimeoutSeconds`.
+    /// `deadline` is the end of the machine-level `TimeoutSeconds`. `keeps_frames`: see `Execution::keeps_frames`.
     ExecutionStarted {
         header: Arc<Header>,
         input: Data,
         deadline: Option<Timestamp>,
+        keeps_frames: bool,
     },
     ExecutionSucceeded {
         output: Data,
@@ -59,6 +60,12 @@ pub enum EventBody {
     ExecutionFailed(Failure),
     ExecutionAborted(Failure),
     ExecutionTimedOut(Failure),
+    /// A closed execution runs again: what its failure left goes on. `deadline` as in `ExecutionStarted`, from now on.
+    ExecutionRedriven {
+        count: u32,
+        deadline: Option<Timestamp>,
+        client_token: Option<Arc<str>>,
+    },
 
     /// `<Kind>StateEntered`.
     StateEntered {

@@ -55,6 +55,7 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         }
         Move::Continue => Input::Continue,
         Move::Stop => Input::Stop(failure(Some("Stopped"), None)),
+        Move::Redrive => Input::Redrive { client_token: None },
     })
 }
 
@@ -81,7 +82,7 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
         | Input::Undelivered { attempt }
         | Input::Submitted { attempt, .. }
         | Input::Started { attempt, .. } => Some(*attempt),
-        Input::Continue | Input::Tick | Input::Stop(_) => None,
+        Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => None,
     }
 }
 
