@@ -113,7 +113,7 @@ impl Scene<'_> {
         if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
             members.insert(
                 "RetryCount".into(),
-                Value::from(i64::from(self.stay.attempt - self.stay.first_attempt)),
+                Value::from(i64::from(self.stay.retry_count())),
             );
         }
         members.into()

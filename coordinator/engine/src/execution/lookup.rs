@@ -119,6 +119,11 @@ impl Frame {
 }
 
 impl Stay {
+    /// `State.RetryCount`.
+    pub fn retry_count(&self) -> u32 {
+        self.attempt.saturating_sub(self.first_attempt)
+    }
+
     /// The attempt that is in flight here, if one is.
     pub fn open_attempt(&self) -> Option<Attempt> {
         let generation = match &self.work {

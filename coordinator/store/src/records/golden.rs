@@ -30,6 +30,7 @@ fn sample() -> Parts {
         session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
         kind: StateKind::Task,
         variables: Vec::new(),
+        redrives: false,
     }
 }
 
@@ -37,6 +38,14 @@ fn sample() -> Parts {
 fn with_variables() -> Parts {
     Parts {
         variables: vec![("größe".into(), 7), ("order".into(), 200)],
+        ..sample()
+    }
+}
+
+/// The same of a release with redrives.
+fn with_redrives() -> Parts {
+    Parts {
+        redrives: true,
         ..sample()
     }
 }
@@ -66,6 +75,8 @@ fn check(name: &str, bytes: &[u8]) {
 
 /// Kinds of events of the first release; `record` holds these.
 const FIRST_BODIES: usize = 39;
+/// The same with `EvaluationFailed`.
+const EVALUATION_BODIES: usize = 40;
 
 fn events(parts: &Parts, bodies: Range<usize>) -> Vec<Event> {
     bodies
@@ -94,7 +105,17 @@ fn records_keep_their_bytes() {
     let releases = [
         ("record", sample(), 0..FIRST_BODIES),
         ("record_variables", with_variables(), 0..FIRST_BODIES),
-        ("record_evaluation_failed", sample(), FIRST_BODIES..BODIES),
+        (
+            "record_evaluation_failed",
+            sample(),
+            FIRST_BODIES..EVALUATION_BODIES,
+        ),
+        (
+            "record_redriven",
+            with_redrives(),
+            EVALUATION_BODIES..BODIES,
+        ),
+        ("record_started_redrivable", with_redrives(), 0..1),
     ];
     for (name, parts, bodies) in releases {
         let bytes = records(&parts, bodies.clone());
@@ -132,6 +153,7 @@ fn snapshots_keep_their_bytes() {
     for (name, parts) in [
         ("execution", sample()),
         ("execution_variables", with_variables()),
+        ("execution_redriven", with_redrives()),
     ] {
         let frames = (0..8)
             .map(|work| parts.frame(2, work))
@@ -175,6 +197,14 @@ fn summaries_keep_their_bytes() {
 }
 
 #[test]
+fn summaries_of_redriven_executions_keep_their_bytes() {
+    let sample = Summary::of(&with_redrives().execution(Status::Failed, Vec::new()));
+    let bytes = listing::encode(&sample);
+    check("listing-redriven", &bytes);
+    assert_eq!(listing::decode(&bytes).unwrap(), sample);
+}
+
+#[test]
 fn live_rows_keep_their_bytes() {
     let attempt = Attempt {
         entry: EventId(30),
@@ -191,7 +221,7 @@ fn live_rows_keep_their_bytes() {
         deadline: Some(Timestamp(sample().at)),
         offers: vec![offer],
         machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
-        started_at: Timestamp(sample().at - 5),
+        runs_since: Timestamp(sample().at - 5),
         callback_since: Some(Timestamp(sample().at - 1)),
         held_by_session: true,
     };

@@ -22,10 +22,21 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             header,
             input,
             deadline,
+            keeps_frames,
         } => wire.message(2, |wire| {
             wire.message(1, |wire| put_header(wire, header));
             wire.uint(2, input.id.0);
             wire.optional_int(3, deadline.map(|at| at.0));
+            wire.uint(4, u32::from(*keeps_frames));
+        }),
+        E::ExecutionRedriven {
+            count,
+            deadline,
+            client_token,
+        } => wire.message(42, |wire| {
+            wire.uint(1, *count);
+            wire.optional_int(2, deadline.map(|at| at.0));
+            wire.optional_string(3, client_token.as_deref());
         }),
         E::ExecutionSucceeded { output } => wire.message(3, |wire| wire.uint(1, output.id.0)),
         E::ExecutionFailed(failure) => wire.message(4, |wire| put_failure(wire, failure)),
