@@ -103,6 +103,7 @@ fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
             count,
             deadline,
             client_token,
+            ..
         } => {
             let redrives = execution.redrives.get_or_insert_default();
             redrives.add(*count, moment.at, client_token.as_ref());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 
-use crate::execution::{Header, StateKind};
+use crate::execution::{Header, StateKind, Status};
 use crate::ids::{EventId, FrameId, PayloadId, Timestamp, Worker};
 use crate::variables::Variables;
 
@@ -61,10 +61,13 @@ pub enum EventBody {
     ExecutionAborted(Failure),
     ExecutionTimedOut(Failure),
     /// A closed execution runs again: what its failure left goes on. `deadline` as in `ExecutionStarted`, from now on.
+    /// `status` and `closed_at` are what it undoes, so that the lists in which it stood can be told from the event.
     ExecutionRedriven {
         count: u32,
         deadline: Option<Timestamp>,
         client_token: Option<Arc<str>>,
+        status: Status,
+        closed_at: Timestamp,
     },
 
     /// `<Kind>StateEntered`.

@@ -188,9 +188,12 @@ impl Run {
                 Ok(Some(decision))
             }
             Err(Rejection::TaskTimedOut) => Ok(None),
-            Err(rejection @ (Rejection::TaskDoesNotExist | Rejection::ExecutionClosed)) => {
-                Err(broken(&rejection))
-            }
+            Err(
+                rejection @ (Rejection::TaskDoesNotExist
+                | Rejection::ExecutionClosed
+                | Rejection::NotRedrivable(_)
+                | Rejection::RedrivenBefore(_)),
+            ) => Err(broken(&rejection)),
         }
     }
 

@@ -65,6 +65,7 @@ struct Inner {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
     executions_started: Counter,
+    executions_redriven: Counter,
     executions_closed: Family<StatusLabels, Counter>,
     executions_live: Gauge,
     executions_resident: Gauge,
@@ -129,6 +130,11 @@ impl Metrics {
     /// An execution was started.
     pub(crate) fn started(&self) {
         self.inner.executions_started.inc();
+    }
+
+    /// A closed execution runs again.
+    pub(crate) fn redriven(&self) {
+        self.inner.executions_redriven.inc();
     }
 
     /// An execution was closed with this status.
@@ -265,6 +271,7 @@ impl Inner {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(request_histogram),
             executions_started: Counter::default(),
+            executions_redriven: Counter::default(),
             executions_closed: Family::default(),
             executions_live: Gauge::default(),
             executions_resident: Gauge::default(),
@@ -320,6 +327,11 @@ impl Inner {
             "executions_started",
             "Executions started",
             self.executions_started.clone(),
+        );
+        registry.register(
+            "executions_redriven",
+            "Closed executions that were made to run again",
+            self.executions_redriven.clone(),
         );
         registry.register(
             "executions_closed",
@@ -469,6 +481,7 @@ mod tests {
         metrics.request(Face::Aws, "StartExecution", "OK", 0.002);
         metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
         metrics.started();
+        metrics.redriven();
         metrics.closed(Status::Succeeded);
         metrics.executions_live(3);
         metrics.executions_resident(2);
@@ -493,6 +506,7 @@ mod tests {
             r#"stepfleet_requests_total{face="grpc",operation="StartExecution",code="InvalidName"} 1"#,
             r#"stepfleet_request_seconds_count{operation="StartExecution"} 2"#,
             "stepfleet_executions_started_total 1",
+            "stepfleet_executions_redriven_total 1",
             r#"stepfleet_executions_closed_total{status="succeeded"} 1"#,
             "stepfleet_executions_live 3",
             "stepfleet_executions_resident 2",

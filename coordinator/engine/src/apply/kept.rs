@@ -73,8 +73,11 @@ pub(super) fn reopen(execution: &mut Execution, moment: Moment, deadline: Option
             stay.unfinished = None;
         }
     }
+    // The lines inside go on from their own last events, as after a retry: those alone tell whose they are.
+    if let Some(document) = execution.frames.first_mut() {
+        document.last_event = moment.id;
+    }
     for frame in &mut execution.frames {
-        frame.last_event = moment.id;
         if let Phase::Inside(stay) = &mut frame.phase {
             go_on(stay, moment.at);
         }

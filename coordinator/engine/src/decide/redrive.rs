@@ -32,6 +32,8 @@ pub(super) fn redrive(
             count: execution.redrive_count() + 1,
             deadline: after(env.now, program.timeout_seconds),
             client_token,
+            status: execution.status,
+            closed_at: execution.closed_at.unwrap_or(execution.started_at),
         },
     );
     draft.continue_later();

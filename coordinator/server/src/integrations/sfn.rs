@@ -3,6 +3,7 @@
 use std::future::ready;
 
 use futures::future::BoxFuture;
+use serde_json::Value;
 use stepfleet_asl::resource::Integration;
 use stepfleet_engine::Served;
 use stepfleet_engine::event::Failure;
@@ -66,7 +67,14 @@ async fn begin(call: &Call) -> Ended {
             return Some(Err(runtime(cause)));
         }
     };
-    let request = api::request(parameters);
+    let mut request = api::request(parameters);
+    if operation == "RedriveExecution"
+        && let Value::Object(members) = &mut request
+    {
+        // As the SDKs do: begun twice, it must redrive once.
+        let token = || Value::String(child::unique(call));
+        members.entry("clientToken").or_insert_with(token);
+    }
     loop {
         let answer = api::call(&face, &call.caller(), &operation, &request).await;
         let answer = answer.and_then(|answer| api::payload(&api::result(answer)));

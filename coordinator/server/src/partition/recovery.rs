@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, ensure};
 use futures::future::join_all;
+use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, next_deadline,
+    Command, Data, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, next_deadline,
     outstanding, restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
@@ -26,7 +27,7 @@ use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot};
-use super::{HostHandle, Partitions, rows, tasks};
+use super::{HostHandle, Partitions, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::matching::Offer;
 use crate::shared::Shared;
@@ -132,7 +133,7 @@ fn index(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
 /// One by one: lists that are sorted first would leave their room with the allocator, several times what stays.
 fn enter(desk: &mut Desk, id: ExecutionId, live: &Live) {
     let machine = desk.machines.number(&live.machine_arn);
-    desk.running.insert((machine, live.started_at, id));
+    desk.running.insert((machine, live.runs_since, id));
     desk.arm(id, None, live.deadline);
     desk.callbacks
         .extend(live.callback_since.map(|since| (since, id)));
@@ -168,7 +169,7 @@ fn resident<'a>(
         let resident = bring_in(shared, host, execution, true)?;
         let (desk, execution) = (&mut host.desk, &resident.execution);
         desk.running
-            .remove(&(resident.machine, execution.started_at, id));
+            .remove(&(resident.machine, execution.runs_since(), id));
         desk.arm(id, next_deadline(execution), None);
         if let Some(since) = tasks::callback_since(execution) {
             desk.callbacks.remove(&(since, id));
@@ -258,6 +259,16 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     let resident =
         resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
+        if resident.execution.redrives.is_some() {
+            // Its snapshot may have come to disk without the rows that went with it.
+            let unread = Payload::trusted("");
+            let events = record.events(&mut |id| {
+                let payload = unread.clone();
+                Some(Data { id, payload })
+            })?;
+            let left = redrive::left(&resident.execution, &events);
+            resident.unlisted.extend(left);
+        }
         return Ok(());
     }
     let expected = resident.execution.last_seq.0 + 1;
@@ -275,6 +286,8 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         resident.execution.last_payload,
     );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
+    let left = redrive::left(&resident.execution, &events);
+    resident.unlisted.extend(left);
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
             resident.execution =
@@ -343,9 +356,13 @@ fn settle_resident(
     let now = desk.now();
     restart_heartbeats(&mut resident.execution, now);
     desk.running
-        .insert((resident.machine, resident.execution.started_at, id));
+        .insert((resident.machine, resident.execution.runs_since(), id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
+    if !resident.unlisted.is_empty() {
+        let rows = rows::live(resident);
+        desk.write_rows(resident, rows);
+    }
     for command in outstanding(&resident.execution) {
         match command {
             Command::Offer {

@@ -82,6 +82,8 @@ pub(crate) fn closed(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let mut rows = vec![snapshot::row(&resident.execution)];
     rows.extend(take_block(resident));
+    // Before its new places, which may be the old ones.
+    rows.extend(unlist(resident));
     rows.extend(Summary::of(&resident.execution).put());
     if resident.has_rows {
         rows.push(live::row(id, None));
@@ -118,7 +120,7 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
         deadline: next_deadline(execution),
         offers,
         machine_arn: execution.header.machine_arn.clone(),
-        started_at: execution.started_at,
+        runs_since: execution.runs_since(),
         callback_since: resident.callback_since,
         held_by_session: goes_on
             || tasks::submitted(execution).next().is_some()
@@ -127,7 +129,15 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     };
     let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
     rows.extend(take_block(resident));
+    rows.extend(unlist(resident));
+    resident.has_rows = true;
     rows
+}
+
+/// Rows that take a redriven execution out of the lists in which it stood.
+fn unlist(resident: &mut Resident) -> Vec<Row> {
+    let left = std::mem::take(&mut resident.unlisted);
+    left.iter().flat_map(Summary::delete).collect()
 }
 
 /// Reads an execution's snapshot.
@@ -178,6 +188,8 @@ fn item_of(summary: &Summary) -> ExecutionItem {
         closed_at: summary.closed_at,
         version_arn: text(&summary.version_arn),
         alias_arn: text(&summary.alias_arn),
+        redrive_count: summary.redrive_count,
+        redriven_at: summary.redriven_at,
     }
 }
 

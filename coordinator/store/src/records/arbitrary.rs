@@ -322,6 +322,8 @@ impl Parts {
                 count: self.a,
                 deadline: self.seconds.map(|_| until),
                 client_token: self.text.clone(),
+                status: Status::TimedOut,
+                closed_at: until,
             },
         }
     }

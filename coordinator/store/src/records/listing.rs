@@ -131,6 +131,15 @@ impl Summary {
         self.rows(None)
     }
 
+    /// The place of an execution that `status` closed at `closed_at`, whatever became of it since.
+    pub fn of_closed(execution: &Execution, status: Status, closed_at: Timestamp) -> Self {
+        Self {
+            status,
+            closed_at: Some(closed_at),
+            ..Self::of(execution)
+        }
+    }
+
     /// Rows that move a closed execution out of the lists of running ones and into its own.
     pub fn close(&self) -> Vec<Row> {
         let running = Self {

@@ -71,6 +71,8 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             count: redriven.count,
             deadline: redriven.deadline.map(Timestamp),
             client_token: redriven.client_token.map(Into::into),
+            status: convert::status(redriven.status.cast_signed())?,
+            closed_at: Timestamp(redriven.closed_at),
         },
         Body::ExecutionSucceeded(end) => E::ExecutionSucceeded {
             output: data(end.output, resolve)?,
