@@ -10,8 +10,8 @@ use futures::future::join_all;
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, Data, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, next_deadline,
-    outstanding, restart_heartbeats,
+    Command, Data, Event, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply,
+    next_deadline, outstanding, restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
@@ -266,8 +266,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
                 let payload = unread.clone();
                 Some(Data { id, payload })
             })?;
-            let left = redrive::left(&resident.execution, &events);
-            resident.unlisted.extend(left);
+            leave_lists(shared, &resident.execution, &events)?;
         }
         return Ok(());
     }
@@ -286,8 +285,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         resident.execution.last_payload,
     );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
-    let left = redrive::left(&resident.execution, &events);
-    resident.unlisted.extend(left);
+    leave_lists(shared, &resident.execution, &events)?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
             resident.execution =
@@ -299,6 +297,15 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     resident
         .tail
         .append(&record.raw, before, &resident.execution);
+    Ok(())
+}
+
+/// A redriven execution goes out of the lists of closed ones before anything reads them: the retention deletes by them.
+fn leave_lists(shared: &Shared, execution: &Execution, events: &[Event]) -> anyhow::Result<()> {
+    let left = redrive::left(execution, events);
+    if !left.is_empty() {
+        shared.store.write(left)?;
+    }
     Ok(())
 }
 
@@ -359,10 +366,6 @@ fn settle_resident(
         .insert((resident.machine, resident.execution.runs_since(), id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
-    if !resident.unlisted.is_empty() {
-        let rows = rows::live(resident);
-        desk.write_rows(resident, rows);
-    }
     for command in outstanding(&resident.execution) {
         match command {
             Command::Offer {

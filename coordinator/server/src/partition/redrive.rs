@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stepfleet_engine::event::EventBody;
 use stepfleet_engine::{Event, Execution, Input, NotRedrivable, Timestamp, redrivable};
+use stepfleet_store::Row;
 use stepfleet_store::records::listing::Summary;
 
 use super::desk::{Desk, StepError};
@@ -119,20 +120,20 @@ impl Desk {
         };
         let (machine, id) = (resident.machine, resident.id());
         self.closing.remove(&(machine, closed_at, id));
-        let before = &resident.execution;
-        resident.unlisted.extend(left(before, &decision.events));
+        let left = left(&resident.execution, &decision.events);
         self.enter((machine, decision.execution.runs_since(), id));
         self.shared.metrics.redriven();
         self.adopt(resident, decision);
         // At once: until then it stands in lists as closed.
-        let rows = rows::live(resident);
+        let mut rows = rows::live(resident);
+        rows.extend(left);
         self.write_rows(resident, rows);
         Ok(self.now())
     }
 }
 
-/// The places in lists of closed executions that these events of an execution leave.
-pub(super) fn left(execution: &Execution, events: &[Event]) -> Vec<Summary> {
+/// Rows that take an execution out of the lists of closed ones, which these events of it leave.
+pub(super) fn left(execution: &Execution, events: &[Event]) -> Vec<Row> {
     let left = events.iter().filter_map(|event| {
         let EventBody::ExecutionRedriven {
             status, closed_at, ..
@@ -140,7 +141,7 @@ pub(super) fn left(execution: &Execution, events: &[Event]) -> Vec<Summary> {
         else {
             return None;
         };
-        Some(Summary::of_closed(execution, status, closed_at))
+        Some(Summary::of_closed(execution, status, closed_at).delete())
     });
-    left.collect()
+    left.flatten().collect()
 }

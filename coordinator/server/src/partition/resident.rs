@@ -9,7 +9,6 @@ use stepfleet_asl::Program;
 use stepfleet_engine::{Decision, EventId, Execution, ExecutionId, KeyHash, Timestamp};
 
 use stepfleet_store::records::history::BlockHeader;
-use stepfleet_store::records::listing::Summary;
 
 use super::desk::StepError;
 use super::message::Message;
@@ -47,8 +46,6 @@ pub(crate) struct Resident {
     pub accounted: usize,
     /// Whether the state store has rows of it as a live one, or is about to.
     pub has_rows: bool,
-    /// Where it stood in the lists of closed executions before redrives: the next rows take it out.
-    pub unlisted: Vec<Summary>,
     /// Rows were made so that it can leave; they are not written yet.
     pub leaving: bool,
     /// A broken invariant was found: it is kept, and refuses everything.
@@ -81,7 +78,6 @@ impl Resident {
             touched_at: Timestamp(0),
             accounted: 0,
             has_rows: false,
-            unlisted: Vec::new(),
             leaving: false,
             quarantined: false,
             aside: None,

@@ -82,8 +82,6 @@ pub(crate) fn closed(resident: &mut Resident) -> Vec<Row> {
     let id = resident.id();
     let mut rows = vec![snapshot::row(&resident.execution)];
     rows.extend(take_block(resident));
-    // Before its new places, which may be the old ones.
-    rows.extend(unlist(resident));
     rows.extend(Summary::of(&resident.execution).put());
     if resident.has_rows {
         rows.push(live::row(id, None));
@@ -129,15 +127,8 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     };
     let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
     rows.extend(take_block(resident));
-    rows.extend(unlist(resident));
     resident.has_rows = true;
     rows
-}
-
-/// Rows that take a redriven execution out of the lists in which it stood.
-fn unlist(resident: &mut Resident) -> Vec<Row> {
-    let left = std::mem::take(&mut resident.unlisted);
-    left.iter().flat_map(Summary::delete).collect()
 }
 
 /// Reads an execution's snapshot.
