@@ -116,6 +116,23 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
 }
 
 impl Parts {
+    /// The same ones always.
+    pub(crate) fn sample() -> Self {
+        Self {
+            a: 300,
+            b: 7,
+            payload: 2,
+            at: 1_763_690_000_123,
+            name: "arn:aws:states:us-east-1:000000000000:activity:pack".into(),
+            text: Some("Error.Of Ünicode".into()),
+            seconds: Some(3600),
+            session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
+            kind: StateKind::Task,
+            variables: Vec::new(),
+            redrives: false,
+        }
+    }
+
     fn failure(&self) -> Failure {
         Failure {
             error: self.text.clone(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stepfleet_engine::execution::{StateKind, Status};
+use stepfleet_engine::execution::Status;
 use stepfleet_engine::{
     Attempt, Event, EventId, EventSeq, ExecutionId, KeyHash, PayloadId, Timestamp,
 };
@@ -19,19 +19,7 @@ use super::{control, execution, history, listing, live};
 use crate::state::Row;
 
 fn sample() -> Parts {
-    Parts {
-        a: 300,
-        b: 7,
-        payload: 2,
-        at: 1_763_690_000_123,
-        name: "arn:aws:states:us-east-1:000000000000:activity:pack".into(),
-        text: Some("Error.Of Ünicode".into()),
-        seconds: Some(3600),
-        session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
-        kind: StateKind::Task,
-        variables: Vec::new(),
-        redrives: false,
-    }
+    Parts::sample()
 }
 
 /// The same in a block with variables, which the first releases did not have.
