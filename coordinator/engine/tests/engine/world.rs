@@ -25,8 +25,8 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) log: Vec<(Timestamp, Event)>,
     accepted: BTreeSet<Attempt>,
-    /// Attempts that were open once.
-    over: BTreeSet<Attempt>,
+    /// Attempts that were open once, and are no more.
+    pub(crate) over: BTreeSet<Attempt>,
     entropy: u64,
 }
 
@@ -220,6 +220,11 @@ impl World {
     }
 
     fn frames_are_in_order(&self) {
+        // A redrive goes on with everything by the next decision.
+        let redriven = matches!(
+            self.log.last(),
+            Some((_, event)) if matches!(event.body, EventBody::ExecutionRedriven { .. })
+        );
         let (frames, kept) = (&self.execution.frames, &self.execution.kept);
         assert!(frames.windows(2).all(|pair| pair[0].id < pair[1].id));
         assert!(kept.windows(2).all(|pair| pair[0].id < pair[1].id));
@@ -229,7 +234,7 @@ impl World {
         );
         for frame in frames {
             assert!(
-                !matches!(frame.phase, Phase::Finished { .. }),
+                redriven || !matches!(frame.phase, Phase::Finished { .. }),
                 "{frame:?} ended between decisions"
             );
             if let Some(stay) = frame.stay() {

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use stepfleet_e2e::{
-    Deadline, Faults, History, Settings, World, create_machine, outcome, refusal, scenario,
-    skipped, start, until,
+    Coordinator, Deadline, Faults, History, Settings, World, create_machine, outcome, refusal,
+    scenario, skipped, start, until,
 };
 use stepfleet_sdk::{Client, Error, api};
 use tokio::task::JoinSet;
@@ -62,6 +62,30 @@ async fn complete_all(client: &Client) -> Result<usize> {
     Ok(callbacks.len())
 }
 
+/// Redrives all at once, and kills the coordinator in the midst of that; the answers that came.
+async fn redrive_until_killed(
+    coordinator: &mut Coordinator,
+    arns: &[String],
+) -> Result<Vec<(String, api::RedriveExecutionResponse)>> {
+    let client = coordinator.client()?;
+    let mut requests = JoinSet::new();
+    for arn in arns.iter().cloned() {
+        let client = client.clone();
+        requests.spawn(async move { (redrive(&client, &arn).await, arn) });
+    }
+    let mut answers = Vec::new();
+    while let Some(answered) = requests.join_next().await {
+        let (answer, arn) = answered?;
+        if let Ok(answer) = answer {
+            answers.push((arn, answer));
+        }
+        if answers.len() == EXECUTIONS / 4 {
+            coordinator.kill()?;
+        }
+    }
+    Ok(answers)
+}
+
 #[test]
 fn a_redrive_that_a_kill_cut_off_happens_once() {
     scenario(async |world: &World| {
@@ -79,36 +103,21 @@ fn a_redrive_that_a_kill_cut_off_happens_once() {
                 coordinator.restart().await?;
             }
         }
-        let client = coordinator.client()?;
-        let mut requests = JoinSet::new();
-        for arn in arns.clone() {
-            let client = client.clone();
-            requests.spawn(async move { (redrive(&client, &arn).await, arn) });
-        }
-        let mut answers = Vec::new();
-        while let Some(answered) = requests.join_next().await {
-            let (answer, arn) = answered?;
-            if let Ok(answer) = answer {
-                answers.push((arn, answer.redrive_date));
-            }
-            if answers.len() == EXECUTIONS / 4 {
-                coordinator.kill()?;
-            }
-        }
+        let answers = redrive_until_killed(&mut coordinator, &arns).await?;
         coordinator.restart().await?;
         let client = coordinator.client()?;
-        for (arn, date) in &answers {
+        for (arn, answer) in &answers {
             let described = describe(&client, arn).await?;
             ensure!(
-                described.redrive_date == *date && described.redrive_count == 1,
-                "{described:?} was answered with {date:?}"
+                described.redrive_date == answer.redrive_date && described.redrive_count == 1,
+                "{described:?} was answered with {answer:?}"
             );
         }
         // Asked again, the others are redriven, and those that were give their old answer.
         for arn in &arns {
-            let date = redrive(&client, arn).await?.redrive_date;
+            let again = redrive(&client, arn).await?;
             let before = answers.iter().find(|(answered, _)| answered == arn);
-            ensure!(before.is_none_or(|(_, before)| *before == date), "{arn}");
+            ensure!(before.is_none_or(|(_, before)| *before == again), "{arn}");
         }
         for round in 0..2 {
             match round {
