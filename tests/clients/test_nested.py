@@ -1,8 +1,11 @@
 """Executions that tasks start, and the API as a task, by boto3."""
 
 import json
+import urllib.request
 
-from harness import PREFIX, Case, pass_state, task_state, unique, until
+from botocore.exceptions import ClientError
+
+from harness import PREFIX, Case, coordinator, pass_state, task_state, unique, until
 
 START = "arn:aws:states:::states:startExecution"
 SDK = "arn:aws:states:::aws-sdk:sfn:"
@@ -142,6 +145,48 @@ class Nested(Case):
         worker = self.ended(self.start(self.machine({"StartAt": "Poll", "States": {"Poll": poll, "Answer": answer}})))
         self.assertEqual(worker["status"], "SUCCEEDED")
         self.assertEqual(self.ended(served)["output"], '{"n": 1}')
+
+    def test_a_poll_whose_task_is_over_takes_no_activity_task(self):
+        activity = self.activity()
+        state = task_state(SDK + "getActivityTask", Parameters={"ActivityArn": activity}, TimeoutSeconds=1)
+        self.assertEqual(self.ended(self.start(self.machine(state)))["error"], "States.Timeout")
+        served = self.start(self.machine(task_state(activity)))
+        task = self.sfn.get_activity_task(activityArn=activity)
+        self.sfn.send_task_success(taskToken=task["taskToken"], output="{}")
+        self.assertEqual(self.ended(served)["status"], "SUCCEEDED")
+
+    def test_numbers_reach_the_api_with_their_digits(self):
+        child = self.machine(pass_state())
+        seen = self.run_parent(SDK + "startExecution", {"StateMachineArn": child, "Input": {"big": 12345678901234567890}})
+        arn = json.loads(seen["output"])["ExecutionArn"]
+        self.assertEqual(self.ended(arn)["output"], '{"big":12345678901234567890}')
+
+    def test_an_unknown_operation_is_refused_with_the_definition(self):
+        resource = SDK + "startExecutions"
+        with self.assertRaises(ClientError) as caught:
+            self.machine(task_state(resource))
+        error = caught.exception.response["Error"]
+        self.assertEqual(error["Code"], "InvalidDefinition")
+        self.assertIn(f"The resource provided {resource} is not recognized.", error["Message"])
+
+    def test_a_synchronous_execution_is_a_request_too(self):
+        child = self.machine(pass_state(), type="EXPRESS")
+        seen = self.run_parent(SDK + "startSyncExecution", {"StateMachineArn": child, "Input": {"n": 1}})
+        output = json.loads(seen["output"])
+        self.assertEqual((output["Status"], json.loads(output["Output"])), ("SUCCEEDED", {"n": 1}))
+        for suffix in ("", ".sync", ".sync:2"):
+            with self.subTest(suffix):
+                seen = self.run_parent(START + suffix, {"StateMachineArn": child})
+                self.assertEqual((seen["status"], seen["error"]), ("FAILED", "StepFunctions.StateMachineTypeNotSupportedException"))
+
+    def test_tasks_are_counted_by_their_resource(self):
+        child = self.machine(pass_state())
+        self.run_parent(START + ".sync", {"StateMachineArn": child})
+        with urllib.request.urlopen(coordinator().url + "/metrics") as answer:
+            text = answer.read().decode()
+        for name, labels in [("scheduled", ""), ("started", ""), ("completed", ',outcome="succeeded"')]:
+            line = f'stepfleet_integration_tasks_{name}_total{{resource="states:startExecution.sync"{labels}}} '
+            self.assertIn(line, text)
 
     def test_express_executions_call_the_api_too(self):
         child = self.machine(pass_state())

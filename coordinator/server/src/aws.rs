@@ -214,7 +214,8 @@ fn too_long(bytes_max: usize) -> Refusal {
     }
 }
 
-/// Makes a call from within the process: a body of AWS JSON for one.
+/// Makes a call from within the process: a body of AWS JSON for one. A task that was handed out goes back unless it is
+/// confirmed.
 ///
 /// # Errors
 /// What the operation refuses, and `UnknownOperationException`.
@@ -223,7 +224,7 @@ pub(crate) async fn call(
     caller: &Caller,
     operation: &str,
     body: &[u8],
-) -> Result<Vec<u8>, ApiError> {
+) -> Result<(Vec<u8>, Option<Pending>), ApiError> {
     let operation = Operation::named(operation)?;
     let call = Call {
         face,
@@ -232,11 +233,8 @@ pub(crate) async fn call(
         bounds: &face.bounds,
         body,
     };
-    let answer = call.answer(operation).await?;
-    if let Some(delivery) = answer.delivery {
-        delivery.confirm();
-    }
-    Ok(answer.body)
+    let Answer { body, delivery } = call.answer(operation).await?;
+    Ok((body, delivery))
 }
 
 /// Whether an operation is served.

@@ -16,6 +16,7 @@ use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::integrations::Call;
 use crate::partition::desk::task_ref;
@@ -147,6 +148,7 @@ impl Run {
                         task: task_ref(execution, attempt),
                         resource,
                         parameters: parameters.payload,
+                        over: CancellationToken::new(),
                     };
                     tasks.push(Box::pin(answer(call, attempt)));
                 }

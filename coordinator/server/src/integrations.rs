@@ -6,6 +6,7 @@
 
 pub(crate) mod api;
 pub(crate) mod callback;
+pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod sfn;
 
@@ -19,10 +20,13 @@ use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{Served, TaskRef};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
+use crate::face::Pending;
 use crate::partition::Message;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
 use crate::shared::Shared;
+use calls::Open;
 
 /// One attempt at a task.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub(crate) struct Call {
     pub task: TaskRef,
     pub resource: TaskResource,
     pub parameters: Payload,
+    /// Cancelled when the attempt ends otherwise than by what the integration reports.
+    pub over: CancellationToken,
 }
 
 /// How a task went on.
@@ -42,6 +48,8 @@ pub(crate) enum Begun {
     Ended(Ended),
     /// What the task waits for has begun; this is the answer to that.
     Submitted(Payload),
+    /// A request has its answer, an activity task; that goes back unless the answer is recorded.
+    Polled(Payload, Pending),
 }
 
 /// How a task ended. `None` when the coordinator ends: after the restart it is begun again.
@@ -108,23 +116,33 @@ impl Call {
         let Some(serving) = self.shared.integrations.serving(&self.resource) else {
             return;
         };
+        let (call, open) = self.open();
         crate::task::spawn("task of an integration", async move {
-            match serving.begin(self.clone()).await {
-                Begun::Ended(ended) => self.report_end(ended).await,
-                Begun::Submitted(answer) => self.submitted(serving, answer).await,
-            }
+            call.carry_out(serving).await;
+            drop(open);
         });
     }
 
     /// Goes on with a `.sync` task that had begun before a restart.
     pub(crate) fn resume(self) {
         if let Some(serving) = self.shared.integrations.serving(&self.resource) {
-            crate::task::spawn("task of an integration", self.follow(serving));
+            let (call, open) = self.open();
+            crate::task::spawn("task of an integration", async move {
+                call.follow(serving).await;
+                drop(open);
+            });
         }
     }
 
-    /// Ends what the attempt began.
-    pub(crate) fn stop(self) {
+    /// The attempt is over: what is made for it is given up, and what it began is ended.
+    pub(crate) fn end(self) {
+        self.shared.calls.end(&self.task);
+        if pattern(&self.resource) == Pattern::RunJob {
+            self.stop();
+        }
+    }
+
+    fn stop(self) {
         if let Some(serving) = self.shared.integrations.serving(&self.resource) {
             crate::task::spawn("end of a task", serving.stop(self));
         }
@@ -136,6 +154,48 @@ impl Call {
         match serving.begin(self).await {
             Begun::Ended(ended) => ended,
             Begun::Submitted(answer) => Some(Ok(answer)),
+            Begun::Polled(answer, delivery) => {
+                delivery.confirm();
+                Some(Ok(answer))
+            }
+        }
+    }
+
+    /// The call, known as open while the second value lives.
+    fn open(mut self) -> (Self, Open) {
+        let open = self.shared.calls.open(self.task);
+        self.over = open.over().clone();
+        (self, open)
+    }
+
+    async fn carry_out(self, serving: Arc<dyn Serve>) {
+        let begins = serving.begin(self.clone());
+        let begun = if pattern(&self.resource) == Pattern::RunJob {
+            // What a `.sync` task had begun by halves could not be stopped.
+            begins.await
+        } else {
+            tokio::select! {
+                begun = begins => begun,
+                () = self.over.cancelled() => return,
+            }
+        };
+        match begun {
+            Begun::Ended(ended) => self.report_end(ended).await,
+            Begun::Submitted(answer) => self.submitted(serving, answer).await,
+            Begun::Polled(answer, delivery) => self.polled(answer, delivery).await,
+        }
+    }
+
+    /// An activity task that was polled is its worker's once the answer is recorded.
+    async fn polled(self, answer: Payload, delivery: Pending) {
+        let outcome = match pattern(&self.resource) {
+            Pattern::RequestResponse => Outcome::Succeeded(answer),
+            Pattern::Callback | Pattern::RunJob => Outcome::Submitted(answer),
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.report(outcome, TaskReply::Unary(sender)).await;
+        if let Ok(Ok(())) = receiver.await {
+            delivery.confirm();
         }
     }
 
@@ -153,7 +213,10 @@ impl Call {
 
     async fn follow(self, serving: Arc<dyn Serve>) {
         if pattern(&self.resource) == Pattern::RunJob {
-            let ended = serving.finish(self.clone()).await;
+            let ended = tokio::select! {
+                ended = serving.finish(self.clone()) => ended,
+                () = self.over.cancelled() => return,
+            };
             self.report_end(ended).await;
         }
     }

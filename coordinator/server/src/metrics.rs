@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use stepfleet_engine::event::TaskResource;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{Event, EventBody};
 
@@ -50,6 +51,17 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceLabels {
+    resource: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceOutcomeLabels {
+    resource: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -74,6 +86,9 @@ struct Inner {
     activity_tasks_started: Counter,
     activity_tasks_completed: Family<OutcomeLabels, Counter>,
     activity_queue_depth: Family<ActivityLabels, Gauge>,
+    integration_tasks_scheduled: Family<ResourceLabels, Counter>,
+    integration_tasks_started: Family<ResourceLabels, Counter>,
+    integration_tasks_completed: Family<ResourceOutcomeLabels, Counter>,
     events: Counter,
     chunks: Counter,
     append_seconds: Histogram,
@@ -162,7 +177,7 @@ impl Metrics {
         self.inner.executions_quarantined.inc();
     }
 
-    /// These events were recorded; those of activity tasks are counted by kind.
+    /// These events were recorded; those of activity tasks and of integrations are counted by kind.
     pub(crate) fn recorded(&self, events: &[Event]) {
         self.inner
             .events
@@ -177,7 +192,29 @@ impl Metrics {
                     .activity_tasks_completed
                     .get_or_create(&OutcomeLabels { outcome })
                     .inc();
+            } else {
+                self.recorded_integration(&event.body);
             }
+        }
+    }
+
+    /// Resources are those that this installation serves, so that the series are bounded.
+    fn recorded_integration(&self, body: &EventBody) {
+        if let EventBody::TaskScheduled { resource, .. } = body {
+            let resource = resource_label(resource);
+            let labels = ResourceLabels { resource };
+            let scheduled = &self.inner.integration_tasks_scheduled;
+            scheduled.get_or_create(&labels).inc();
+        } else if let EventBody::TaskStarted { resource, .. } = body {
+            let resource = resource_label(resource);
+            let labels = ResourceLabels { resource };
+            let started = &self.inner.integration_tasks_started;
+            started.get_or_create(&labels).inc();
+        } else if let Some((resource, outcome)) = integration_outcome(body) {
+            let resource = resource_label(resource);
+            let labels = ResourceOutcomeLabels { resource, outcome };
+            let completed = &self.inner.integration_tasks_completed;
+            completed.get_or_create(&labels).inc();
         }
     }
 
@@ -280,6 +317,9 @@ impl Inner {
             activity_tasks_started: Counter::default(),
             activity_tasks_completed: Family::default(),
             activity_queue_depth: Family::default(),
+            integration_tasks_scheduled: Family::default(),
+            integration_tasks_started: Family::default(),
+            integration_tasks_completed: Family::default(),
             events: Counter::default(),
             chunks: Counter::default(),
             append_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
@@ -292,6 +332,7 @@ impl Inner {
         inner.register_requests();
         inner.register_executions();
         inner.register_activities();
+        inner.register_integrations();
         inner.register_storage();
         inner
     }
@@ -389,6 +430,25 @@ impl Inner {
         );
     }
 
+    fn register_integrations(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "integration_tasks_scheduled",
+            "Tasks of service integrations scheduled",
+            self.integration_tasks_scheduled.clone(),
+        );
+        registry.register(
+            "integration_tasks_started",
+            "Tasks of service integrations started",
+            self.integration_tasks_started.clone(),
+        );
+        registry.register(
+            "integration_tasks_completed",
+            "Tasks of service integrations ended, by outcome",
+            self.integration_tasks_completed.clone(),
+        );
+    }
+
     fn register_storage(&mut self) {
         let registry = &mut self.registry;
         registry.register_with_unit(
@@ -426,6 +486,24 @@ fn activity_outcome(body: &EventBody) -> Option<&'static str> {
     }
 }
 
+/// How a task of an integration ended, if the event ends one.
+fn integration_outcome(body: &EventBody) -> Option<(&TaskResource, &'static str)> {
+    if let EventBody::TaskSucceeded { resource, .. } = body {
+        Some((resource, "succeeded"))
+    } else if let EventBody::TaskFailed { resource, .. } = body {
+        Some((resource, "failed"))
+    } else if let EventBody::TaskTimedOut { resource, .. } = body {
+        Some((resource, "timed_out"))
+    } else {
+        None
+    }
+}
+
+/// `states:startExecution.sync`
+fn resource_label(resource: &TaskResource) -> String {
+    format!("{}:{}", resource.service, resource.action)
+}
+
 fn status_label(status: Status) -> &'static str {
     match status {
         Status::Running => "running",
@@ -447,7 +525,7 @@ mod tests {
 
     use super::*;
 
-    fn activity_events() -> Vec<Event> {
+    fn task_events() -> Vec<Event> {
         let data = || stepfleet_engine::Data {
             id: PayloadId(1),
             payload: Payload::parse("{}").unwrap(),
@@ -468,7 +546,28 @@ mod tests {
             frame,
             output: data(),
         };
-        [scheduled, started, succeeded]
+        let resource = || TaskResource {
+            service: "states".into(),
+            action: "startExecution.sync".into(),
+        };
+        let begun = EventBody::TaskScheduled {
+            frame,
+            resource: resource(),
+            region: "us-east-1".into(),
+            parameters: data(),
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+        };
+        let on = EventBody::TaskStarted {
+            frame,
+            resource: resource(),
+        };
+        let failed = EventBody::TaskFailed {
+            frame,
+            resource: resource(),
+            failure: Default::default(),
+        };
+        [scheduled, started, succeeded, begun, on, failed]
             .into_iter()
             .map(|body| Event {
                 previous: EventId(0),
@@ -486,7 +585,7 @@ mod tests {
         metrics.executions_live(3);
         metrics.executions_resident(2);
         metrics.quarantined();
-        metrics.recorded(&activity_events());
+        metrics.recorded(&task_events());
         metrics.activity_queue_depth("arn:aws:states:us-east-1:000000000000:activity:a", 7);
         metrics.appended(3, 2);
         metrics.log_bytes(4096);
@@ -517,7 +616,10 @@ mod tests {
             r#"activity="arn:aws:states:us-east-1:000000000000:activity:a"} 7"#,
             "stepfleet_append_seconds_count 1",
             "stepfleet_chunks_total 3",
-            "stepfleet_events_total 3",
+            "stepfleet_events_total 6",
+            r#"stepfleet_integration_tasks_scheduled_total{resource="states:startExecution.sync"} 1"#,
+            r#"stepfleet_integration_tasks_started_total{resource="states:startExecution.sync"} 1"#,
+            r#"stepfleet_integration_tasks_completed_total{resource="states:startExecution.sync",outcome="failed"} 1"#,
             "stepfleet_log_bytes_total 4096",
             "stepfleet_sessions 1",
             "stepfleet_pollers 1",

@@ -5,6 +5,7 @@ pub(crate) mod aside;
 mod attempts;
 pub(crate) mod batch;
 pub(crate) mod desk;
+mod ends;
 pub(crate) mod handle;
 pub(crate) mod history;
 pub(crate) mod host;

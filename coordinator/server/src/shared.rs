@@ -21,6 +21,7 @@ use crate::face::Face;
 use crate::fatal::Fatal;
 use crate::fleet::Fleet;
 use crate::integrations::Registry;
+use crate::integrations::calls::Calls;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
 use crate::partition::Partitions;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub metrics: Metrics,
     pub counters: Counters,
     pub express: express::Open,
+    /// What integrations do for open attempts.
+    pub calls: Calls,
     pub control: Arc<LocalControl>,
     /// Held while a checkpoint or a backup is taken.
     pub checkpoints: tokio::sync::Mutex<()>,

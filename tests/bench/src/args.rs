@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Executions that wait in the memory benchmark
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) parked: u32,
+    /// Executions that start another in the benchmark of nested executions
+    #[arg(long, value_name = "N", default_value_t = 50_000)]
+    pub(crate) parents: u32,
     /// Waits that are pending in the benchmark of Waits
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) waits: u32,
@@ -70,6 +73,8 @@ pub(crate) enum Name {
     Pass,
     /// Synchronous Express executions
     Express,
+    /// Executions that tasks start
+    Nested,
     /// Memory of executions that wait for a callback
     Memory,
     /// A million pending Waits: memory, starts, start-up, lateness

@@ -5,6 +5,7 @@ pub(crate) mod core;
 pub(crate) mod express;
 pub(crate) mod latency;
 pub(crate) mod memory;
+pub(crate) mod nested;
 pub(crate) mod pass;
 pub(crate) mod startup;
 pub(crate) mod waits;

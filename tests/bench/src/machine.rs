@@ -72,6 +72,23 @@ pub(crate) fn choice_and_map() -> String {
     )
 }
 
+/// One Pass state.
+pub(crate) fn pass() -> String {
+    let state = json!({ "Type": "Pass", "End": true });
+    document("Pass", [("Pass".to_owned(), state)])
+}
+
+/// One task that starts an execution of another machine.
+pub(crate) fn parent(resource: &str, child: &str) -> String {
+    let state = json!({
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": { "StateMachineArn": child, "Input.$": "$" },
+        "End": true
+    });
+    document("Start", [("Start".to_owned(), state)])
+}
+
 /// One state that waits for its token to be completed.
 pub(crate) fn parked() -> String {
     let state = json!({

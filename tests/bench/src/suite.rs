@@ -7,7 +7,9 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
 use crate::args::{Args, Name, Way};
-use crate::benchmark::{Bench, activity, core, express, latency, memory, pass, startup, waits};
+use crate::benchmark::{
+    Bench, activity, core, express, latency, memory, nested, pass, startup, waits,
+};
 use crate::figure::Figure;
 use crate::interrupt;
 use crate::output;
@@ -51,6 +53,7 @@ fn run(bench: &Bench<'_>, name: Name) -> anyhow::Result<Vec<Figure>> {
         Name::Unary => activity::measure(bench, Way::Unary),
         Name::Pass => pass::measure(bench),
         Name::Express => express::measure(bench),
+        Name::Nested => nested::measure(bench),
         Name::Memory => memory::measure(bench),
         Name::Waits => waits::measure(bench),
     }

@@ -19,6 +19,7 @@ const JOB_OR_TOKEN: &[&str] = &["", ".sync", ".waitForTaskToken"];
 pub(super) fn pattern_of(service: &str, action: &str) -> Option<Pattern> {
     let (base, suffix) = action.split_at(action.find('.').unwrap_or(action.len()));
     let known = match service.strip_prefix("aws-sdk:") {
+        Some("sfn") => API.contains(&base) && TOKEN.contains(&suffix),
         Some(sdk) => is_service_id(sdk) && is_camel_case(base) && TOKEN.contains(&suffix),
         None => TABLE.iter().any(|row| {
             row.service == service && row.actions.contains(&base) && row.patterns.contains(&suffix)
@@ -57,6 +58,47 @@ const fn row(
         actions,
     }
 }
+
+/// The operations of Step Functions, as `aws-sdk:sfn` names them.
+const API: &[&str] = &[
+    "createActivity",
+    "createStateMachine",
+    "createStateMachineAlias",
+    "deleteActivity",
+    "deleteStateMachine",
+    "deleteStateMachineAlias",
+    "deleteStateMachineVersion",
+    "describeActivity",
+    "describeExecution",
+    "describeMapRun",
+    "describeStateMachine",
+    "describeStateMachineAlias",
+    "describeStateMachineForExecution",
+    "getActivityTask",
+    "getExecutionHistory",
+    "listActivities",
+    "listExecutions",
+    "listMapRuns",
+    "listStateMachineAliases",
+    "listStateMachineVersions",
+    "listStateMachines",
+    "listTagsForResource",
+    "publishStateMachineVersion",
+    "redriveExecution",
+    "sendTaskFailure",
+    "sendTaskHeartbeat",
+    "sendTaskSuccess",
+    "startExecution",
+    "startSyncExecution",
+    "stopExecution",
+    "tagResource",
+    "testState",
+    "untagResource",
+    "updateMapRun",
+    "updateStateMachine",
+    "updateStateMachineAlias",
+    "validateStateMachineDefinition",
+];
 
 const TABLE: &[Row] = &[
     row("apigateway", TOKEN, &["invoke"]),

@@ -182,6 +182,12 @@ fn sdk_integrations_are_recognised_by_form() {
             "ec2:runInstances.waitForTaskToken",
             "aws-sdk:ec2 runInstances.waitForTaskToken Callback",
         ),
+        (
+            "sfn:startExecution.waitForTaskToken",
+            "aws-sdk:sfn startExecution.waitForTaskToken Callback",
+        ),
+        ("sfn:startExecution.sync", "-"),
+        ("sfn:startExecutions", "-"),
         ("ec2:runInstances.sync", "-"),
         ("S3:getObject", "-"),
         ("s3:GetObject", "-"),

@@ -162,6 +162,7 @@ fn unknown(message: String) -> ApiError {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use stepfleet_asl::resource;
 
     use super::*;
 
@@ -177,6 +178,16 @@ mod tests {
                 HeaderValue::from_str(&format!("AWSStepFunctions.{name}")).unwrap(),
             );
             assert_eq!(Operation::of(&headers), Ok(operation));
+        }
+    }
+
+    #[test]
+    fn every_operation_can_be_a_task() {
+        for (name, _) in SERVED {
+            let (first, rest) = name.split_at(1);
+            let action = first.to_ascii_lowercase() + rest;
+            let arn = format!("arn:aws:states:::aws-sdk:sfn:{action}");
+            assert!(resource::Resource::parse(&arn).is_ok(), "{arn}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! A task that was handed to a poller counts as delivered when its answer is handed to the connection. Whatever ends
 //! an answer earlier (the poller hung up, the connection broke) drops it unconfirmed, and the task goes back.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -36,6 +37,12 @@ impl Pending {
 
     fn take(&self) -> Option<Confirm> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use stepfleet_asl::Payload;
+use stepfleet_asl::{Object, Payload, Value as Parameters};
 use stepfleet_engine::event::Failure;
 
 use super::Call;
 use crate::aws;
-use crate::face::Face;
+use crate::face::{Face, Pending};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -45,13 +45,14 @@ impl Call {
         }
     }
 
-    /// Waits as long as the coordinator is under pressure; false when it ends.
+    /// Waits as long as the coordinator is under pressure; false when it ends, or when the attempt is over.
     pub(super) async fn may_try_again(&self, error: &ApiError) -> bool {
         let Some(ms) = error.retry_after_ms else {
             return false;
         };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => true,
+            () = self.over.cancelled() => false,
             () = self.shared.stop.cancelled() => false,
         }
     }
@@ -88,38 +89,39 @@ impl Call {
     }
 }
 
-/// Makes a call, with members in the case of the API.
+/// Makes a call, with members in the case of the API. An activity task that it polls goes back unless it is confirmed.
 pub(super) async fn call(
     face: &Face,
     caller: &Caller,
     operation: &str,
-    request: &Value,
-) -> Result<Value, ApiError> {
-    let body = request.to_string();
-    let answer = aws::call(face, caller, operation, body.as_bytes()).await?;
-    serde_json::from_slice(&answer).map_err(|error| broken(&error))
+    request: &str,
+) -> Result<(Value, Option<Pending>), ApiError> {
+    let (answer, delivery) = aws::call(face, caller, operation, request.as_bytes()).await?;
+    let answer = serde_json::from_slice(&answer).map_err(|error| broken(&error))?;
+    Ok((answer, delivery))
 }
 
-/// A task's parameters as a request: `StateMachineArn` is `stateMachineArn`. Members that are null are left out.
-pub(super) fn request(parameters: Value) -> Value {
-    if let Value::Array(items) = parameters {
-        return Value::Array(items.into_iter().map(request).collect());
+/// A task's parameters as a request: `StateMachineArn` is `stateMachineArn`. Members that are null are left out; numbers
+/// keep their digits.
+pub(super) fn request(parameters: &Parameters) -> Parameters {
+    if let Some(items) = parameters.as_array() {
+        return Parameters::Array(Arc::new(items.iter().map(request).collect()));
     }
-    let Value::Object(members) = parameters else {
-        return parameters;
+    let Some(members) = parameters.as_object() else {
+        return parameters.clone();
     };
-    let member = |(name, value): (String, Value)| {
-        let name = with_first(&name, char::to_ascii_lowercase);
-        let is_payload = PAYLOADS.contains(&name.as_str()) && !value.is_string();
-        let value = if is_payload && !value.is_null() {
-            Value::String(value.to_string())
-        } else {
+    let member = |(name, value): (&Arc<str>, &Parameters)| {
+        let name = with_first(name, char::to_ascii_lowercase);
+        let is_text = value.as_str().is_some() || !PAYLOADS.contains(&name.as_str());
+        let value = if is_text {
             request(value)
+        } else {
+            Parameters::String(value.to_text().into())
         };
-        (name, value)
+        (name.into(), value)
     };
-    let members = members.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(members.map(member).collect())
+    let members = members.iter().filter(|(_, value)| !value.is_null());
+    Parameters::Object(Arc::new(members.map(member).collect::<Object>()))
 }
 
 /// An answer as a task's result: `executionArn` is `ExecutionArn`, and a time is a text.
@@ -182,22 +184,23 @@ mod tests {
 
     #[test]
     fn parameters_become_a_request() {
-        let parameters = json!({
+        let parameters = r#"{
             "StateMachineArn": "arn",
-            "Input": {"Keep": ["Case"]},
+            "Input": {"Keep": ["Case"], "number": [1.50, 12345678901234567890]},
             "Name": null,
             "Output": "text as it is",
             "Tags": [{"Key": "a", "Value": "B"}],
-            "LoggingConfiguration": {"Level": "OFF"},
-        });
+            "LoggingConfiguration": {"Level": "OFF"}
+        }"#;
         let expect = json!({
             "stateMachineArn": "arn",
-            "input": r#"{"Keep":["Case"]}"#,
+            "input": r#"{"Keep":["Case"],"number":[1.5,12345678901234567890]}"#,
             "output": "text as it is",
             "tags": [{"key": "a", "value": "B"}],
             "loggingConfiguration": {"level": "OFF"},
         });
-        assert_eq!(request(parameters), expect);
+        let request = request(&Parameters::parse(parameters).unwrap());
+        assert_eq!(request.to_text(), expect.to_string());
     }
 
     #[test]

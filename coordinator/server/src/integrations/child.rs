@@ -160,8 +160,8 @@ async fn ended(call: &Call, service: &Service, arn: &str) -> Result<Ended, ApiEr
     let Some(face) = call.face().await else {
         return Ok(None);
     };
-    let request = json!({"executionArn": arn});
-    let described = api::call(&face, &caller, "DescribeExecution", &request).await?;
+    let request = json!({"executionArn": arn}).to_string();
+    let (described, _) = api::call(&face, &caller, "DescribeExecution", &request).await?;
     let described = api::result(described);
     if described["Status"] != "SUCCEEDED" {
         return Ok(Some(Err(Failure {

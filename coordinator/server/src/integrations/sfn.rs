@@ -3,7 +3,6 @@
 use std::future::ready;
 
 use futures::future::BoxFuture;
-use serde_json::Value;
 use stepfleet_asl::resource::Integration;
 use stepfleet_engine::Served;
 use stepfleet_engine::event::Failure;
@@ -11,6 +10,10 @@ use stepfleet_engine::event::Failure;
 use super::api::{self, Style};
 use super::{Begun, Call, Ended, Serve, child};
 use crate::aws;
+
+const START: &str = "StartExecution";
+const POLL: &str = "GetActivityTask";
+const REDRIVE: &str = "RedriveExecution";
 
 /// The integration.
 #[derive(Debug)]
@@ -30,8 +33,8 @@ impl Serve for Sfn {
         Box::pin(async move {
             let waits = call.resource.action.ends_with(".waitForTaskToken");
             match begin(&call).await {
-                Some(Ok(answer)) if waits => Begun::Submitted(answer),
-                ended => Begun::Ended(ended),
+                Begun::Ended(Some(Ok(answer))) if waits => Begun::Submitted(answer),
+                begun @ (Begun::Ended(_) | Begun::Submitted(_) | Begun::Polled(..)) => begun,
             }
         })
     }
@@ -53,36 +56,43 @@ fn operation(action: &str) -> String {
     first.into_iter().chain(chars).collect()
 }
 
-async fn begin(call: &Call) -> Ended {
+async fn begin(call: &Call) -> Begun {
     let operation = operation(&call.resource.action);
-    if operation == "StartExecution" {
+    if operation == START {
         // It may be begun twice, and must start one execution.
-        return child::start(call, Style::Sdk).await;
+        return Begun::Ended(child::start(call, Style::Sdk).await);
     }
-    let face = call.face().await?;
-    let parameters = match serde_json::from_str(call.parameters.text()) {
-        Ok(parameters) => parameters,
-        Err(error) => {
-            let cause = format!("The parameters cannot be read: {error}");
-            return Some(Err(runtime(cause)));
-        }
+    let Some(face) = call.face().await else {
+        return Begun::Ended(None);
     };
-    let mut request = api::request(parameters);
-    if operation == "RedriveExecution"
-        && let Value::Object(members) = &mut request
+    let mut request = api::request(call.parameters.value());
+    if operation == REDRIVE
+        && let Some(members) = request.as_object()
+        && members.get("clientToken").is_none()
     {
         // As the SDKs do: begun twice, it must redrive once.
-        let token = || Value::String(child::unique(call));
-        members.entry("clientToken").or_insert_with(token);
+        let mut members = (**members).clone();
+        members.insert("clientToken".into(), child::unique(call).into());
+        request = members.into();
     }
+    let request = request.to_text();
     loop {
         let answer = api::call(&face, &call.caller(), &operation, &request).await;
-        let answer = answer.and_then(|answer| api::payload(&api::result(answer)));
+        let answer = answer.and_then(|(answer, delivery)| {
+            let answer = api::payload(&api::result(answer))?;
+            Ok((answer, delivery))
+        });
         match answer {
-            Ok(answer) => return Some(Ok(answer)),
+            // The polls of a coordinator that ends are cut short.
+            Ok(_) if operation == POLL && call.is_ending() => return Begun::Ended(None),
+            Ok((answer, Some(delivery))) => return Begun::Polled(answer, delivery),
+            Ok((answer, None)) => return Begun::Ended(Some(Ok(answer))),
             Err(error) if call.may_try_again(&error).await => {}
-            Err(_) if call.is_ending() => return None,
-            Err(error) => return Some(Err(call.failure(Style::Sdk, &error))),
+            Err(_) if call.is_ending() => return Begun::Ended(None),
+            Err(error) => {
+                let failure = call.failure(Style::Sdk, &error);
+                return Begun::Ended(Some(Err(failure)));
+            }
         }
     }
 }

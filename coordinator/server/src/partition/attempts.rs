@@ -1,13 +1,13 @@
 //! Attempts at tasks that leave the host: what integrations begin, and what is told when an attempt ends otherwise.
 
-use stepfleet_asl::resource::Pattern;
 use stepfleet_engine::event::{Data, TaskResource};
 use stepfleet_engine::{Attempt, Execution};
+use tokio_util::sync::CancellationToken;
 
 use super::batch::Effect;
 use super::desk::{Desk, task_ref};
 use super::tasks;
-use crate::integrations::{Call, pattern};
+use crate::integrations::Call;
 
 impl Desk {
     /// An attempt at a task of an integration.
@@ -24,18 +24,17 @@ impl Desk {
             task: task_ref(execution, attempt),
             resource,
             parameters: parameters.payload,
+            over: CancellationToken::new(),
         }
     }
 
     pub(super) fn cancel(&mut self, before: &Execution, attempt: Attempt) {
         let mut integrations = tasks::integrations(before);
-        if let Some((_, work)) = integrations.find(|(open, _)| open.entry == attempt.entry)
-            && pattern(&work.resource) == Pattern::RunJob
-        {
+        if let Some((_, work)) = integrations.find(|(open, _)| open.entry == attempt.entry) {
             let (resource, parameters) = (work.resource.clone(), work.parameters.clone());
             let call = self.call(before, attempt, resource, parameters);
-            let stop = Effect::Run(Box::new(move || call.stop()));
-            self.batch.effects.push(stop);
+            let end = Effect::Run(Box::new(move || call.end()));
+            self.batch.effects.push(end);
             return;
         }
         let mut activities = tasks::activities(before);

@@ -19,6 +19,7 @@ use stepfleet_store::{Row, Seq};
 
 use super::HostHandle;
 use super::batch::{Batch, Effect, Outbound, Partition};
+use super::ends::Ends;
 use super::message::{LiveItem, Message, TaskReport};
 use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
@@ -44,6 +45,7 @@ pub(crate) struct Desk {
     /// Live executions by state machine and start or newest redrive, for lists.
     pub running: BTreeSet<(MachineNumber, Timestamp, ExecutionId)>,
     pub callbacks: BTreeSet<(Timestamp, ExecutionId)>,
+    pub ends: Ends,
     pub machines: Machines,
     /// Closed executions whose rows are not in the state store yet.
     pub closing: BTreeSet<(MachineNumber, Timestamp, ExecutionId)>,
@@ -94,6 +96,7 @@ impl Desk {
             timers: BTreeSet::new(),
             running: BTreeSet::new(),
             callbacks: BTreeSet::new(),
+            ends: Ends::default(),
             machines: Machines::default(),
             closing: BTreeSet::new(),
             resident_bytes: 0,
@@ -390,6 +393,12 @@ impl Desk {
             }
             self.shared.metrics.closed(resident.execution.status);
             self.write_closed(resident);
+            for answer in self.ends.take(id) {
+                let tell = move || {
+                    let _gone = answer.send(());
+                };
+                self.batch.effects.push(Effect::Run(Box::new(tell)));
+            }
         }
     }
 

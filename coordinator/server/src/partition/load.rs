@@ -378,6 +378,7 @@ impl Host {
                 let notify = self.watchers.entry(execution).or_default().clone();
                 let _gone = answer.send(notify);
             }
+            ReadRequest::End { execution, answer } => self.desk.ends.add(execution, answer),
             ReadRequest::Count {
                 machine_arn,
                 answer,

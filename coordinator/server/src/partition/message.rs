@@ -188,6 +188,11 @@ pub(crate) enum ReadRequest {
         execution: ExecutionId,
         answer: oneshot::Sender<Arc<Notify>>,
     },
+    /// Told when the execution ends, unless it had ended before.
+    End {
+        execution: ExecutionId,
+        answer: oneshot::Sender<()>,
+    },
     Count {
         machine_arn: Option<Arc<str>>,
         answer: oneshot::Sender<(u64, u64)>,
@@ -201,6 +206,7 @@ impl fmt::Debug for ReadRequest {
             Self::Running { .. } => "Running",
             Self::Callbacks { .. } => "Callbacks",
             Self::Watch { .. } => "Watch",
+            Self::End { .. } => "End",
             Self::Count { .. } => "Count",
         })
     }

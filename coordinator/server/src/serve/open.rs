@@ -104,6 +104,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         metrics,
         counters: Counters::default(),
         express: Default::default(),
+        calls: Default::default(),
         control,
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use stepfleet_engine::EventId;
 use stepfleet_engine::execution::Status;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::api::{Caller, HistoryBatch};
 use super::error::ApiError;
 use super::{Place, Service, execution_missing, execution_names, place};
 use crate::partition::message::ReadRequest;
+use crate::partition::{Message, going_down};
 
 /// Batches that wait for a slow watcher; the history waits for it in turn.
 const BATCHES_MAX: usize = 4;
@@ -43,18 +44,17 @@ impl Service {
     pub(crate) async fn until_closed(&self, caller: &Caller, arn: &str) -> Result<(), ApiError> {
         let (machine, name) = execution_names(caller, arn)?;
         let place = place(&caller.namespace, machine, name);
-        loop {
-            // Subscribed before reading, so that no change falls between.
-            let notify = self.changes_of(place).await?;
-            let mut changed = std::pin::pin!(notify.notified());
-            changed.as_mut().enable();
-            let execution = self.execution(place).await?;
-            let execution = execution.ok_or_else(|| execution_missing(arn))?;
-            if execution.status != Status::Running {
-                return Ok(());
-            }
-            changed.await;
+        let execution = place.id;
+        // Asked for before reading, so that the end does not fall between.
+        let (answer, ended) = oneshot::channel();
+        let request = ReadRequest::End { execution, answer };
+        self.host(place).send(Message::Read(request)).await?;
+        let execution = self.execution(place).await?;
+        let execution = execution.ok_or_else(|| execution_missing(arn))?;
+        if execution.status != Status::Running {
+            return Ok(());
         }
+        ended.await.map_err(|_gone| going_down())
     }
 
     async fn changes_of(&self, place: Place) -> Result<Arc<Notify>, ApiError> {
