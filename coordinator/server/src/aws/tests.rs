@@ -772,6 +772,26 @@ async fn variables_are_shown_where_they_are_assigned_and_where_they_are_read() {
 }
 
 #[tokio::test]
+async fn a_redrive_opens_no_more_executions_than_may_be_open() {
+    let mut config = crate::config::Config::default();
+    config.limits.executions_open_max = 1;
+    let (face, _drain) = testing::face_with(config).await;
+    let router = testing::admitting(router(face));
+    start_activity_execution(&router).await;
+    let execution = json!({"executionArn": EXECUTION});
+    call(&router, "StopExecution", &execution).await;
+    let other = json!({"stateMachineArn": MACHINE, "name": "other"});
+    let (status, other) = call(&router, "StartExecution", &other).await;
+    assert_eq!(status, 200, "{other}");
+    let refused = refusal(&router, "RedriveExecution", &execution).await;
+    assert!(refused.starts_with("ExecutionLimitExceeded: "), "{refused}");
+    let other = json!({"executionArn": other["executionArn"]});
+    call(&router, "StopExecution", &other).await;
+    let (status, redriven) = call(&router, "RedriveExecution", &execution).await;
+    assert_eq!(status, 200, "{redriven}");
+}
+
+#[tokio::test]
 async fn a_history_ends_at_its_limit_and_is_read_in_pages_and_without_data() {
     let mut config = crate::config::Config::default();
     config.limits.history_events_max = 9;
@@ -810,6 +830,10 @@ async fn a_history_ends_at_its_limit_and_is_read_in_pages_and_without_data() {
     assert_eq!(events[8]["type"], "ExecutionFailed");
     let failure = &events[8]["executionFailedEventDetails"];
     assert_eq!(failure["error"], "States.Runtime");
+    let redrive = json!({"executionArn": EXECUTION});
+    let refused = refusal(&router, "RedriveExecution", &redrive).await;
+    let full = "ExecutionNotRedrivable: Execution history event limit exceeded.";
+    assert_eq!(refused, full);
     for event in &events {
         let text = event.to_string();
         assert!(
