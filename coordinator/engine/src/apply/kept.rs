@@ -60,14 +60,13 @@ pub(super) fn end_work(stay: &mut Stay, kept: bool) {
 /// `ExecutionRedriven`: what was kept is live again. States begin their work anew at once; branches and iterations that
 /// had succeeded keep their results.
 pub(super) fn reopen(execution: &mut Execution, moment: Moment, deadline: Option<Timestamp>) {
-    execution.status = Status::Running;
+    let status = std::mem::replace(&mut execution.status, Status::Running);
     execution.closed_at = None;
     execution.deadline = deadline;
     execution.frames = std::mem::take(&mut execution.kept).into();
     let failure = execution.failure.take();
-    let too_large =
-        failure.is_some_and(|failure| failure.error.as_deref() == Some(DATA_LIMIT_EXCEEDED));
-    if too_large {
+    let error = failure.and_then(|failure| failure.error);
+    if status == Status::Failed && error.as_deref() == Some(DATA_LIMIT_EXCEEDED) {
         execution.frames.truncate(1);
         if let Some(stay) = execution.frames.first_mut().and_then(Frame::stay_mut) {
             stay.unfinished = None;
