@@ -116,15 +116,10 @@ class StateMachines(Case):
         self.assertTrue(answer["ResponseMetadata"]["RequestId"])
 
     def test_what_this_release_does_not_do_is_refused_and_not_forgotten(self):
-        text = json.dumps(pass_state())
         processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **pass_state()}
         distributed = {"StartAt": "M", "States": {"M": {"Type": "Map", "ItemProcessor": processor, "End": True}}}
         with self.assertRaises(self.sfn.exceptions.InvalidDefinition):
             self.machine(distributed)
-        machine = self.machine(text)
-        with self.assertRaises(self.sfn.exceptions.ClientError) as caught:
-            self.sfn.redrive_execution(executionArn=self.start(machine))
-        self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
 
     def test_trap_27_the_host_prefix_of_synchronous_calls_reaches_the_same_port(self):
         # SDKs put `sync-` before the host of StartSyncExecution and TestState, whatever the endpoint is.

@@ -7,10 +7,10 @@ import re
 ANY = {"date", "timestamp", "datetime", "start-time", "entered-time", "start-date", "stop-date", "activity_arn",
        "map_run_arn", "RandomNumberGenerated", "generated-uuid"}
 ROLE = re.compile(r"s(nf|fn)_role_arn(_t\d)?")
-# Members that say when, and members of later releases (redrive).
-LEFT_OUT = {"timestamp", "ResponseMetadata", "RedriveCount", "redriveCount", "redriveStatus", "redriveStatusReason"}
+# Members that say when.
+LEFT_OUT = {"timestamp", "ResponseMetadata"}
 # Members that AWS answers since a later time than some recordings.
-LATER = {"encryptionConfiguration"}
+LATER = {"encryptionConfiguration", "RedriveCount", "redriveCount", "redriveStatus", "redriveStatusReason"}
 PLACEHOLDER = re.compile(r"<[A-Za-z][\w:.-]*>")
 # Placeholders that stand for the same text wherever they stand in a case.
 BOUND = re.compile(r"<((Exec)?ArnPart_\d+idx|uuid:\d+|resource:\d+|alias)>")

@@ -2,6 +2,7 @@
 //! and public id are taken) and changes nothing else. What a released version does to an event never changes.
 
 mod branch;
+mod kept;
 mod stay;
 mod task;
 
@@ -51,6 +52,7 @@ impl Execution {
             header,
             input,
             deadline,
+            keeps_frames,
         } = &event.body
         else {
             return None;
@@ -79,6 +81,9 @@ impl Execution {
             last_payload: input.id,
             next_frame: FrameId(1),
             frames: smallvec![document],
+            keeps_frames: *keeps_frames,
+            kept: Vec::new(),
+            redrives: None,
         })
     }
 }
@@ -94,6 +99,16 @@ fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
         }
         // AWS describes a timed-out execution without error and cause.
         E::ExecutionTimedOut(_) => close(execution, moment, Status::TimedOut, Err(None)),
+        E::ExecutionRedriven {
+            count,
+            deadline,
+            client_token,
+            ..
+        } => {
+            let redrives = execution.redrives.get_or_insert_default();
+            redrives.add(*count, moment.at, client_token.as_ref());
+            kept::reopen(execution, moment, *deadline);
+        }
         E::StateEntered { .. }
         | E::StateExited { .. }
         | E::StateAborted { .. }
@@ -141,9 +156,15 @@ fn close(
     execution.status = status;
     execution.closed_at = Some(moment.at);
     execution.deadline = None;
-    execution.frames.clear();
     match outcome {
-        Ok(output) => execution.output = Some(output.clone()),
-        Err(failure) => execution.failure = failure.cloned(),
+        Ok(output) => {
+            execution.frames.clear();
+            execution.keeps_frames = false;
+            execution.output = Some(output.clone());
+        }
+        Err(failure) => {
+            kept::keep_all(execution);
+            execution.failure = failure.cloned();
+        }
     }
 }

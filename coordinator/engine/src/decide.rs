@@ -13,6 +13,7 @@ mod map;
 mod parallel;
 mod pass;
 mod progress;
+mod redrive;
 mod report;
 pub(crate) mod retry;
 mod scene;
@@ -28,8 +29,9 @@ use crate::command::Command;
 use crate::env::Env;
 use crate::event::{Data, Event, EventBody};
 use crate::execution::{Execution, Header};
-use crate::ids::{EventId, PayloadId};
+use crate::ids::{EventId, PayloadId, Timestamp};
 use crate::input::Input;
+use crate::redrive::NotRedrivable;
 
 use draft::{Draft, Interrupted};
 pub(crate) use report::find_attempt;
@@ -55,6 +57,12 @@ pub enum Rejection {
     /// `Input::Stop` for a closed execution; the answer is its stop date.
     #[error("the execution is closed")]
     ExecutionClosed,
+    /// `Input::Redrive` of an execution that cannot be.
+    #[error("{0}")]
+    NotRedrivable(NotRedrivable),
+    /// `Input::Redrive` of a request that was carried out at this time; the answer is that.
+    #[error("the request has redriven the execution before")]
+    RedrivenBefore(Timestamp),
     /// An expression needs more time than `Patience::Brief` gives. Nothing was decided.
     #[error("an expression takes long")]
     Interrupted,
@@ -72,6 +80,7 @@ pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'
                 payload: input,
             },
             deadline: after(env.now, program.timeout_seconds),
+            keeps_frames: true,
         },
     };
     let execution = Execution::from_started(env.now, &started)
@@ -98,6 +107,9 @@ pub fn decide(
     env: &Env<'_>,
     input: Input,
 ) -> Result<Decision, Rejection> {
+    if let Input::Redrive { client_token } = input {
+        return redrive::redrive(program, execution, env, client_token);
+    }
     if !execution.is_running() {
         return rejected_when_closed(execution, &input);
     }
@@ -109,6 +121,7 @@ pub fn decide(
             Input::Stop(failure) => Err(draft.abort(failure)),
             Input::Continue
             | Input::Tick
+            | Input::Redrive { .. }
             | Input::Started { .. }
             | Input::Undelivered { .. }
             | Input::Succeeded { .. }
@@ -127,7 +140,7 @@ fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision
             commands: Vec::new(),
             execution: execution.clone(),
         }),
-        Input::Stop(_) => Err(Rejection::ExecutionClosed),
+        Input::Stop(_) | Input::Redrive { .. } => Err(Rejection::ExecutionClosed),
         Input::Started { attempt, .. }
         | Input::Undelivered { attempt }
         | Input::Succeeded { attempt, .. }

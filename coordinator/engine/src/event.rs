@@ -8,7 +8,7 @@ use std::sync::Arc;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 
-use crate::execution::{Header, StateKind};
+use crate::execution::{Header, StateKind, Status};
 use crate::ids::{EventId, FrameId, PayloadId, Timestamp, Worker};
 use crate::variables::Variables;
 
@@ -47,11 +47,12 @@ pub struct TaskResource {
 /// `ExecutionStarted` creates the document's, `BranchStarted` and `MapIterationStarted` create the others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
-    /// `deadline` is the end of the machine-level `TimeoutSeconds`.
+    /// `deadline` is the end of the machine-level `TimeoutSeconds`. `keeps_frames`: see `Execution::keeps_frames`.
     ExecutionStarted {
         header: Arc<Header>,
         input: Data,
         deadline: Option<Timestamp>,
+        keeps_frames: bool,
     },
     ExecutionSucceeded {
         output: Data,
@@ -59,6 +60,15 @@ pub enum EventBody {
     ExecutionFailed(Failure),
     ExecutionAborted(Failure),
     ExecutionTimedOut(Failure),
+    /// A closed execution runs again: what its failure left goes on. `deadline` as in `ExecutionStarted`, from now on.
+    /// `status` and `closed_at` are what it undoes, so that the lists in which it stood can be told from the event.
+    ExecutionRedriven {
+        count: u32,
+        deadline: Option<Timestamp>,
+        client_token: Option<Arc<str>>,
+        status: Status,
+        closed_at: Timestamp,
+    },
 
     /// `<Kind>StateEntered`.
     StateEntered {

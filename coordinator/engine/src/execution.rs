@@ -3,6 +3,7 @@
 
 mod effective;
 mod lookup;
+mod redrives;
 mod results;
 mod transition;
 
@@ -16,6 +17,7 @@ use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Ti
 use crate::variables::Variables;
 
 pub use effective::EffectiveInput;
+pub use redrives::{Redrive, Redrives};
 pub use results::Results;
 
 /// What never changes after the start.
@@ -85,6 +87,14 @@ pub struct Execution {
     pub next_frame: FrameId,
     /// Live frames, ascending by id. Frame 0 is the document's.
     pub frames: SmallVec<[Frame; 1]>,
+    /// Whether a failure leaves what a redrive goes on from. It does unless the execution was started by a release that
+    /// had no redrive: what events mean to such a one never changes.
+    pub keeps_frames: bool,
+    /// Frames that a failure ended, ascending by id: dropped ones while it may still be caught, all of them when the
+    /// execution closed. Empty while nothing fails, and when the execution succeeded.
+    pub kept: Vec<Frame>,
+    /// None until the first redrive.
+    pub redrives: Option<Box<Redrives>>,
 }
 
 /// One line of control.
@@ -124,11 +134,22 @@ pub struct Stay {
     pub name: Arc<str>,
     pub entry: EventId,
     pub entered_at: Timestamp,
-    /// Attempts begun so far minus one: `State.RetryCount`.
+    /// Attempts begun so far minus one, those before a redrive included: a token names its attempt for ever.
     pub attempt: u32,
-    /// Per retrier: retries used during this stay.
+    /// The attempt with which the newest redrive began: `State.RetryCount` counts from it.
+    pub first_attempt: u32,
+    /// Per retrier: retries used during this stay, since the newest redrive.
     pub retries: SmallVec<[u32; 2]>,
     pub work: Work,
+    /// What a Parallel or a Map had got to when its work ended, until the stay does: a redrive goes on from it.
+    pub unfinished: Option<Box<Unfinished>>,
+}
+
+/// Branches or iterations that ended together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unfinished {
+    Parallel(ParallelWork),
+    Map(MapWork),
 }
 
 /// What a stay is waiting for.

@@ -1,5 +1,7 @@
 //! What happened outside, validated and timed by the shell.
 
+use std::sync::Arc;
+
 use stepfleet_asl::Payload;
 
 use crate::event::Failure;
@@ -14,6 +16,8 @@ pub enum Input {
     Tick,
     /// `StopExecution`, or the deletion of the state machine.
     Stop(Failure),
+    /// `RedriveExecution`.
+    Redrive { client_token: Option<Arc<str>> },
     /// A worker's slot is reserved for a scheduled activity task.
     Started { attempt: Attempt, worker: Worker },
     /// The hand-out never reached the worker: offer the attempt again under a new generation.

@@ -21,6 +21,7 @@ pub mod history;
 pub mod ids;
 pub mod input;
 pub mod limits;
+pub mod redrive;
 pub mod test_state;
 pub mod variables;
 
@@ -34,4 +35,5 @@ pub use heartbeat::{heartbeat, restart_heartbeats};
 pub use history::{HistoryEvent, project};
 pub use ids::*;
 pub use input::Input;
+pub use redrive::{NotRedrivable, redrivable};
 pub use variables::Variables;

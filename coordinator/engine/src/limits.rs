@@ -15,6 +15,14 @@ pub const DECISION_EVALUATIONS_MAX: u32 = 32;
 pub const DECISION_BYTES_MAX: usize = 262_144;
 /// Nesting of Parallel and Map.
 pub const FRAME_DEPTH_MAX: u32 = 32;
+/// From an execution's end to the last moment in which it can be redriven, milliseconds. 0 is unlimited.
+pub const REDRIVE_MS_MAX: i64 = 14 * 86_400_000;
+/// From an execution's start to the last moment in which it can be redriven, milliseconds: no execution is older.
+pub const EXECUTION_MS_MAX: i64 = 365 * 86_400_000;
+/// Requests for a redrive that an execution remembers by their client tokens.
+pub const CLIENT_TOKENS_MAX: usize = 10;
+/// How long it remembers one, milliseconds.
+pub const CLIENT_TOKEN_MS_MAX: i64 = 15 * 60_000;
 /// `error` of a failure, in characters.
 pub const ERROR_CHARS_MAX: usize = 256;
 /// `cause` of a failure, in characters.
@@ -26,6 +34,7 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     pub variables_bytes_max: usize,
     pub history_events_max: u64,
+    pub redrive_ms_max: i64,
 }
 
 impl Default for Limits {
@@ -34,6 +43,7 @@ impl Default for Limits {
             payload_bytes_max: PAYLOAD_BYTES_MAX,
             variables_bytes_max: VARIABLES_BYTES_MAX,
             history_events_max: HISTORY_EVENTS_MAX,
+            redrive_ms_max: REDRIVE_MS_MAX,
         }
     }
 }

@@ -149,6 +149,7 @@ impl Call<'_> {
             Operation::ListStateMachines => self.list_state_machines().await?,
             Operation::ListTagsForResource => self.list_tags().await?,
             Operation::PublishStateMachineVersion => self.publish_version().await?,
+            Operation::RedriveExecution => self.redrive_execution().await?,
             Operation::SendTaskFailure => self.send_task_failure().await?,
             Operation::SendTaskHeartbeat => self.send_task_heartbeat().await?,
             Operation::SendTaskSuccess => self.send_task_success().await?,

@@ -85,6 +85,7 @@ struct Inner {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
     executions_started: Family<TypeLabels, Counter>,
+    executions_redriven: Counter,
     executions_closed: Family<StatusLabels, Counter>,
     executions_live: Gauge,
     express_executions_open: Gauge,
@@ -156,6 +157,11 @@ impl Metrics {
             r#type: type_label(of),
         };
         self.inner.executions_started.get_or_create(&labels).inc();
+    }
+
+    /// A closed execution runs again.
+    pub(crate) fn redriven(&self) {
+        self.inner.executions_redriven.inc();
     }
 
     /// An execution of a state machine of this type was closed with this status.
@@ -318,6 +324,7 @@ impl Inner {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(request_histogram),
             executions_started: Family::default(),
+            executions_redriven: Counter::default(),
             executions_closed: Family::default(),
             executions_live: Gauge::default(),
             express_executions_open: Gauge::default(),
@@ -378,6 +385,11 @@ impl Inner {
             "executions_started",
             "Executions started, by type of state machine",
             self.executions_started.clone(),
+        );
+        registry.register(
+            "executions_redriven",
+            "Closed executions that were made to run again",
+            self.executions_redriven.clone(),
         );
         registry.register(
             "executions_closed",
@@ -598,6 +610,7 @@ mod tests {
         metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
         metrics.started(MachineType::Standard);
         metrics.closed(MachineType::Express, Status::Succeeded);
+        metrics.redriven();
         metrics.express_open(4);
         metrics.executions_live(3);
         metrics.executions_resident(2);
@@ -624,6 +637,7 @@ mod tests {
             r#"stepfleet_executions_started_total{type="standard"} 1"#,
             r#"stepfleet_executions_closed_total{type="express",status="succeeded"} 1"#,
             "stepfleet_express_executions_open 4",
+            "stepfleet_executions_redriven_total 1",
             "stepfleet_executions_live 3",
             "stepfleet_executions_resident 2",
             "stepfleet_executions_quarantined_total 1",

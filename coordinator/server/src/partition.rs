@@ -12,6 +12,7 @@ pub(crate) mod host;
 pub(crate) mod load;
 pub(crate) mod message;
 pub(crate) mod recovery;
+pub(crate) mod redrive;
 pub(crate) mod release;
 pub(crate) mod resident;
 pub(crate) mod rows;

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 use stepfleet_asl::program::ScopeId;
 
 use crate::apply::Moment;
+use crate::apply::kept::{drop_below, end_work};
 use crate::event::{Data, EventBody};
 use crate::execution::{
     EffectiveInput, Execution, Frame, MapWork, ParallelWork, Phase, Results, Work,
@@ -41,10 +42,13 @@ pub(super) fn write_state(execution: &mut Execution, moment: Moment, body: &Even
         EventBody::ParallelStateFailed { .. } | EventBody::MapStateFailed { .. }
     ) {
         drop_below(execution, id);
-        begin(execution, id, moment.id, Work::Over);
+        end(execution, id);
+        if let Some(frame) = execution.frame_mut(id) {
+            frame.last_event = moment.id;
+        }
     } else {
         // The chain skips the success: the exit names the last event inside, too.
-        set_work(execution, id, Work::Over);
+        end(execution, id);
     }
 }
 
@@ -96,7 +100,7 @@ pub(super) fn write_child(execution: &mut Execution, moment: Moment, body: &Even
         if let Some(parent) = execution.frame_mut(*frame) {
             parent.last_event = last_event.unwrap_or(parent.last_event);
         }
-        set_work(execution, *frame, Work::Over);
+        end(execution, *frame);
     }
 }
 
@@ -110,12 +114,15 @@ fn begin(execution: &mut Execution, id: FrameId, last_event: EventId, work: Work
     if let Some(frame) = execution.frame_mut(id) {
         frame.last_event = last_event;
     }
-    set_work(execution, id, work);
-}
-
-fn set_work(execution: &mut Execution, id: FrameId, work: Work) {
     if let Some(stay) = execution.frame_mut(id).and_then(Frame::stay_mut) {
         stay.work = work;
+    }
+}
+
+fn end(execution: &mut Execution, id: FrameId) {
+    let kept = execution.keeps_frames;
+    if let Some(stay) = execution.frame_mut(id).and_then(Frame::stay_mut) {
+        end_work(stay, kept);
     }
 }
 
@@ -186,22 +193,28 @@ fn succeed(execution: &mut Execution, id: FrameId, child: FrameId, index: u32, o
     results.set(index, output.clone());
 }
 
-/// Removes every frame below `id`.
-pub(super) fn drop_below(execution: &mut Execution, id: FrameId) {
+/// Removes every frame below `id`, and gives them back.
+pub(super) fn take_below(execution: &mut Execution, id: FrameId) -> SmallVec<[Frame; 1]> {
     if execution.frames.last().is_none_or(|last| last.id <= id) {
-        return;
+        return SmallVec::new();
     }
     // Children have higher numbers than their parents, so one ascending pass finds them all.
-    let mut dropped: SmallVec<[FrameId; 8]> = SmallVec::new();
-    execution.frames.retain(|frame| {
-        let below = frame
+    let mut below: SmallVec<[FrameId; 8]> = SmallVec::new();
+    for frame in &execution.frames {
+        if frame
             .parent
-            .is_some_and(|(parent, _)| parent == id || dropped.binary_search(&parent).is_ok());
-        if below {
-            dropped.push(frame.id);
+            .is_some_and(|(parent, _)| parent == id || below.binary_search(&parent).is_ok())
+        {
+            below.push(frame.id);
         }
-        !below
-    });
+    }
+    if below.is_empty() {
+        return SmallVec::new();
+    }
+    let frames = std::mem::take(&mut execution.frames).into_iter();
+    let (taken, left) = frames.partition(|frame| below.binary_search(&frame.id).is_ok());
+    execution.frames = left;
+    taken
 }
 
 fn empty(length: u32) -> Results {

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::apply::Moment;
-use crate::apply::branch::drop_below;
+use crate::apply::branch::take_below;
+use crate::apply::kept::{end_work, forget};
 use crate::event::EventBody;
 use crate::execution::{Execution, Phase, Stay, Work};
 
@@ -13,8 +14,10 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
         body,
         EventBody::StateExited { .. } | EventBody::RetryScheduled { .. }
     ) {
-        drop_below(execution, id);
+        take_below(execution, id);
+        forget(execution);
     }
+    let kept = execution.keeps_frames;
     let Some(frame) = execution.frame_mut(id) else {
         return;
     };
@@ -35,8 +38,10 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
             entry: moment.id,
             entered_at: moment.at,
             attempt: 0,
+            first_attempt: 0,
             retries: SmallVec::new(),
             work: Work::Entered,
+            unfinished: None,
         }));
     } else if let EventBody::StateExited {
         output,
@@ -60,11 +65,11 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
         // What the state was doing is ended by the events that follow.
         frame.last_event = moment.id;
     } else if let Some(stay) = frame.stay_mut() {
-        write_stay(stay, body);
+        write_stay(stay, body, kept);
     }
 }
 
-fn write_stay(stay: &mut Stay, body: &EventBody) {
+fn write_stay(stay: &mut Stay, body: &EventBody, kept: bool) {
     if let EventBody::WaitScheduled { until, .. } = body {
         stay.work = Work::Waiting { until: *until };
     } else if let EventBody::RetryScheduled { retrier, until, .. } = body {
@@ -78,9 +83,10 @@ fn write_stay(stay: &mut Stay, body: &EventBody) {
         }
         stay.attempt = stay.attempt.saturating_add(1);
         stay.work = Work::Backoff { until: *until };
+        stay.unfinished = None;
     } else {
         // `StateAborted`: over, until the frame goes with its parent's failure.
-        stay.work = Work::Over;
+        end_work(stay, kept);
     }
 }
 

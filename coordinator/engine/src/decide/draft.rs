@@ -155,7 +155,8 @@ impl<'a> Draft<'a> {
         self.close(EventId(0), EventBody::ExecutionAborted(truncated(failure)))
     }
 
-    fn record(&mut self, previous: EventId, body: EventBody) {
+    /// Records an event whatever the limits say.
+    pub(super) fn record(&mut self, previous: EventId, body: EventBody) {
         debug_assert!(
             self.execution.admits(&body),
             "{body:?} does not fit {:?}",

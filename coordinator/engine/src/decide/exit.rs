@@ -152,7 +152,8 @@ pub(super) fn keep(
     }
 }
 
-fn end_frame(draft: &mut Draft<'_>, id: FrameId) -> Step {
+/// A frame whose last state has exited ends: so does the execution, or an iteration or branch of its parent.
+pub(super) fn end_frame(draft: &mut Draft<'_>, id: FrameId) -> Step {
     let frame = draft.frame(id);
     let Phase::Finished { output } = &frame.phase else {
         return Ok(());

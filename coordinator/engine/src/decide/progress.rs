@@ -3,7 +3,7 @@
 use stepfleet_asl::program::{Kind, State, StateId};
 
 use crate::decide::draft::{Closed, Draft, Halt, Step, Work};
-use crate::decide::{choice, due, end, map, parallel, pass, retry, task, wait};
+use crate::decide::{choice, due, end, exit, map, parallel, pass, retry, task, wait};
 use crate::event::EventBody;
 use crate::execution::{self, Phase, StateKind};
 use crate::ids::{FrameId, Timestamp};
@@ -64,6 +64,15 @@ fn advance(draft: &mut Draft<'_>, id: FrameId) -> Step {
             execution::Work::Map(work) if work.has_room() => {
                 attempt_with(draft, id, map::start_iteration)
             }
+            // All had succeeded when the execution was closed, and it was redriven.
+            execution::Work::Map(work) if work.results.is_complete() => {
+                draft.count();
+                map::child_ended(draft, id)
+            }
+            execution::Work::Parallel(work) if work.results.is_complete() => {
+                draft.count();
+                parallel::child_ended(draft, id)
+            }
             execution::Work::Backoff { until } if *until <= now => {
                 draft.count();
                 attempt_with(draft, id, perform)
@@ -87,7 +96,7 @@ fn advance(draft: &mut Draft<'_>, id: FrameId) -> Step {
             | execution::Work::Map(_)
             | execution::Work::Over => Ok(()),
         },
-        Phase::Finished { .. } => Ok(()),
+        Phase::Finished { .. } => exit::end_frame(draft, id),
     }
 }
 

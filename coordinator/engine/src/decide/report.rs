@@ -13,7 +13,7 @@ use crate::input::Input;
 /// The frame that an input about an attempt is for; none for the other inputs. Reads only.
 pub(super) fn target(execution: &Execution, input: &Input) -> Result<Option<FrameId>, Rejection> {
     match input {
-        Input::Continue | Input::Tick | Input::Stop(_) => Ok(None),
+        Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => Ok(None),
         Input::Started { attempt, .. } => find(
             execution,
             *attempt,
@@ -103,7 +103,7 @@ pub(super) fn handle(draft: &mut Draft<'_>, frame: FrameId, input: Input) -> Ste
         Input::Submitted { output, .. } => {
             attempt_with(draft, frame, |draft, frame| submitted(draft, frame, output))
         }
-        Input::Continue | Input::Tick | Input::Stop(_) => Ok(()),
+        Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => Ok(()),
     }
 }
 

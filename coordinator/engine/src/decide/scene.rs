@@ -78,17 +78,7 @@ impl Scene<'_> {
         let execution = &self.draft.execution;
         let header = &execution.header;
         let mut context = Object::new();
-        context.insert(
-            "Execution".into(),
-            object([
-                ("Id", Value::from(&*header.execution_arn)),
-                ("Input", execution.input.payload.value().clone()),
-                ("StartTime", format_timestamp(execution.started_at.0).into()),
-                ("Name", Value::from(&*header.name)),
-                ("RoleArn", Value::from(&*header.role_arn)),
-                ("RedriveCount", Value::from(0_i64)),
-            ]),
-        );
+        context.insert("Execution".into(), about(execution));
         context.insert(
             "StateMachine".into(),
             object([
@@ -123,7 +113,7 @@ impl Scene<'_> {
         if matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(_)) {
             members.insert(
                 "RetryCount".into(),
-                Value::from(i64::from(self.stay.attempt)),
+                Value::from(i64::from(self.stay.retry_count())),
             );
         }
         members.into()
@@ -142,6 +132,27 @@ impl Scene<'_> {
             },
         })
     }
+}
+
+/// `$$.Execution`.
+fn about(execution: &Execution) -> Value {
+    let header = &execution.header;
+    let redrives = i64::from(execution.redrive_count());
+    let mut members: Object = [
+        ("Id", Value::from(&*header.execution_arn)),
+        ("Input", execution.input.payload.value().clone()),
+        ("StartTime", format_timestamp(execution.started_at.0).into()),
+        ("Name", Value::from(&*header.name)),
+        ("RoleArn", Value::from(&*header.role_arn)),
+        ("RedriveCount", Value::from(redrives)),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.into(), value))
+    .collect();
+    if let Some(at) = execution.redriven_at() {
+        members.insert("RedriveTime".into(), format_timestamp(at.0).into());
+    }
+    members.into()
 }
 
 /// The item of the innermost Map iteration that this frame runs in.

@@ -51,6 +51,7 @@ impl EventBody {
             Self::ExecutionFailed(_)
             | Self::ExecutionAborted(_)
             | Self::ExecutionTimedOut(_)
+            | Self::ExecutionRedriven { .. }
             | Self::StateAborted { .. }
             | Self::ActivityScheduleFailed { .. }
             | Self::ActivityStarted { .. }
@@ -94,7 +95,8 @@ impl EventBody {
             | Self::ExecutionSucceeded { .. }
             | Self::ExecutionFailed(_)
             | Self::ExecutionAborted(_)
-            | Self::ExecutionTimedOut(_) => None,
+            | Self::ExecutionTimedOut(_)
+            | Self::ExecutionRedriven { .. } => None,
             Self::StateEntered { frame, .. }
             | Self::StateExited { frame, .. }
             | Self::StateAborted { frame, .. }

@@ -3,7 +3,7 @@
 use stepfleet_asl::Payload;
 
 use crate::event::Data;
-use crate::execution::{Execution, Frame, Phase, Results, Status, Stay, Work};
+use crate::execution::{Execution, Frame, Phase, Results, Status, Stay, Unfinished, Work};
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
 
 impl Execution {
@@ -58,10 +58,11 @@ impl Execution {
     pub fn payload(&self, id: PayloadId) -> Option<Data> {
         let own = [Some(&self.input), self.output.as_ref()];
         // Results are many, and what follows them is a payload of its own: they come last.
+        let frames = || self.frames.iter().chain(&self.kept);
         own.into_iter()
             .flatten()
-            .chain(self.frames.iter().flat_map(Frame::current))
-            .chain(self.frames.iter().flat_map(Frame::results))
+            .chain(frames().flat_map(Frame::current))
+            .chain(frames().flat_map(Frame::results))
             .find(|data| data.id == id)
             .cloned()
     }
@@ -92,15 +93,15 @@ impl Frame {
     pub fn is_ready(&self) -> bool {
         match &self.phase {
             Phase::Starting | Phase::Ready { .. } => true,
-            Phase::Inside(stay) => matches!(&stay.work, Work::Map(map) if map.has_room()),
-            Phase::Finished { .. } => false,
+            Phase::Inside(stay) => stay.work.is_ready(),
+            Phase::Finished { .. } => true,
         }
     }
 
     /// The frame's input, and what its work was given or its end gave.
     fn current(&self) -> impl Iterator<Item = &Data> {
         let other = match &self.phase {
-            Phase::Inside(stay) => stay.work.given(),
+            Phase::Inside(stay) => stay.given(),
             Phase::Finished { output } => Some(output),
             Phase::Starting | Phase::Ready { .. } => None,
         };
@@ -110,7 +111,7 @@ impl Frame {
     /// Results of children that have succeeded.
     fn results(&self) -> impl Iterator<Item = &Data> {
         self.stay()
-            .and_then(|stay| stay.work.results())
+            .and_then(Stay::results)
             .into_iter()
             .flat_map(Results::iter)
             .flatten()
@@ -118,6 +119,11 @@ impl Frame {
 }
 
 impl Stay {
+    /// `State.RetryCount`.
+    pub fn retry_count(&self) -> u32 {
+        self.attempt.saturating_sub(self.first_attempt)
+    }
+
     /// The attempt that is in flight here, if one is.
     pub fn open_attempt(&self) -> Option<Attempt> {
         let generation = match &self.work {
@@ -136,6 +142,21 @@ impl Stay {
             generation,
         })
     }
+
+    fn given(&self) -> Option<&Data> {
+        match self.unfinished.as_deref() {
+            Some(Unfinished::Map(work)) => Some(&work.items),
+            Some(Unfinished::Parallel(_)) | None => self.work.given(),
+        }
+    }
+
+    fn results(&self) -> Option<&Results> {
+        match self.unfinished.as_deref() {
+            Some(Unfinished::Map(work)) => Some(&work.results),
+            Some(Unfinished::Parallel(work)) => Some(&work.results),
+            None => self.work.results(),
+        }
+    }
 }
 
 impl Work {
@@ -146,6 +167,20 @@ impl Work {
             Self::Task(work) => earliest(work.deadline, work.heartbeat_deadline),
             Self::Waiting { until } | Self::Backoff { until } => Some(*until),
             Self::Entered | Self::Parallel(_) | Self::Map(_) | Self::Over => None,
+        }
+    }
+
+    /// Whether it goes on by itself: iterations may begin, or all children had succeeded when the execution was closed.
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Map(work) => work.has_room() || work.results.is_complete(),
+            Self::Parallel(work) => work.results.is_complete(),
+            Self::Entered
+            | Self::Activity(_)
+            | Self::Task(_)
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Over => false,
         }
     }
 

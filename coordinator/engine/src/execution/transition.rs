@@ -7,6 +7,10 @@ use crate::execution::{Execution, Frame, Phase, Work};
 impl Execution {
     /// Whether `body` may happen now.
     pub fn admits(&self, body: &EventBody) -> bool {
+        if matches!(body, EventBody::ExecutionRedriven { .. }) {
+            // The others that closed kept nothing.
+            return !self.is_running() && self.keeps_frames;
+        }
         if !self.is_running() || matches!(body, EventBody::ExecutionStarted { .. }) {
             return false;
         }

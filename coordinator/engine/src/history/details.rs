@@ -22,6 +22,9 @@ pub enum HistoryDetails {
     Output {
         output: Payload,
     },
+    ExecutionRedriven {
+        count: u32,
+    },
     /// `ExecutionFailed`, `ActivityFailed` and their kin.
     Failure(Failure),
     StateEntered {

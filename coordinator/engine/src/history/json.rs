@@ -44,6 +44,9 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
             members.text("stateMachineAliasArn", alias_arn.as_ref());
             members.text("stateMachineVersionArn", version_arn.as_ref());
         }
+        D::ExecutionRedriven { count } => {
+            members.put("redriveCount", Value::from(i64::from(*count)));
+        }
         D::Output { output } => members.data("output", "outputDetails", output),
         D::Failure(failure) => members.failure(failure),
         D::StateEntered { name, input } => {

@@ -42,6 +42,9 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
         E::ExecutionFailed(failure) => (K::ExecutionFailed, D::Failure(failure.clone())),
         E::ExecutionAborted(failure) => (K::ExecutionAborted, D::Failure(failure.clone())),
         E::ExecutionTimedOut(failure) => (K::ExecutionTimedOut, D::Failure(failure.clone())),
+        E::ExecutionRedriven { count, .. } => {
+            (K::ExecutionRedriven, D::ExecutionRedriven { count: *count })
+        }
         E::StateEntered {
             kind, name, input, ..
         } => {

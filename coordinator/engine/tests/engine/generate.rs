@@ -238,6 +238,7 @@ pub(crate) enum Move {
     Heartbeat(usize),
     Continue,
     Stop,
+    Redrive,
 }
 
 pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -253,6 +254,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<usize>().prop_map(Move::Lost),
         1 => any::<usize>().prop_map(Move::Heartbeat),
         2 => Just(Move::Continue),
+        3 => Just(Move::Redrive),
         1 => prop::sample::select(vec![Move::PassTime; 30].into_iter().chain([Move::Stop]).collect::<Vec<_>>()),
     ];
     prop::collection::vec(one, 1..60)

@@ -8,17 +8,17 @@ use regex::Regex;
 use stepfleet_engine::history::HistoryKind;
 
 /// Types that nothing writes yet.
-const LATER: [(&str, &[&str]); 4] = [
+const LATER: [(&str, &[&str]); 3] = [
     (
         "distributed Map",
         &[
             "MapRunAborted",
             "MapRunFailed",
+            "MapRunRedriven",
             "MapRunStarted",
             "MapRunSucceeded",
         ],
     ),
-    ("redrive", &["ExecutionRedriven", "MapRunRedriven"]),
     (
         "Lambda functions",
         &[

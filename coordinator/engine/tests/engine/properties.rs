@@ -55,12 +55,23 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         }
         Move::Continue => Input::Continue,
         Move::Stop => Input::Stop(failure(Some("Stopped"), None)),
+        Move::Redrive => Input::Redrive { client_token: None },
     })
 }
 
-fn play(definition: &str, moves: &[Move], mut each: impl FnMut(&mut World, &Input, bool)) -> World {
+fn play(definition: &str, moves: &[Move], each: impl FnMut(&mut World, &Input, bool)) -> World {
+    play_within(400, definition, moves, each)
+}
+
+/// The same with a history of this length at most.
+fn play_within(
+    history_events_max: u64,
+    definition: &str,
+    moves: &[Move],
+    mut each: impl FnMut(&mut World, &Input, bool),
+) -> World {
     let limits = Limits {
-        history_events_max: 400,
+        history_events_max,
         ..Limits::default()
     };
     let (mut world, _) = World::start(compile(definition), INPUT, limits);
@@ -73,6 +84,25 @@ fn play(definition: &str, moves: &[Move], mut each: impl FnMut(&mut World, &Inpu
     world
 }
 
+/// Lets all tasks succeed and time pass until the execution ends, at most for a while.
+fn finish(world: &mut World) {
+    for _ in 0..2_000 {
+        if !world.execution.is_running() {
+            break;
+        }
+        world.settle();
+        for attempt in world.attempts() {
+            let _ = world.feed(Input::Started {
+                attempt,
+                worker: Worker::default(),
+            });
+            let output = Payload::parse("[1]").unwrap();
+            let _ = world.feed(Input::Succeeded { attempt, output });
+        }
+        world.pass_time();
+    }
+}
+
 fn attempt_of(input: &Input) -> Option<Attempt> {
     match input {
         Input::Succeeded { attempt, .. }
@@ -81,7 +111,7 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
         | Input::Undelivered { attempt }
         | Input::Submitted { attempt, .. }
         | Input::Started { attempt, .. } => Some(*attempt),
-        Input::Continue | Input::Tick | Input::Stop(_) => None,
+        Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => None,
     }
 }
 
@@ -141,19 +171,39 @@ proptest! {
     #[test]
     fn an_execution_ends_when_its_tasks_do_and_time_passes(definition in definition(), moves in moves()) {
         let mut world = play(&definition, &moves, |_, _, _| {});
-        for _ in 0..2_000 {
-            if !world.execution.is_running() {
-                break;
-            }
-            world.settle();
-            for attempt in world.attempts() {
-                let _ = world.feed(Input::Started { attempt, worker: Worker::default() });
-                let output = Payload::parse("[1]").unwrap();
-                let _ = world.feed(Input::Succeeded { attempt, output });
-            }
-            world.pass_time();
-        }
+        finish(&mut world);
         prop_assert!(!world.execution.is_running(), "{:?}", world.execution);
         prop_assert!(world.execution.last_event.0 <= 400);
+    }
+
+    #[test]
+    fn a_token_of_the_past_is_refused(definition in definition(), moves in moves()) {
+        let mut world = play(&definition, &moves, |_, _, _| {});
+        let _ = world.feed(Input::Redrive { client_token: None });
+        world.settle();
+        for attempt in world.over.clone() {
+            let output = Payload::empty_object();
+            let refused = world.feed(Input::Succeeded { attempt, output });
+            prop_assert_eq!(refused, Err(Rejection::TaskTimedOut));
+        }
+    }
+
+    #[test]
+    fn whatever_ended_an_execution_a_redrive_goes_on(
+        definition in definition(),
+        moves in moves(),
+        events in 4_u64..80,
+    ) {
+        // Most end by the limit, in the midst of something.
+        let mut world = play_within(events, &definition, &moves, |_, _, _| {});
+        let _ = world.feed(Input::Stop(failure(None, None)));
+        world.limits.history_events_max = world.execution.last_event.0 + 400;
+        let before = world.execution.redrive_count();
+        let redriven = world.feed(Input::Redrive { client_token: None }).is_ok();
+        prop_assert_eq!(redriven, world.execution.is_running());
+        prop_assert_eq!(world.execution.redrive_count(), before + u32::from(redriven));
+        finish(&mut world);
+        world.check_replay();
+        prop_assert!(!world.execution.is_running(), "{:?}", world.execution);
     }
 }

@@ -218,6 +218,9 @@ fn input(world: &mut World, verb: &str, rest: &str) -> Input {
             }
         }
         "stop" => Input::Stop(failure(some(target), some(rest))),
+        "redrive" => Input::Redrive {
+            client_token: some(target).map(Into::into),
+        },
         "continue" => Input::Continue,
         "tick" => {
             let ms: i64 = target

@@ -65,6 +65,7 @@ fn situations() -> Vec<(&'static str, String, Vec<Input>)> {
             vec![],
         ),
         ("closed", r#""Type":"Succeed""#.into(), vec![]),
+        ("failed", ACTIVITY.into(), vec![started(), fail()]),
     ]
 }
 
@@ -74,6 +75,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("Continue", Input::Continue),
         ("Tick", Input::Tick),
         ("Stop", Input::Stop(failure(None, None))),
+        ("Redrive", Input::Redrive { client_token: None }),
         (
             "Started",
             Input::Started {

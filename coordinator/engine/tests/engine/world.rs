@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stepfleet_asl::definition::{self, MachineType, Options};
 use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
-use stepfleet_engine::execution::{Header, Phase, TaskStage, Work};
+use stepfleet_engine::execution::{Header, Phase, Status, TaskStage, Work};
 use stepfleet_engine::limits::{DECISION_TRANSITIONS_MAX, Limits};
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, Event, EventBody, EventId, Execution, ExecutionId, Input,
@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) log: Vec<(Timestamp, Event)>,
     accepted: BTreeSet<Attempt>,
+    /// Attempts that were open once, and are no more.
+    pub(crate) over: BTreeSet<Attempt>,
     entropy: u64,
 }
 
@@ -77,6 +79,7 @@ impl World {
             limits,
             log: vec![(START, decision.events[0].clone())],
             accepted: BTreeSet::new(),
+            over: BTreeSet::new(),
             entropy: 1,
         };
         let mut rest = decision.clone();
@@ -128,6 +131,7 @@ impl World {
 
     fn take(&mut self, decision: &Decision) {
         self.references_are_found(&decision.events);
+        let open_before = self.attempts();
         for event in &decision.events {
             assert!(self.execution.admits(&event.body), "{event:?} does not fit");
             apply(&mut self.execution, self.now, event);
@@ -140,6 +144,7 @@ impl World {
         self.is_alive();
         self.frames_are_in_order();
         self.variables_are_of_one_block();
+        self.attempts_open_once(&open_before);
         is_bounded(decision);
     }
 
@@ -161,6 +166,8 @@ impl World {
     fn is_alive(&self) {
         if !self.execution.is_running() {
             assert!(self.execution.frames.is_empty());
+            let failed = self.execution.status != Status::Succeeded;
+            assert_eq!(failed, !self.execution.kept.is_empty());
             assert_eq!(outstanding(&self.execution), vec![Command::Closed]);
             return;
         }
@@ -202,12 +209,32 @@ impl World {
         }
     }
 
+    /// No token of the past opens anything: an attempt that is over stays over, whatever is retried or redriven.
+    fn attempts_open_once(&mut self, open_before: &[Attempt]) {
+        let open = self.attempts();
+        for attempt in &open {
+            assert!(!self.over.contains(attempt), "{attempt:?} opens again");
+        }
+        let ended = open_before.iter().filter(|attempt| !open.contains(attempt));
+        self.over.extend(ended);
+    }
+
     fn frames_are_in_order(&self) {
-        let frames = &self.execution.frames;
+        // A redrive goes on with everything by the next decision.
+        let redriven = matches!(
+            self.log.last(),
+            Some((_, event)) if matches!(event.body, EventBody::ExecutionRedriven { .. })
+        );
+        let (frames, kept) = (&self.execution.frames, &self.execution.kept);
         assert!(frames.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert!(kept.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert!(
+            kept.is_empty() || frames.is_empty(),
+            "kept while running: {kept:?}"
+        );
         for frame in frames {
             assert!(
-                !matches!(frame.phase, Phase::Finished { .. }),
+                redriven || !matches!(frame.phase, Phase::Finished { .. }),
                 "{frame:?} ended between decisions"
             );
             if let Some(stay) = frame.stay() {
@@ -215,6 +242,7 @@ impl World {
                     !matches!(stay.work, Work::Over | Work::Entered),
                     "{frame:?} hangs"
                 );
+                assert_eq!(stay.unfinished, None, "{frame:?} goes on");
             }
         }
     }

@@ -130,6 +130,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ExecutionAlreadyExists
         | ErrorCode::ExecutionDoesNotExist
         | ErrorCode::ExecutionLimitExceeded
+        | ErrorCode::ExecutionNotRedrivable
         | ErrorCode::InvalidArn
         | ErrorCode::InvalidDefinition
         | ErrorCode::InvalidEncryptionConfiguration

@@ -29,6 +29,7 @@ pub(crate) const VERSION_DESCRIPTION: Length = Length::of(0, 256);
 pub(crate) const TAG_KEY: Length = Length::of(1, 128);
 pub(crate) const TAG_VALUE: Length = Length::of(0, 256);
 pub(crate) const KMS_KEY: Length = Length::of(1, 2048);
+pub(crate) const CLIENT_TOKEN: Length = Length::of(1, 64);
 
 /// A model pattern and the function that decides it.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,10 @@ pub(crate) struct Pattern {
 pub(crate) const ASCII: Pattern = Pattern {
     text: r"\p{ASCII}*",
     matches: str::is_ascii,
+};
+pub(crate) const GRAPHIC: Pattern = Pattern {
+    text: "[!-~]+",
+    matches: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
 };
 pub(crate) const ALIAS_NAME: Pattern = Pattern {
     text: r"^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$",

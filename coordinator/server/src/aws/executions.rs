@@ -1,13 +1,14 @@
 //! The execution operations.
 
 use serde::Serialize;
-use stepfleet_engine::HistoryEvent;
 use stepfleet_engine::execution::Status;
+use stepfleet_engine::{HistoryEvent, NotRedrivable};
 
 use super::Call;
 use super::answer::{Seconds, body};
 use super::input::executions::{
-    ExecutionInput, HistoryInput, ListExecutionsInput, StartExecutionInput, StopExecutionInput,
+    ExecutionInput, HistoryInput, ListExecutionsInput, RedriveExecutionInput, StartExecutionInput,
+    StopExecutionInput,
 };
 use super::input::{IncludedData, parse};
 use crate::service::api::{ExecutionDescription, ExecutionItem, Page};
@@ -24,6 +25,12 @@ struct Started {
 #[serde(rename_all = "camelCase")]
 struct Stopped {
     stop_date: Seconds,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Redriven {
+    redrive_date: Seconds,
 }
 
 #[derive(Serialize)]
@@ -59,9 +66,11 @@ struct Description<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_machine_alias_arn: Option<&'a str>,
     redrive_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<Seconds>,
     redrive_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    redrive_status_reason: Option<&'static str>,
+    redrive_status_reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +96,8 @@ struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_machine_alias_arn: Option<String>,
     redrive_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<Seconds>,
 }
 
 impl Call<'_> {
@@ -107,6 +118,15 @@ impl Call<'_> {
             .await?;
         body(&Stopped {
             stop_date: Seconds(at),
+        })
+    }
+
+    pub(super) async fn redrive_execution(&self) -> Result<Vec<u8>, ApiError> {
+        let (arn, token) = parse::<RedriveExecutionInput>(self.body)?.check()?;
+        let service = self.service;
+        let at = service.redrive_execution(self.caller, &arn, token).await?;
+        body(&Redriven {
+            redrive_date: Seconds(at),
         })
     }
 
@@ -160,7 +180,6 @@ impl<'a> Description<'a> {
     fn of(execution: &'a ExecutionDescription, data: IncludedData) -> Self {
         let included = data == IncludedData::AllData;
         let output = execution.output.as_deref();
-        let (redrive_status, redrive_status_reason) = redrive(execution.status);
         Self {
             execution_arn: &execution.arn,
             state_machine_arn: &execution.machine_arn,
@@ -177,9 +196,10 @@ impl<'a> Description<'a> {
             cause: execution.cause.as_deref(),
             state_machine_version_arn: execution.version_arn.as_deref(),
             state_machine_alias_arn: execution.alias_arn.as_deref(),
-            redrive_count: 0,
-            redrive_status,
-            redrive_status_reason,
+            redrive_count: execution.redrive_count,
+            redrive_date: execution.redriven_at.map(Seconds),
+            redrive_status: redrive_status(execution.not_redrivable),
+            redrive_status_reason: execution.not_redrivable.map(|why| why.to_string()),
         }
     }
 }
@@ -195,23 +215,17 @@ impl From<ExecutionItem> for Item {
             stop_date: item.closed_at.map(Seconds),
             state_machine_version_arn: item.version_arn,
             state_machine_alias_arn: item.alias_arn,
-            redrive_count: 0,
+            redrive_count: item.redrive_count,
+            redrive_date: item.redriven_at.map(Seconds),
         }
     }
 }
 
-/// `redriveStatus` and its reason, as AWS words them.
-fn redrive(status: Status) -> (&'static str, Option<&'static str>) {
-    match status {
-        Status::Failed | Status::TimedOut | Status::Aborted => ("REDRIVABLE", None),
-        Status::Running => (
-            "NOT_REDRIVABLE",
-            Some("Execution is RUNNING and cannot be redriven"),
-        ),
-        Status::Succeeded => (
-            "NOT_REDRIVABLE",
-            Some("Execution is SUCCEEDED and cannot be redriven"),
-        ),
+/// `redriveStatus`.
+fn redrive_status(obstacle: Option<NotRedrivable>) -> &'static str {
+    match obstacle {
+        None => "REDRIVABLE",
+        Some(_) => "NOT_REDRIVABLE",
     }
 }
 

@@ -1,4 +1,4 @@
-//! The operations of the API by name: those that this release serves, and those that it knows and refuses.
+//! The operations of the API by name. All are served.
 
 use http::HeaderMap;
 
@@ -7,7 +7,7 @@ use crate::service::error::{ApiError, ErrorCode};
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "AWSStepFunctions.";
 
-/// An operation that is served.
+/// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Operation {
     CreateActivity,
@@ -33,6 +33,7 @@ pub(super) enum Operation {
     ListStateMachines,
     ListTagsForResource,
     PublishStateMachineVersion,
+    RedriveExecution,
     SendTaskFailure,
     SendTaskHeartbeat,
     SendTaskSuccess,
@@ -48,7 +49,7 @@ pub(super) enum Operation {
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 36] = [
+const SERVED: [(&str, Operation); 37] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     (
@@ -96,6 +97,7 @@ const SERVED: [(&str, Operation); 36] = [
         "PublishStateMachineVersion",
         Operation::PublishStateMachineVersion,
     ),
+    ("RedriveExecution", Operation::RedriveExecution),
     ("SendTaskFailure", Operation::SendTaskFailure),
     ("SendTaskHeartbeat", Operation::SendTaskHeartbeat),
     ("SendTaskSuccess", Operation::SendTaskSuccess),
@@ -116,9 +118,6 @@ const SERVED: [(&str, Operation); 36] = [
         Operation::ValidateStateMachineDefinition,
     ),
 ];
-
-/// The rest of the API's 37 operations.
-const UNSERVED: [&str; 1] = ["RedriveExecution"];
 
 impl Operation {
     /// The operation that a request's head names.
@@ -142,11 +141,9 @@ impl Operation {
         if let Ok(at) = SERVED.binary_search_by_key(&name, |(served, _)| served) {
             return Ok(SERVED[at].1);
         }
-        Err(unknown(if UNSERVED.contains(&name) {
-            format!("the operation {name} is not served by this release of Stepfleet")
-        } else {
-            format!("'{name}' is not an operation of AWS Step Functions")
-        }))
+        Err(unknown(format!(
+            "'{name}' is not an operation of AWS Step Functions"
+        )))
     }
 
     /// Its name.
@@ -170,9 +167,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tables_hold_the_whole_api_in_order() {
-        assert!(SERVED.is_sorted_by_key(|(name, _)| *name) && UNSERVED.is_sorted());
-        assert_eq!(SERVED.len() + UNSERVED.len(), 37);
+    fn the_table_is_in_order() {
+        assert!(SERVED.is_sorted_by_key(|(name, _)| *name));
         for (name, operation) in SERVED {
             assert_eq!(operation.name(), name);
             assert_eq!(format!("{operation:?}"), name);
@@ -187,8 +183,7 @@ mod tests {
 
     #[test]
     fn every_operation_can_be_a_task() {
-        let served = SERVED.iter().map(|(name, _)| *name);
-        for name in served.chain(UNSERVED) {
+        for (name, _) in SERVED {
             let (first, rest) = name.split_at(1);
             let action = first.to_ascii_lowercase() + rest;
             let arn = format!("arn:aws:states:::aws-sdk:sfn:{action}");
@@ -199,10 +194,6 @@ mod tests {
     #[test]
     fn other_targets_are_refused_with_the_reason() {
         for (target, part) in [
-            (
-                "AWSStepFunctions.RedriveExecution",
-                "not served by this release",
-            ),
             ("AWSStepFunctions.Nothing", "'Nothing' is not an operation"),
             ("AWSStepFunctions.", "'' is not an operation"),
             ("DynamoDB_20120810.ListTables", "does not begin with"),

@@ -124,6 +124,19 @@ async fn members_outside_the_model_are_violations_in_its_words() {
             vec!["Value null at 'executionArn'|Member must not be null"],
         ),
         (
+            "RedriveExecution",
+            json!({"clientToken": "a b"}),
+            vec![
+                "Value null at 'executionArn'|Member must not be null",
+                "Value 'a b' at 'clientToken'|Member must satisfy regular expression pattern: [!-~]+",
+            ],
+        ),
+        (
+            "RedriveExecution",
+            json!({"executionArn": EXECUTION, "clientToken": "t".repeat(65)}),
+            vec!["at 'clientToken'|Member must have length less than or equal to 64"],
+        ),
+        (
             "GetExecutionHistory",
             json!({"executionArn": EXECUTION, "maxResults": 1001}),
             vec!["Value '1001' at 'maxResults'|Member must have value less than or equal to 1000"],
@@ -296,11 +309,6 @@ async fn what_this_release_does_not_support_is_refused_and_not_ignored() {
             "ValidationException: statusFilter PENDING_REDRIVE can only",
         ),
         (
-            "RedriveExecution",
-            json!({}),
-            "UnknownOperationException: the operation RedriveExecution is not served by this release",
-        ),
-        (
             "Sing",
             json!({}),
             "UnknownOperationException: 'Sing' is not an operation",
@@ -463,6 +471,75 @@ async fn start_activity_execution(router: &Router) {
         (status, &started["executionArn"]),
         (200, &json!(EXECUTION)),
         "{started}"
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_execution_is_redriven_once_for_each_token() {
+    let router = router_for_tests().await;
+    start_activity_execution(&router).await;
+    let execution = json!({"executionArn": EXECUTION});
+    let running = "ExecutionNotRedrivable: Execution is RUNNING and cannot be redriven";
+    let refused = refusal(&router, "RedriveExecution", &execution).await;
+    assert_eq!(refused, running);
+    call(&router, "StopExecution", &execution).await;
+    let (_, stopped) = call(&router, "DescribeExecution", &execution).await;
+    assert_eq!(stopped["redriveStatus"], "REDRIVABLE", "{stopped}");
+    assert_eq!(stopped["redriveCount"], 0);
+
+    let request = json!({"executionArn": EXECUTION, "clientToken": "!-~"});
+    let (status, redriven) = call(&router, "RedriveExecution", &request).await;
+    assert!(
+        status == 200 && redriven["redriveDate"].is_f64(),
+        "{redriven}"
+    );
+    let again = call(&router, "RedriveExecution", &request).await;
+    assert_eq!(again, (200, redriven.clone()));
+    let refused = refusal(&router, "RedriveExecution", &execution).await;
+    assert_eq!(refused, running);
+    let (_, described) = call(&router, "DescribeExecution", &execution).await;
+    assert_eq!(described["status"], "RUNNING");
+    assert_eq!(described["redriveCount"], 1);
+    assert_eq!(described["redriveDate"], redriven["redriveDate"]);
+    assert_eq!(described["stopDate"], Value::Null);
+    for (status, count) in [("RUNNING", 1), ("ABORTED", 0)] {
+        let list = json!({"stateMachineArn": MACHINE, "statusFilter": status});
+        let (_, list) = call(&router, "ListExecutions", &list).await;
+        let executions = list["executions"].as_array().unwrap();
+        assert_eq!(executions.len(), count, "{status}: {list}");
+        assert!(
+            executions
+                .iter()
+                .all(|it| it["redriveCount"] == 1 && it["redriveDate"].is_f64())
+        );
+    }
+
+    let poll = json!({"activityArn": ACTIVITY});
+    let (_, task) = call(&router, "GetActivityTask", &poll).await;
+    let success = json!({"taskToken": task["taskToken"], "output": "[2]"});
+    assert_eq!(call(&router, "SendTaskSuccess", &success).await.0, 200);
+    let (_, history) = call(&router, "GetExecutionHistory", &execution).await;
+    let events = history["events"].as_array().unwrap().iter();
+    let types: Vec<&str> = events
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        types[2..6],
+        [
+            "ActivityScheduled",
+            "ExecutionAborted",
+            "ExecutionRedriven",
+            "ActivityScheduled"
+        ]
+    );
+    let details = &history["events"][4]["executionRedrivenEventDetails"];
+    assert_eq!(details, &json!({"redriveCount": 1}));
+    let refused = refusal(&router, "RedriveExecution", &execution).await;
+    assert!(refused.ends_with("Execution is SUCCEEDED and cannot be redriven"));
+    // The request is remembered, whatever became of the execution.
+    assert_eq!(
+        call(&router, "RedriveExecution", &request).await,
+        (200, redriven)
     );
 }
 
@@ -695,6 +772,26 @@ async fn variables_are_shown_where_they_are_assigned_and_where_they_are_read() {
 }
 
 #[tokio::test]
+async fn a_redrive_opens_no_more_executions_than_may_be_open() {
+    let mut config = crate::config::Config::default();
+    config.limits.executions_open_max = 1;
+    let (face, _drain) = testing::face_with(config).await;
+    let router = testing::admitting(router(face));
+    start_activity_execution(&router).await;
+    let execution = json!({"executionArn": EXECUTION});
+    call(&router, "StopExecution", &execution).await;
+    let other = json!({"stateMachineArn": MACHINE, "name": "other"});
+    let (status, other) = call(&router, "StartExecution", &other).await;
+    assert_eq!(status, 200, "{other}");
+    let refused = refusal(&router, "RedriveExecution", &execution).await;
+    assert!(refused.starts_with("ExecutionLimitExceeded: "), "{refused}");
+    let other = json!({"executionArn": other["executionArn"]});
+    call(&router, "StopExecution", &other).await;
+    let (status, redriven) = call(&router, "RedriveExecution", &execution).await;
+    assert_eq!(status, 200, "{redriven}");
+}
+
+#[tokio::test]
 async fn a_history_ends_at_its_limit_and_is_read_in_pages_and_without_data() {
     let mut config = crate::config::Config::default();
     config.limits.history_events_max = 9;
@@ -733,6 +830,10 @@ async fn a_history_ends_at_its_limit_and_is_read_in_pages_and_without_data() {
     assert_eq!(events[8]["type"], "ExecutionFailed");
     let failure = &events[8]["executionFailedEventDetails"];
     assert_eq!(failure["error"], "States.Runtime");
+    let redrive = json!({"executionArn": EXECUTION});
+    let refused = refusal(&router, "RedriveExecution", &redrive).await;
+    let full = "ExecutionNotRedrivable: Execution history event limit exceeded.";
+    assert_eq!(refused, full);
     for event in &events {
         let text = event.to_string();
         assert!(

@@ -80,6 +80,7 @@ impl Client {
         start_execution(StartExecutionRequest) -> StartExecutionResponse;
         start_sync_execution(StartSyncExecutionRequest) -> StartSyncExecutionResponse;
         stop_execution(StopExecutionRequest) -> StopExecutionResponse;
+        redrive_execution(RedriveExecutionRequest) -> RedriveExecutionResponse;
         describe_execution(DescribeExecutionRequest) -> DescribeExecutionResponse;
         list_executions(ListExecutionsRequest) -> ListExecutionsResponse;
         get_execution_history(GetExecutionHistoryRequest) -> GetExecutionHistoryResponse;

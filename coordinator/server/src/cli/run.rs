@@ -2,6 +2,7 @@
 
 mod history;
 mod list;
+mod redrive;
 mod show;
 mod start;
 mod sync;
@@ -33,6 +34,8 @@ pub(crate) enum ExecutionCommand {
     History(history::HistoryArgs),
     /// Stop an execution
     Stop(StopArgs),
+    /// Run a failed or stopped execution again, from where it failed
+    Redrive(redrive::RedriveArgs),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -66,6 +69,7 @@ impl ExecutionCommand {
             Self::Show(args) => format!("show {}", args.execution),
             Self::History(args) => format!("show the history of {}", args.execution),
             Self::Stop(args) => format!("stop {}", args.execution),
+            Self::Redrive(args) => format!("redrive {}", args.execution),
         }
     }
 
@@ -85,6 +89,7 @@ impl ExecutionCommand {
             }
             Self::History(args) => history::history(args, client, output).await,
             Self::Stop(args) => stop(args, client, output).await,
+            Self::Redrive(args) => redrive::redrive(args, client, output).await,
         }
     }
 }

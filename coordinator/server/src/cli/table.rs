@@ -1,7 +1,7 @@
 //! Tables without borders (they survive pipes) and the colours of statuses.
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
-use stepfleet_sdk::api::{ExecutionStatus, StateMachineType};
+use stepfleet_sdk::api::{ExecutionRedriveStatus, ExecutionStatus, StateMachineType};
 
 use super::output::{Output, Tone};
 
@@ -69,6 +69,14 @@ pub(crate) fn status_tone(status: i32) -> Tone {
 pub(crate) fn status_name(status: i32) -> String {
     match ExecutionStatus::try_from(status) {
         Ok(known) => short_name(known.as_str_name(), "EXECUTION_STATUS_"),
+        Err(_) => status.to_string(),
+    }
+}
+
+/// `REDRIVABLE` or `NOT_REDRIVABLE`.
+pub(crate) fn redrive_status(status: i32) -> String {
+    match ExecutionRedriveStatus::try_from(status) {
+        Ok(known) => short_name(known.as_str_name(), "EXECUTION_REDRIVE_STATUS_"),
         Err(_) => status.to_string(),
     }
 }

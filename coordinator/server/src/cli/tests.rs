@@ -140,6 +140,18 @@ async fn executions_are_started_followed_and_shown() {
 }
 
 #[tokio::test]
+async fn executions_are_redriven() {
+    let commands = [
+        "run redrive orders:bad",
+        "run redrive orders:bad --client-token mine --output json",
+        "run redrive orders:bad --wait",
+        "run redrive orders:good",
+        "run show orders:bad --output json",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
 async fn executions_and_histories_are_listed() {
     let commands = [
         "run list",

@@ -181,9 +181,12 @@ impl Run {
             Ok(decision) => decision,
             Err(Rejection::Interrupted) => self.step_aside(execution.clone(), again, at).await?,
             Err(Rejection::TaskTimedOut) => return Ok(None),
-            Err(rejection @ (Rejection::TaskDoesNotExist | Rejection::ExecutionClosed)) => {
-                return Err(self.broken(execution, &rejection));
-            }
+            Err(
+                rejection @ (Rejection::TaskDoesNotExist
+                | Rejection::ExecutionClosed
+                | Rejection::NotRedrivable(_)
+                | Rejection::RedrivenBefore(_)),
+            ) => return Err(self.broken(execution, &rejection)),
         };
         self.tell(&decision, at);
         Ok(Some(decision))

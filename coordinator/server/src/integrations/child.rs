@@ -292,24 +292,27 @@ impl Parameters {
         })
     }
 
-    /// The child's name: as told, or as random as a UUID and the same for the same attempt.
+    /// The child's name: as told, or of the attempt's own.
     fn name(&self, call: &Call) -> String {
-        self.name.clone().unwrap_or_else(|| {
-            let digest = Sha256::digest(origin(call).as_bytes());
-            let hex: String = digest[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            format!(
-                "{}-{}-4{}-8{}-{}",
-                &hex[..8],
-                &hex[8..12],
-                &hex[13..16],
-                &hex[17..20],
-                &hex[20..]
-            )
-        })
+        self.name.clone().unwrap_or_else(|| unique(call))
     }
+}
+
+/// As random as a UUID, and the same for the same attempt.
+pub(super) fn unique(call: &Call) -> String {
+    let digest = Sha256::digest(origin(call).as_bytes());
+    let hex: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[13..16],
+        &hex[17..20],
+        &hex[20..]
+    )
 }
 
 fn take_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {

@@ -13,6 +13,7 @@ use crate::aws;
 
 const START: &str = "StartExecution";
 const POLL: &str = "GetActivityTask";
+const REDRIVE: &str = "RedriveExecution";
 
 /// The integration.
 #[derive(Debug)]
@@ -62,7 +63,17 @@ async fn begin(call: &Call) -> Begun {
     let Some(face) = call.face().await else {
         return Begun::Ended(None);
     };
-    let request = api::request(call.parameters.value()).to_text();
+    let mut request = api::request(call.parameters.value());
+    if operation == REDRIVE
+        && let Some(members) = request.as_object()
+        && members.get("clientToken").is_none()
+    {
+        // As the SDKs do: begun twice, it must redrive once.
+        let mut members = (**members).clone();
+        members.insert("clientToken".into(), child::unique(call).into());
+        request = members.into();
+    }
+    let request = request.to_text();
     loop {
         let answer = api::call(&face, &call.caller(), &operation, &request).await;
         let answer = answer.and_then(|(answer, delivery)| {

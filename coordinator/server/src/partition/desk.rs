@@ -44,7 +44,7 @@ pub(crate) struct Desk {
     pub first: u16,
     pub batch: Batch,
     pub timers: BTreeSet<(Timestamp, ExecutionId)>,
-    /// Live executions by state machine and start, for lists.
+    /// Live executions by state machine and start or newest redrive, for lists.
     pub running: BTreeSet<(MachineNumber, Timestamp, ExecutionId)>,
     pub callbacks: BTreeSet<(Timestamp, ExecutionId)>,
     pub ends: Ends,
@@ -75,9 +75,11 @@ impl From<Rejection> for StepError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Interrupted => Self::Interrupted,
-            Rejection::TaskTimedOut | Rejection::TaskDoesNotExist | Rejection::ExecutionClosed => {
-                Self::Rejected(rejection)
-            }
+            Rejection::TaskTimedOut
+            | Rejection::TaskDoesNotExist
+            | Rejection::ExecutionClosed
+            | Rejection::NotRedrivable(_)
+            | Rejection::RedrivenBefore(_) => Self::Rejected(rejection),
         }
     }
 }
@@ -217,7 +219,11 @@ impl Desk {
         Ok(decision)
     }
 
-    fn decide(&self, resident: &mut Resident, input: Input) -> Result<Decision, StepError> {
+    pub(super) fn decide(
+        &self,
+        resident: &mut Resident,
+        input: Input,
+    ) -> Result<Decision, StepError> {
         if resident.quarantined {
             return Err(StepError::Broken);
         }
@@ -384,7 +390,7 @@ impl Desk {
             resident.callback_since = callback;
         }
         if status_before == Status::Running && resident.execution.status != Status::Running {
-            let place = (resident.machine, resident.execution.started_at, id);
+            let place = (resident.machine, resident.execution.runs_since(), id);
             if self.running.remove(&place) {
                 self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
             }

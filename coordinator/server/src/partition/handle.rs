@@ -70,6 +70,7 @@ impl Host {
                 failure,
                 answer,
             } => self.stop(execution, failure, answer),
+            Message::Redrive(request) => self.redrive(request),
             Message::StopMachine { machine_arn } => self.stop_machine(&machine_arn),
             Message::Read(request) => self.read(request),
             Message::Claim {
@@ -377,7 +378,9 @@ pub(crate) fn task_error(rejection: Rejection) -> ApiError {
             ErrorCode::TaskDoesNotExist,
             "Task Does Not Exist: 'Provided task does not exist'",
         ),
-        Rejection::Interrupted => broken(),
+        Rejection::Interrupted | Rejection::NotRedrivable(_) | Rejection::RedrivenBefore(_) => {
+            broken()
+        }
     }
 }
 

@@ -110,9 +110,15 @@ impl Host {
         };
         let Loaded { execution, program } = *loaded;
         let Some(program) = program.filter(|_| execution.status == Status::Running) else {
-            return waiting
-                .into_iter()
-                .for_each(|message| self.closed(&execution, message));
+            for message in waiting {
+                if self.slots.contains_key(&id) {
+                    // One before it has redriven it.
+                    self.handle(message);
+                } else {
+                    self.closed(&execution, message);
+                }
+            }
+            return;
         };
         let machine = self.desk.machines.number(&execution.header.machine_arn);
         let mut resident = Box::new(Resident::new(execution, program, machine));
@@ -169,6 +175,7 @@ impl Host {
             }
             Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
             other @ (Message::Tasks(_)
+            | Message::Redrive(_)
             | Message::Stop { .. }
             | Message::StopMachine { .. }
             | Message::Read(_)
@@ -196,6 +203,7 @@ impl Host {
                 });
             }
             Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Redrive(request) => self.redrive_stored(execution, request),
             Message::Stop {
                 answer: Some(answer),
                 ..
@@ -450,7 +458,7 @@ fn sleeps(resident: &Resident, desk: &Desk) -> bool {
     wakes_late && is_free(resident) && stays.all(|stay| stay.open_attempt().is_none())
 }
 
-fn missing() -> ApiError {
+pub(super) fn missing() -> ApiError {
     ApiError::new(ErrorCode::ExecutionDoesNotExist, "Execution Does Not Exist")
 }
 
@@ -468,6 +476,7 @@ impl Host {
                 });
             }
             Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Redrive(request) => drop(request.answer.send(Err(error.clone()))),
             Message::Stop { answer, .. } => {
                 if let Some(answer) = answer {
                     let _gone = answer.send(Err(error.clone()));

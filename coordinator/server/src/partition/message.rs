@@ -40,6 +40,7 @@ pub(crate) enum Message {
         failure: Failure,
         answer: Option<Answer<Timestamp>>,
     },
+    Redrive(Box<Redrive>),
     /// Ends everything of a deleted state machine.
     StopMachine {
         machine_arn: Arc<str>,
@@ -72,6 +73,7 @@ impl Message {
             Self::Tasks(reports) => reports.iter().map(|report| report.outcome.bytes()).sum(),
             Self::Slot { .. }
             | Self::Stop { .. }
+            | Self::Redrive(_)
             | Self::StopMachine { .. }
             | Self::Read(_)
             | Self::Claim { .. }
@@ -103,6 +105,17 @@ pub(crate) struct Start {
     /// The client chose the name: an execution that closed earlier may have it.
     pub named: bool,
     pub answer: Answer<StartedExecution>,
+}
+
+/// An execution that is to run again.
+#[derive(Debug)]
+pub(crate) struct Redrive {
+    pub execution: ExecutionId,
+    /// Tells it from another one that had its name before.
+    pub incarnation: u32,
+    pub program: Arc<Program>,
+    pub client_token: Option<Arc<str>>,
+    pub answer: Answer<Timestamp>,
 }
 
 /// What became of an attempt.

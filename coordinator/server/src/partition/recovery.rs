@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, ensure};
 use futures::future::join_all;
+use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply, next_deadline,
-    outstanding, restart_heartbeats,
+    Command, Data, Event, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply,
+    next_deadline, outstanding, restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
@@ -26,7 +27,7 @@ use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot};
-use super::{HostHandle, Partitions, rows, tasks};
+use super::{HostHandle, Partitions, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
@@ -135,7 +136,7 @@ fn index(shared: &Arc<Shared>, hosts: &mut [Host]) -> anyhow::Result<Offers> {
 /// One by one: lists that are sorted first would leave their room with the allocator, several times what stays.
 fn enter(desk: &mut Desk, id: ExecutionId, live: &Live) {
     let machine = desk.machines.number(&live.machine_arn);
-    desk.running.insert((machine, live.started_at, id));
+    desk.running.insert((machine, live.runs_since, id));
     desk.arm(id, None, live.deadline);
     desk.callbacks
         .extend(live.callback_since.map(|since| (since, id)));
@@ -171,7 +172,7 @@ fn resident<'a>(
         let resident = bring_in(shared, host, execution, true)?;
         let (desk, execution) = (&mut host.desk, &resident.execution);
         desk.running
-            .remove(&(resident.machine, execution.started_at, id));
+            .remove(&(resident.machine, execution.runs_since(), id));
         desk.arm(id, next_deadline(execution), None);
         if let Some(since) = tasks::callback_since(execution) {
             desk.callbacks.remove(&(since, id));
@@ -261,6 +262,15 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     let resident =
         resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
+        if resident.execution.redrives.is_some() {
+            // Its snapshot may have come to disk without the rows that went with it.
+            let unread = Payload::trusted("");
+            let events = record.events(&mut |id| {
+                let payload = unread.clone();
+                Some(Data { id, payload })
+            })?;
+            leave_lists(shared, &resident.execution, &events)?;
+        }
         return Ok(());
     }
     let expected = resident.execution.last_seq.0 + 1;
@@ -278,6 +288,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         resident.execution.last_payload,
     );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
+    leave_lists(shared, &resident.execution, &events)?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
             resident.execution =
@@ -289,6 +300,15 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     resident
         .tail
         .append(&record.raw, before, &resident.execution);
+    Ok(())
+}
+
+/// A redriven execution goes out of the lists of closed ones before anything reads them: the retention deletes by them.
+fn leave_lists(shared: &Shared, execution: &Execution, events: &[Event]) -> anyhow::Result<()> {
+    let left = redrive::left(execution, events);
+    if !left.is_empty() {
+        shared.store.write(left)?;
+    }
     Ok(())
 }
 
@@ -346,7 +366,7 @@ fn settle_resident(
     let now = desk.now();
     restart_heartbeats(&mut resident.execution, now);
     desk.running
-        .insert((resident.machine, resident.execution.started_at, id));
+        .insert((resident.machine, resident.execution.runs_since(), id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
     for command in outstanding(&resident.execution) {

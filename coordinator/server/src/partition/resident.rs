@@ -44,7 +44,7 @@ pub(crate) struct Resident {
     pub touched_at: Timestamp,
     /// Bytes that the host counts for it.
     pub accounted: usize,
-    /// Whether the state store has rows of it as a live one.
+    /// Whether the state store has rows of it as a live one, or is about to.
     pub has_rows: bool,
     /// Rows were made so that it can leave; they are not written yet.
     pub leaving: bool,
@@ -129,6 +129,7 @@ pub(crate) fn bytes_of(execution: &Execution) -> usize {
     let frames: usize = execution
         .frames
         .iter()
+        .chain(&execution.kept)
         .map(|frame| 400 + frame.input.payload.len() + frame.variables.bytes())
         .sum();
     600 + execution.input.payload.len() + frames

@@ -118,7 +118,7 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
         deadline: next_deadline(execution),
         offers,
         machine_arn: execution.header.machine_arn.clone(),
-        started_at: execution.started_at,
+        runs_since: execution.runs_since(),
         callback_since: resident.callback_since,
         held_by_session: goes_on
             || tasks::submitted(execution).next().is_some()
@@ -127,6 +127,7 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
     };
     let mut rows = vec![snapshot::row(execution), live::row(id, Some(&live))];
     rows.extend(take_block(resident));
+    resident.has_rows = true;
     rows
 }
 
@@ -178,6 +179,8 @@ fn item_of(summary: &Summary) -> ExecutionItem {
         closed_at: summary.closed_at,
         version_arn: text(&summary.version_arn),
         alias_arn: text(&summary.alias_arn),
+        redrive_count: summary.redrive_count,
+        redriven_at: summary.redriven_at,
     }
 }
 

@@ -3,7 +3,7 @@
 use prost_types::Timestamp as ProtoTimestamp;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use stepfleet_engine::execution::Status;
-use stepfleet_engine::{HistoryEvent, Timestamp};
+use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 use stepfleet_proto::v1;
 
 use crate::aws::input::ListInput;
@@ -86,6 +86,13 @@ pub(super) fn execution_status(status: Status) -> v1::ExecutionStatus {
         Status::Failed => v1::ExecutionStatus::Failed,
         Status::TimedOut => v1::ExecutionStatus::TimedOut,
         Status::Aborted => v1::ExecutionStatus::Aborted,
+    }
+}
+
+pub(super) fn redrive_status(obstacle: Option<NotRedrivable>) -> v1::ExecutionRedriveStatus {
+    match obstacle {
+        None => v1::ExecutionRedriveStatus::Redrivable,
+        Some(_) => v1::ExecutionRedriveStatus::NotRedrivable,
     }
 }
 

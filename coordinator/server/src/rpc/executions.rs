@@ -9,17 +9,21 @@ use stepfleet_proto::v1::execution_service_server::ExecutionService;
 use stepfleet_proto::v1::{
     DescribeExecutionRequest, DescribeExecutionResponse, ExecutionListItem,
     GetExecutionHistoryRequest, GetExecutionHistoryResponse, ListExecutionsRequest,
-    ListExecutionsResponse, StartExecutionRequest, StartExecutionResponse,
-    StartSyncExecutionRequest, StartSyncExecutionResponse, StopExecutionRequest,
-    StopExecutionResponse, WatchExecutionRequest, WatchExecutionResponse,
+    ListExecutionsResponse, RedriveExecutionRequest, RedriveExecutionResponse,
+    StartExecutionRequest, StartExecutionResponse, StartSyncExecutionRequest,
+    StartSyncExecutionResponse, StopExecutionRequest, StopExecutionResponse, WatchExecutionRequest,
+    WatchExecutionResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{count, execution_status, history_event, present, status_word, timestamp};
+use super::convert::{
+    count, execution_status, history_event, present, redrive_status, status_word, timestamp,
+};
 use super::status;
 use crate::aws::input::executions::{
-    ExecutionInput, HistoryInput, ListExecutionsInput, StartExecutionInput, StopExecutionInput,
+    ExecutionInput, HistoryInput, ListExecutionsInput, RedriveExecutionInput, StartExecutionInput,
+    StopExecutionInput,
 };
 use crate::face::Face;
 use crate::service::api::{ExecutionItem, HistoryBatch};
@@ -57,6 +61,15 @@ impl ExecutionService for Executions {
     ) -> Result<Response<StopExecutionResponse>, Status> {
         let (call, message) = Call::begin(&self.0, "StopExecution", request)?;
         let answer = stop(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn redrive_execution(
+        &self,
+        request: Request<RedriveExecutionRequest>,
+    ) -> Result<Response<RedriveExecutionResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "RedriveExecution", request)?;
+        let answer = redrive(&call, message).await;
         call.finish(answer)
     }
 
@@ -167,6 +180,22 @@ async fn stop(
     })
 }
 
+async fn redrive(
+    call: &Call,
+    message: RedriveExecutionRequest,
+) -> Result<RedriveExecutionResponse, ApiError> {
+    let input = RedriveExecutionInput {
+        execution_arn: Some(message.execution_arn),
+        client_token: present(message.client_token),
+    };
+    let (arn, token) = input.check()?;
+    let service = call.service();
+    let at = service.redrive_execution(&call.caller, &arn, token).await?;
+    Ok(RedriveExecutionResponse {
+        redrive_date: timestamp(at),
+    })
+}
+
 async fn describe(
     call: &Call,
     message: DescribeExecutionRequest,
@@ -190,6 +219,13 @@ async fn describe(
         trace_header: execution.trace_header.unwrap_or_default(),
         state_machine_version_arn: execution.version_arn.unwrap_or_default(),
         state_machine_alias_arn: execution.alias_arn.unwrap_or_default(),
+        redrive_count: execution.redrive_count,
+        redrive_date: execution.redriven_at.and_then(timestamp),
+        redrive_status: redrive_status(execution.not_redrivable).into(),
+        redrive_status_reason: execution
+            .not_redrivable
+            .map(|why| why.to_string())
+            .unwrap_or_default(),
     })
 }
 
@@ -300,5 +336,7 @@ fn item(item: ExecutionItem) -> ExecutionListItem {
         stop_date: item.closed_at.and_then(timestamp),
         state_machine_version_arn: item.version_arn.unwrap_or_default(),
         state_machine_alias_arn: item.alias_arn.unwrap_or_default(),
+        redrive_count: item.redrive_count,
+        redrive_date: item.redriven_at.and_then(timestamp),
     }
 }

@@ -56,7 +56,8 @@ fn code_of(code: ErrorCode) -> Code {
         | ErrorCode::StateMachineLimitExceeded
         | ErrorCode::ThrottlingException => Code::ResourceExhausted,
         ErrorCode::ConflictException => Code::Aborted,
-        ErrorCode::StateMachineDeleting
+        ErrorCode::ExecutionNotRedrivable
+        | ErrorCode::StateMachineDeleting
         | ErrorCode::StateMachineTypeNotSupported
         | ErrorCode::TaskTimedOut => Code::FailedPrecondition,
         ErrorCode::InternalServerError => Code::Internal,
@@ -124,6 +125,7 @@ mod tests {
         (
             Code::FailedPrecondition,
             &[
+                E::ExecutionNotRedrivable,
                 E::StateMachineDeleting,
                 E::StateMachineTypeNotSupported,
                 E::TaskTimedOut,
@@ -155,7 +157,7 @@ mod tests {
     fn every_code_has_its_status() {
         assert_eq!(
             TABLE.iter().map(|(_, codes)| codes.len()).sum::<usize>(),
-            36
+            37
         );
         for (expect, code) in TABLE
             .iter()

@@ -270,6 +270,8 @@ fn limits(config: &Config) -> Limits {
     Limits {
         payload_bytes_max: config.limits.payload_bytes_max,
         history_events_max: config.limits.history_events_max,
+        // As long as there is something to redrive.
+        redrive_ms_max: i64::from(config.retention_days) * 86_400_000,
         ..Limits::default()
     }
 }

@@ -13,6 +13,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Executions deleted in one go.
 const SLICE: usize = 500;
 const EVERY: Duration = Duration::from_secs(60);
+/// What is redriven in the last moment of its retention has left the lists by then. Milliseconds.
+const GRACE_MS: i64 = 60_000;
 
 /// Sweeps until the process ends; 0 days keeps everything.
 pub(super) async fn every(shared: Arc<Shared>, days: u32) {
@@ -20,7 +22,7 @@ pub(super) async fn every(shared: Arc<Shared>, days: u32) {
         return;
     }
     loop {
-        let cutoff = Timestamp(shared.clock.now().0 - i64::from(days) * DAY_MS);
+        let cutoff = Timestamp(shared.clock.now().0 - i64::from(days) * DAY_MS - GRACE_MS);
         // A backup reads one table after the other; nothing may vanish between.
         let rests_during_backups = shared.checkpoints.lock().await;
         for (namespace, name) in shared.catalog.names_with_revisions() {

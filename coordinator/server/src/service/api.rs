@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stepfleet_asl::diagnostic::Diagnostic;
 use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
-use stepfleet_engine::{HistoryEvent, Timestamp};
+use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,6 +230,10 @@ pub(crate) struct ExecutionDescription {
     pub trace_header: Option<String>,
     pub version_arn: Option<String>,
     pub alias_arn: Option<String>,
+    pub redrive_count: u32,
+    pub redriven_at: Option<Timestamp>,
+    /// Why it cannot be redriven; none when it can.
+    pub not_redrivable: Option<NotRedrivable>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,6 +246,8 @@ pub(crate) struct ExecutionItem {
     pub closed_at: Option<Timestamp>,
     pub version_arn: Option<String>,
     pub alias_arn: Option<String>,
+    pub redrive_count: u32,
+    pub redriven_at: Option<Timestamp>,
 }
 
 /// Whose executions are listed, by ARN.

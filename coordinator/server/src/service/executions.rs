@@ -1,4 +1,4 @@
-//! Executions: start, stop, describe.
+//! Executions: start, stop, redrive, describe.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use super::error::{ApiError, ErrorCode};
 use super::start::Prepared;
 use super::{Place, Service, execution_missing, execution_names, place};
 use crate::partition::desk::stop_failure;
-use crate::partition::message::{ReadRequest, Snapshot, Start};
-use crate::partition::{HostHandle, Message, going_down, rows};
+use crate::partition::message::{ReadRequest, Redrive, Snapshot, Start};
+use crate::partition::{HostHandle, Message, going_down, redrive, rows};
 
 impl Service {
     pub(crate) async fn start_execution(
@@ -90,13 +90,46 @@ impl Service {
             .send(message)
             .await?;
         let result = self.answered(receiver).await?;
-        result.map_err(|error| {
-            if error.code == ErrorCode::ExecutionDoesNotExist {
-                execution_missing(arn)
-            } else {
-                error
-            }
-        })
+        result.map_err(|error| named(error, arn))
+    }
+
+    /// Makes a closed execution run again from where it failed, and answers since when it does. A request that names
+    /// itself by a token gets the same answer when it comes again.
+    pub(crate) async fn redrive_execution(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        client_token: Option<String>,
+    ) -> Result<Timestamp, ApiError> {
+        let (machine, name) = execution_names(caller, arn)?;
+        let place = place(&caller.namespace, machine, name);
+        let execution = self.execution(place).await?;
+        let execution = execution.ok_or_else(|| execution_missing(arn))?;
+        let (shared, token) = (&self.shared, client_token.as_deref());
+        if let Some(answer) = redrive::answered(shared, &execution, token, shared.clock.now()) {
+            return answer;
+        }
+        shared.pressure.check()?;
+        self.check_open_executions()?;
+        let header = &execution.header;
+        let revision = shared.catalog.compiled(
+            &header.namespace,
+            &header.machine_name,
+            header.revision,
+            &shared.integrations,
+        )?;
+        let (answer, receiver) = oneshot::channel();
+        let request = Redrive {
+            execution: place.id,
+            incarnation: header.incarnation,
+            program: revision.program.clone(),
+            client_token: client_token.map(Arc::from),
+            answer,
+        };
+        let message = Message::Redrive(Box::new(request));
+        self.host(place).send(message).await?;
+        let result = self.answered(receiver).await?;
+        result.map_err(|error| named(error, arn))
     }
 
     pub(crate) async fn describe_execution(
@@ -130,6 +163,9 @@ impl Service {
             trace_header: text(&header.trace_header),
             version_arn: text(&header.version_arn),
             alias_arn: text(&header.alias_arn),
+            redrive_count: execution.redrive_count(),
+            redriven_at: execution.redriven_at(),
+            not_redrivable: redrive::obstacle(&self.shared, &execution, self.shared.clock.now()),
         })
     }
 
@@ -161,5 +197,14 @@ impl Service {
             crate::task::blocking("read execution", move || rows::read(&shared, execution));
         let stored = stored.await.map_err(|_panic| going_down())??;
         Ok(stored.map(|execution| Box::new(Snapshot::stored(execution))))
+    }
+}
+
+/// The same error, about the execution that the request names.
+fn named(error: ApiError, arn: &str) -> ApiError {
+    if error.code == ErrorCode::ExecutionDoesNotExist {
+        execution_missing(arn)
+    } else {
+        error
     }
 }

@@ -136,6 +136,9 @@ impl Search {
             return Some(false);
         }
         stay.last = stored.seq;
+        if matches!(body, EventBody::ExecutionRedriven { .. }) {
+            return stay.next_attempt(self.wanted);
+        }
         if body.frame() != Some(stay.frame) {
             return None;
         }
@@ -145,18 +148,15 @@ impl Search {
             return (stay.attempt == self.wanted).then(|| output.payload.text() == self.output);
         }
         if matches!(body, EventBody::RetryScheduled { .. }) {
-            stay.attempt.attempt = stay.attempt.attempt.saturating_add(1);
-            stay.attempt.generation = 0;
-            return (stay.attempt.attempt > self.wanted.attempt).then_some(false);
+            return stay.next_attempt(self.wanted);
         }
         if matches!(body, EventBody::ActivityReoffered { .. }) {
             stay.attempt.generation = stay.attempt.generation.saturating_add(1);
         }
+        // An aborted one may go on when the execution is redriven.
         let is_over = matches!(
             body,
-            EventBody::StateEntered { .. }
-                | EventBody::StateExited { .. }
-                | EventBody::StateAborted { .. }
+            EventBody::StateEntered { .. } | EventBody::StateExited { .. }
         );
         is_over.then_some(false)
     }
@@ -175,5 +175,14 @@ impl Search {
             last: stored.seq,
         });
         None
+    }
+}
+
+impl Stay {
+    /// Another attempt begins, if it is not too late for the wanted one.
+    fn next_attempt(&mut self, wanted: Attempt) -> Option<bool> {
+        self.attempt.attempt = self.attempt.attempt.saturating_add(1);
+        self.attempt.generation = 0;
+        (self.attempt.attempt > wanted.attempt).then_some(false)
     }
 }

@@ -9,8 +9,8 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, StateKind, Status,
-    Stay, TaskStage, TaskWork, Work,
+    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Redrive, Redrives,
+    StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{
     Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,
@@ -22,7 +22,7 @@ use super::live::{Live, Offer};
 use super::record::ControlChange;
 
 /// Kinds of event body.
-pub(crate) const BODIES: usize = 40;
+pub(crate) const BODIES: usize = 41;
 /// Kinds of work, and of phases.
 const WORKS: usize = 8;
 const PHASES: usize = 4;
@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) kind: StateKind,
     /// Names, and numbers of which the values are a function.
     pub(crate) variables: Vec<(Arc<str>, u32)>,
+    /// Whether it has what came with redrives.
+    pub(crate) redrives: bool,
 }
 
 pub(crate) fn data(id: u32) -> Data {
@@ -96,8 +98,8 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         kinds(),
     );
     let variables = vec((text(), 1..400_u32), 0..3);
-    (numbers, texts, variables).prop_map(
-        |((a, b, payload, at), (name, text, seconds, session, kind), variables)| Parts {
+    (numbers, texts, variables, any::<bool>()).prop_map(
+        |((a, b, payload, at), (name, text, seconds, session, kind), variables, redrives)| Parts {
             a,
             b,
             payload,
@@ -108,11 +110,29 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             session,
             kind,
             variables,
+            redrives,
         },
     )
 }
 
 impl Parts {
+    /// The same ones always.
+    pub(crate) fn sample() -> Self {
+        Self {
+            a: 300,
+            b: 7,
+            payload: 2,
+            at: 1_763_690_000_123,
+            name: "arn:aws:states:us-east-1:000000000000:activity:pack".into(),
+            text: Some("Error.Of Ünicode".into()),
+            seconds: Some(3600),
+            session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
+            kind: StateKind::Task,
+            variables: Vec::new(),
+            redrives: false,
+        }
+    }
+
     fn failure(&self) -> Failure {
         Failure {
             error: self.text.clone(),
@@ -180,6 +200,7 @@ impl Parts {
                 header: self.header(),
                 input: data,
                 deadline: self.seconds.map(|_| until),
+                keeps_frames: self.redrives,
             },
             1 => E::ExecutionSucceeded { output: data },
             2 => E::ExecutionFailed(failure),
@@ -308,11 +329,18 @@ impl Parts {
                 worker: self.worker(),
             },
             38 => E::BranchFailed { frame, child },
-            _ => E::EvaluationFailed {
+            39 => E::EvaluationFailed {
                 frame,
                 location: "Output/result".into(),
                 name,
                 failure,
+            },
+            _ => E::ExecutionRedriven {
+                count: self.a,
+                deadline: self.seconds.map(|_| until),
+                client_token: self.text.clone(),
+                status: Status::TimedOut,
+                closed_at: until,
             },
         }
     }
@@ -377,8 +405,10 @@ impl Parts {
             entry: EventId(u64::from(self.a)),
             entered_at: Timestamp(self.at),
             attempt: self.b,
+            first_attempt: if self.redrives { self.a } else { 0 },
             retries: (0..self.b % 4).collect(),
             work: self.work(work),
+            unfinished: None,
         };
         Frame {
             id: FrameId(self.a),
@@ -415,7 +445,48 @@ impl Parts {
             last_payload: PayloadId(self.payload),
             next_frame: FrameId(self.b),
             frames: frames.into(),
+            keeps_frames: self.redrives,
+            kept: if self.redrives {
+                (5..8).map(|work| self.kept(work)).collect()
+            } else {
+                Vec::new()
+            },
+            redrives: self.redrives.then(|| {
+                Box::new(Redrives {
+                    count: self.a,
+                    at: Timestamp(self.at),
+                    by_token: self.by_token(),
+                })
+            }),
         }
+    }
+
+    /// A frame whose work is over, with what it had got to.
+    fn kept(&self, work: usize) -> Frame {
+        let mut frame = self.frame(2, 7);
+        if let Phase::Inside(stay) = &mut frame.phase {
+            stay.unfinished = match self.work(work) {
+                Work::Parallel(work) => Some(Box::new(Unfinished::Parallel(work))),
+                Work::Map(work) => Some(Box::new(Unfinished::Map(work))),
+                Work::Entered
+                | Work::Activity(_)
+                | Work::Task(_)
+                | Work::Waiting { .. }
+                | Work::Backoff { .. }
+                | Work::Over => None,
+            };
+        }
+        frame
+    }
+
+    fn by_token(&self) -> Vec<Redrive> {
+        let tokens = self.text.iter().chain([&self.name]);
+        tokens
+            .map(|client_token| Redrive {
+                client_token: client_token.clone(),
+                at: Timestamp(self.at).plus_ms(-1),
+            })
+            .collect()
     }
 }
 
@@ -457,13 +528,13 @@ pub(crate) fn live() -> impl Strategy<Value = Live> {
     });
     let times = (option::of(at()), at(), option::of(at()));
     (any::<u16>(), times, vec(offer, 0..4), text(), any::<bool>()).prop_map(
-        |(hash, (deadline, started_at, callback_since), offers, machine_arn, held_by_session)| {
+        |(hash, (deadline, runs_since, callback_since), offers, machine_arn, held_by_session)| {
             Live {
                 hash: KeyHash(hash),
                 deadline: deadline.map(Timestamp),
                 offers,
                 machine_arn,
-                started_at: Timestamp(started_at),
+                runs_since: Timestamp(runs_since),
                 callback_since: callback_since.map(Timestamp),
                 held_by_session,
             }

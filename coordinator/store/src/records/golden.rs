@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stepfleet_engine::execution::{StateKind, Status};
+use stepfleet_engine::execution::Status;
 use stepfleet_engine::{
     Attempt, Event, EventId, EventSeq, ExecutionId, KeyHash, PayloadId, Timestamp,
 };
@@ -21,24 +21,21 @@ use super::{control, execution, history, listing, live};
 use crate::state::Row;
 
 fn sample() -> Parts {
-    Parts {
-        a: 300,
-        b: 7,
-        payload: 2,
-        at: 1_763_690_000_123,
-        name: "arn:aws:states:us-east-1:000000000000:activity:pack".into(),
-        text: Some("Error.Of Ünicode".into()),
-        seconds: Some(3600),
-        session: Some(0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10),
-        kind: StateKind::Task,
-        variables: Vec::new(),
-    }
+    Parts::sample()
 }
 
 /// The same in a block with variables, which the first releases did not have.
 fn with_variables() -> Parts {
     Parts {
         variables: vec![("größe".into(), 7), ("order".into(), 200)],
+        ..sample()
+    }
+}
+
+/// The same of a release with redrives.
+fn with_redrives() -> Parts {
+    Parts {
+        redrives: true,
         ..sample()
     }
 }
@@ -68,6 +65,8 @@ fn check(name: &str, bytes: &[u8]) {
 
 /// Kinds of events of the first release; `record` holds these.
 const FIRST_BODIES: usize = 39;
+/// The same with `EvaluationFailed`.
+const EVALUATION_BODIES: usize = 40;
 
 fn events(parts: &Parts, bodies: Range<usize>) -> Vec<Event> {
     bodies
@@ -96,7 +95,17 @@ fn records_keep_their_bytes() {
     let releases = [
         ("record", sample(), 0..FIRST_BODIES),
         ("record_variables", with_variables(), 0..FIRST_BODIES),
-        ("record_evaluation_failed", sample(), FIRST_BODIES..BODIES),
+        (
+            "record_evaluation_failed",
+            sample(),
+            FIRST_BODIES..EVALUATION_BODIES,
+        ),
+        (
+            "record_redriven",
+            with_redrives(),
+            EVALUATION_BODIES..BODIES,
+        ),
+        ("record_started_redrivable", with_redrives(), 0..1),
     ];
     for (name, parts, bodies) in releases {
         let bytes = records(&parts, bodies.clone());
@@ -144,6 +153,7 @@ fn snapshots_keep_their_bytes() {
     for (name, parts) in [
         ("execution", sample()),
         ("execution_variables", with_variables()),
+        ("execution_redriven", with_redrives()),
     ] {
         let frames = (0..8)
             .map(|work| parts.frame(2, work))
@@ -187,6 +197,14 @@ fn summaries_keep_their_bytes() {
 }
 
 #[test]
+fn summaries_of_redriven_executions_keep_their_bytes() {
+    let sample = Summary::of(&with_redrives().execution(Status::Failed, Vec::new()));
+    let bytes = listing::encode(&sample);
+    check("listing-redriven", &bytes);
+    assert_eq!(listing::decode(&bytes).unwrap(), sample);
+}
+
+#[test]
 fn live_rows_keep_their_bytes() {
     let attempt = Attempt {
         entry: EventId(30),
@@ -203,7 +221,7 @@ fn live_rows_keep_their_bytes() {
         deadline: Some(Timestamp(sample().at)),
         offers: vec![offer],
         machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
-        started_at: Timestamp(sample().at - 5),
+        runs_since: Timestamp(sample().at - 5),
         callback_since: Some(Timestamp(sample().at - 1)),
         held_by_session: true,
     };

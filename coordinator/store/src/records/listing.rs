@@ -2,7 +2,8 @@
 //! id descending 16. Key order is list order: newest first. Value: a summary. What was started by a version or an alias
 //! also stands in lists of those, below the state machine's name with `:` and the qualifier behind it.
 //!
-//! An execution sorts by its start while it runs and by its stop afterwards, as `ListExecutions` does.
+//! An execution sorts by its start or its newest redrive while it runs and by its stop afterwards, as `ListExecutions`
+//! does.
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ pub struct Summary {
     pub machine_arn: Arc<str>,
     /// Chooses the list by status, beside the list of all.
     pub status: Status,
-    /// Milliseconds since the Unix epoch; sorts the execution while it runs.
+    /// Milliseconds since the Unix epoch; sorts the execution while it runs, unless it was redriven.
     pub started_at: Timestamp,
     /// Milliseconds since the Unix epoch; none while it runs.
     pub closed_at: Option<Timestamp>,
@@ -49,6 +50,10 @@ pub struct Summary {
     pub version_arn: Option<Arc<str>>,
     /// The alias that it was started by, if any.
     pub alias_arn: Option<Arc<str>>,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When last.
+    pub redriven_at: Option<Timestamp>,
 }
 
 /// Where a page ended: the next begins behind it.
@@ -78,13 +83,18 @@ impl Summary {
             revision: header.revision,
             version_arn: header.version_arn.clone(),
             alias_arn: header.alias_arn.clone(),
+            redrive_count: execution.redrive_count(),
+            redriven_at: execution.redriven_at(),
         }
     }
 
     /// Its place in lists.
     pub fn cursor(&self) -> Cursor {
         Cursor {
-            sort: self.closed_at.unwrap_or(self.started_at),
+            sort: self
+                .closed_at
+                .or(self.redriven_at)
+                .unwrap_or(self.started_at),
             id: self.id,
         }
     }
@@ -116,9 +126,18 @@ impl Summary {
         self.rows(Some(encode(self)))
     }
 
-    /// Rows that take it out of its lists: for retention.
+    /// Rows that take it out of its lists: for retention, and when it is redriven.
     pub fn delete(&self) -> Vec<Row> {
         self.rows(None)
+    }
+
+    /// The place of an execution that `status` closed at `closed_at`, whatever became of it since.
+    pub fn of_closed(execution: &Execution, status: Status, closed_at: Timestamp) -> Self {
+        Self {
+            status,
+            closed_at: Some(closed_at),
+            ..Self::of(execution)
+        }
     }
 
     /// Rows that move a closed execution out of the lists of running ones and into its own.
@@ -208,6 +227,8 @@ pub fn encode(summary: &Summary) -> Vec<u8> {
     wire.uint(12, summary.revision);
     wire.optional_string(13, summary.version_arn.as_deref());
     wire.optional_string(14, summary.alias_arn.as_deref());
+    wire.uint(15, summary.redrive_count);
+    wire.optional_int(16, summary.redriven_at.map(|at| at.0));
     out
 }
 
@@ -229,6 +250,8 @@ pub fn decode(value: &[u8]) -> Result<Summary, StoreError> {
         revision: summary.revision,
         version_arn: summary.version_arn.map(Arc::from),
         alias_arn: summary.alias_arn.map(Arc::from),
+        redrive_count: summary.redrive_count,
+        redriven_at: summary.redriven_at.map(Timestamp),
     })
 }
 

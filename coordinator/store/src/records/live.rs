@@ -23,8 +23,8 @@ pub struct Live {
     pub offers: Vec<Offer>,
     /// For lists.
     pub machine_arn: Arc<str>,
-    /// Start of the execution, milliseconds since the Unix epoch.
-    pub started_at: Timestamp,
+    /// Start of the execution or its newest redrive, milliseconds since the Unix epoch.
+    pub runs_since: Timestamp,
     /// Since when its oldest open callback waits.
     pub callback_since: Option<Timestamp>,
     /// Whether a worker's session holds a task of it: such an execution is loaded at start.
@@ -77,7 +77,7 @@ pub fn encode(live: &Live) -> Vec<u8> {
         });
     }
     wire.string(4, &live.machine_arn);
-    wire.int(5, live.started_at.0);
+    wire.int(5, live.runs_since.0);
     wire.optional_int(6, live.callback_since.map(|at| at.0));
     wire.uint(7, u32::from(live.held_by_session));
     out
@@ -101,7 +101,7 @@ pub fn decode(value: &[u8]) -> Result<Live, StoreError> {
         deadline: live.deadline.map(Timestamp),
         offers: offers.collect(),
         machine_arn: live.machine_arn.into(),
-        started_at: Timestamp(live.started_at),
+        runs_since: Timestamp(live.runs_since),
         callback_since: live.callback_since.map(Timestamp),
         held_by_session: live.held_by_session,
     })

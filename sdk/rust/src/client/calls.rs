@@ -15,6 +15,7 @@ use crate::api::state_machine_service_client::StateMachineServiceClient;
 use crate::api::tag_service_client::TagServiceClient;
 use crate::api::task_service_client::TaskServiceClient;
 use crate::api::version_service_client::VersionServiceClient;
+use crate::backoff::random_id;
 use crate::error::Error;
 
 /// How much longer than other calls `GetActivityTask` may take: the coordinator waits up to 60 s for a task.
@@ -167,6 +168,26 @@ impl Client {
             let mut service = ExecutionServiceClient::new(self.service())
                 .max_decoding_message_size(ANSWER_BYTES_MAX);
             async move { service.start_sync_execution(request).await }
+        })
+        .await
+    }
+
+    /// Makes an execution that failed, timed out or was stopped run again, from where it did. A request without a token
+    /// gets a random one, so that a repetition after a lost answer redrives once.
+    ///
+    /// # Errors
+    /// [`Error::Api`] when the coordinator refuses, [`Error::Transport`] when it is not reached.
+    pub async fn redrive_execution(
+        &self,
+        mut request: api::RedriveExecutionRequest,
+    ) -> Result<api::RedriveExecutionResponse, Error> {
+        if request.client_token.is_empty() {
+            request.client_token = random_id();
+        }
+        let timeout = self.endpoint.request_timeout;
+        self.unary(Repeat::Safe, timeout, request, |request| {
+            let mut service = ExecutionServiceClient::new(self.service());
+            async move { service.redrive_execution(request).await }
         })
         .await
     }

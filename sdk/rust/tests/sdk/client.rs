@@ -63,7 +63,7 @@ async fn refusals_are_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_bridges_a_break_and_gives_the_outcome() {
-    let (client, watched) = executions();
+    let (client, executions) = executions();
     let arn = client
         .start("arn:aws:states:r:0:stateMachine:m", &[1, 2])
         .await
@@ -73,26 +73,36 @@ async fn waiting_bridges_a_break_and_gives_the_outcome() {
     assert_eq!(outcome.status, ExecutionStatus::Succeeded);
     assert_eq!(outcome.into_output::<Vec<u32>>().unwrap(), [3]);
     assert_eq!(
-        *watched.lock().unwrap(),
+        *executions.watched.lock().unwrap(),
         [0, 2],
         "it goes on after the last event it saw"
     );
 }
 
-fn executions() -> (Client, Arc<Mutex<Vec<i64>>>) {
-    let watched: Arc<Mutex<Vec<i64>>> = Arc::default();
-    let service = Executions {
-        watched: Arc::clone(&watched),
+#[tokio::test(start_paused = true)]
+async fn a_redrive_is_repeated_under_its_token() {
+    let (client, executions) = executions();
+    let request = api::RedriveExecutionRequest {
+        execution_arn: "e".to_owned(),
+        ..Default::default()
     };
-    (
-        in_memory::client(Routes::new(ExecutionServiceServer::new(service))),
-        watched,
-    )
+    client.redrive_execution(request).await.unwrap();
+    let tokens = executions.tokens.lock().unwrap().clone();
+    assert!(tokens.len() == 2 && !tokens[0].is_empty(), "{tokens:?}");
+    assert_eq!(tokens[0], tokens[1], "the coordinator knows the repetition");
 }
 
-/// Executions that succeed with `[3]`; the first watch breaks after two events.
+fn executions() -> (Client, Executions) {
+    let service = Executions::default();
+    let routes = Routes::new(ExecutionServiceServer::new(service.clone()));
+    (in_memory::client(routes), service)
+}
+
+/// Executions that succeed with `[3]`; the first watch breaks after two events, and the first redrive is lost.
+#[derive(Clone, Default)]
 struct Executions {
     watched: Arc<Mutex<Vec<i64>>>,
+    tokens: Arc<Mutex<Vec<String>>>,
 }
 
 #[stepfleet_sdk::tonic::async_trait]
@@ -161,6 +171,18 @@ impl ExecutionService for Executions {
             sender.send(Ok(response)).await.unwrap();
         }
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn redrive_execution(
+        &self,
+        request: Request<api::RedriveExecutionRequest>,
+    ) -> Result<Response<api::RedriveExecutionResponse>, Status> {
+        let mut tokens = self.tokens.lock().unwrap();
+        tokens.push(request.into_inner().client_token);
+        if tokens.len() == 1 {
+            return Err(Status::unavailable("lost"));
+        }
+        Ok(Response::new(api::RedriveExecutionResponse::default()))
     }
 
     async fn stop_execution(

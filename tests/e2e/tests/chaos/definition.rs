@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// Served by stream workers (`double`, `square`) and by unary pollers (`label`).
 pub(crate) const ACTIVITIES: [&str; 3] = ["double", "square", "label"];
 
-/// Pass, Choice, activities with Retry, Map, a callback for odd numbers, a Wait, Parallel.
+/// Pass, Choice, activities with Retry, Map, a callback for odd numbers, a Wait, Parallel. Fragile ones fail in a branch
+/// until they are redriven.
 pub(crate) fn definition() -> Value {
     json!({
         "StartAt": "Prepare",
@@ -14,6 +15,7 @@ pub(crate) fn definition() -> Value {
                 "Type": "Pass",
                 "Parameters": {
                     "n.$": "$.n",
+                    "fragile.$": "$.fragile",
                     "items.$": "States.ArrayRange(1, 3, 1)",
                 },
                 "Next": "Double",
@@ -44,22 +46,7 @@ pub(crate) fn definition() -> Value {
                 "ResultPath": "$.squares",
                 "Next": "Both",
             },
-            "Both": {
-                "Type": "Parallel",
-                "Branches": [
-                    {
-                        "StartAt": "Label",
-                        "States": { "Label": task_end("label", json!({ "n.$": "$.n" })) },
-                    },
-                    {
-                        "StartAt": "Nothing",
-                        "States": { "Nothing": { "Type": "Pass", "Result": 0, "End": true } },
-                    },
-                ],
-                "ResultSelector": { "label.$": "$[0].label" },
-                "ResultPath": "$.both",
-                "Next": "Report",
-            },
+            "Both": both(),
             "Report": {
                 "Type": "Pass",
                 "Parameters": {
@@ -72,6 +59,45 @@ pub(crate) fn definition() -> Value {
             },
         },
     })
+}
+
+/// A Parallel of which a branch fails until a fragile execution is redriven.
+fn both() -> Value {
+    json!({
+        "Type": "Parallel",
+        "Branches": [
+            {
+                "StartAt": "Label",
+                "States": { "Label": task_end("label", json!({ "n.$": "$.n" })) },
+            },
+            {
+                "StartAt": "Gate",
+                "States": {
+                    "Gate": {
+                        "Type": "Choice",
+                        "Choices": [
+                            { "Variable": "$.fragile", "BooleanEquals": false, "Next": "Nothing" },
+                            { "Variable": "$$.Execution.RedriveCount", "NumericGreaterThan": 0, "Next": "Nothing" },
+                        ],
+                    },
+                    "Nothing": { "Type": "Pass", "Result": 0, "End": true },
+                },
+            },
+        ],
+        "ResultSelector": { "label.$": "$[0].label" },
+        "ResultPath": "$.both",
+        "Next": "Report",
+    })
+}
+
+/// What an execution of `n` is started with.
+pub(crate) fn input(n: u64) -> Value {
+    json!({ "n": n, "fragile": is_fragile(n) })
+}
+
+/// Whether an execution of `n` fails once.
+pub(crate) fn is_fragile(n: u64) -> bool {
+    n.is_multiple_of(5)
 }
 
 /// What an execution of `n` gives.

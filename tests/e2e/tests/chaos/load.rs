@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::json;
 use stepfleet_e2e::{Coordinator, Deadline, History, until};
 use stepfleet_sdk::{CancellationToken, Client, Error, api};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::definition::input;
 use crate::ledger::{Ledger, Started};
 
 const CLIENTS: u64 = 3;
@@ -85,7 +85,7 @@ impl Load {
         let request = api::StartExecutionRequest {
             state_machine_arn: self.machine.clone(),
             name: name.clone(),
-            input: json!({ "n": n }).to_string(),
+            input: input(n).to_string(),
             trace_header: String::new(),
         };
         let mut lost = false;
@@ -146,6 +146,10 @@ impl Load {
                 }
             }
             match client.describe_execution(request.clone()).await {
+                // The verification tells whether it had to fail.
+                Ok(answer) if answer.status() == api::ExecutionStatus::Failed => {
+                    self.redrive(client, arn).await
+                }
                 Ok(answer) => Ok((answer.status() != api::ExecutionStatus::Running).then_some(())),
                 Err(error) if is_lost(&error) => Ok(None),
                 // Never: an acknowledged start is gone.
@@ -153,6 +157,31 @@ impl Load {
             }
         })
         .await
+    }
+}
+
+impl Load {
+    /// Makes it go on, once: the request has one name however often it is sent. Done when it fails for good.
+    async fn redrive(&self, client: &Client, arn: &str) -> Result<Option<()>> {
+        let request = api::RedriveExecutionRequest {
+            execution_arn: arn.to_owned(),
+            client_token: "once".to_owned(),
+        };
+        match client.redrive_execution(request).await {
+            Ok(_) => {}
+            Err(error) if is_lost(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let execution_arn = arn.to_owned();
+        let request = api::DescribeExecutionRequest { execution_arn };
+        match client.describe_execution(request).await {
+            Ok(answer) if answer.redrive_count == 1 => {
+                Ok((answer.status() == api::ExecutionStatus::Failed).then_some(()))
+            }
+            Ok(answer) => bail!("it was redriven: {answer:?}"),
+            Err(error) if is_lost(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use stepfleet_e2e::History;
 use stepfleet_sdk::{Client, api};
 
-use crate::definition::expected;
+use crate::definition::{expected, is_fragile};
 use crate::ledger::{Ledger, Started};
 
 /// Everything that was promised.
@@ -47,9 +47,20 @@ async fn check_execution(client: &Client, ledger: &Ledger, execution: &Started) 
     let description = client.describe_execution(request).await?;
     let history = History::read(client, &execution.arn).await?;
     history.check()?;
-    history
-        .check_closed()
-        .with_context(|| format!("{:#?}", history.events))?;
+    let redrives = u32::from(is_fragile(execution.n));
+    ensure!(
+        description.redrive_count == redrives
+            && history.count("ExecutionRedriven") == usize::try_from(redrives)?,
+        "it was redriven {} times: {:#?}",
+        description.redrive_count,
+        history.events
+    );
+    // A failure aborts tasks of other branches without closing them.
+    if redrives == 0 {
+        history
+            .check_closed()
+            .with_context(|| format!("{:#?}", history.events))?;
+    }
     ensure!(
         description.status() == api::ExecutionStatus::Succeeded,
         "it is {:?}: {:?} {:?}",

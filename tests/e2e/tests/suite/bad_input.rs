@@ -64,7 +64,12 @@ fn unknown_things() -> Vec<Refused> {
             of("State Machine", &machine),
         ));
     }
-    for operation in ["DescribeExecution", "GetExecutionHistory", "StopExecution"] {
+    for operation in [
+        "DescribeExecution",
+        "GetExecutionHistory",
+        "RedriveExecution",
+        "StopExecution",
+    ] {
         let body = json!({ "executionArn": execution });
         calls.push((
             operation,
@@ -73,14 +78,12 @@ fn unknown_things() -> Vec<Refused> {
             of("Execution", &execution),
         ));
     }
-    for operation in ["RedriveExecution", "SelfDestruct"] {
-        calls.push(refused(
-            operation,
-            json!({}),
-            "UnknownOperationException",
-            "",
-        ));
-    }
+    calls.push(refused(
+        "SelfDestruct",
+        json!({}),
+        "UnknownOperationException",
+        "",
+    ));
     calls
 }
 

@@ -17,6 +17,7 @@ mod machines;
 mod namespaces;
 mod nested;
 mod programs;
+mod redrive;
 mod retention;
 mod security;
 mod shutdown;

@@ -52,6 +52,13 @@ pub(crate) struct ToStop {
     pub(crate) cause: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RedriveExecutionInput {
+    pub(crate) execution_arn: Option<String>,
+    pub(crate) client_token: Option<String>,
+}
+
 /// `DescribeExecution` and `DescribeStateMachineForExecution`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,6 +140,19 @@ impl StopExecutionInput {
             error: self.error,
             cause: self.cause,
         })
+    }
+}
+
+impl RedriveExecutionInput {
+    /// The ARN and the token.
+    pub(crate) fn check(self) -> Result<(String, Option<String>), ApiError> {
+        let mut checker = Checker::default();
+        checker.required("executionArn", self.execution_arn.as_deref(), check::ARN);
+        let token = self.client_token.as_deref();
+        checker.text("clientToken", token, check::CLIENT_TOKEN);
+        checker.pattern("clientToken", token, check::GRAPHIC);
+        checker.finish()?;
+        Ok((self.execution_arn.unwrap_or_default(), self.client_token))
     }
 }
 

@@ -155,5 +155,9 @@ fn json(execution: &api::ExecutionListItem) -> serde_json::Value {
     if let Some(date) = time::utc(execution.stop_date.as_ref()) {
         value["stopDate"] = date.into();
     }
+    value["redriveCount"] = execution.redrive_count.into();
+    if let Some(date) = time::utc(execution.redrive_date.as_ref()) {
+        value["redriveDate"] = date.into();
+    }
     value
 }

@@ -36,6 +36,11 @@ pub(super) async fn show(
         facts.push(("ended", time::date(output, execution.stop_date.as_ref())));
     }
     facts.push(("duration", duration(&execution, output)));
+    if execution.redrive_count > 0 {
+        let date = time::date(output, execution.redrive_date.as_ref());
+        let times = execution.redrive_count;
+        facts.push(("redriven", format!("{times}×, last at {date}")));
+    }
     facts.push(("input", payload::pretty(&execution.input)));
     facts.extend(result_facts(&execution));
     let text = table::facts(output, &facts);
@@ -138,9 +143,19 @@ pub(super) struct ExecutionJson<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_status_reason: Option<&'a str>,
 }
 
 pub(super) fn json(execution: &api::DescribeExecutionResponse) -> ExecutionJson<'_> {
+    // Express executions are never redriven.
+    let standard = execution.redrive_status() != api::ExecutionRedriveStatus::Unspecified;
     ExecutionJson {
         execution_arn: &execution.execution_arn,
         state_machine_arn: &execution.state_machine_arn,
@@ -152,5 +167,10 @@ pub(super) fn json(execution: &api::DescribeExecutionResponse) -> ExecutionJson<
         output: payload::raw_some(execution.output.as_deref()),
         error: execution.error.as_deref(),
         cause: execution.cause.as_deref(),
+        redrive_count: standard.then_some(execution.redrive_count),
+        redrive_date: time::utc(execution.redrive_date.as_ref()),
+        redrive_status: standard.then(|| table::redrive_status(execution.redrive_status)),
+        redrive_status_reason: Some(&*execution.redrive_status_reason)
+            .filter(|reason| !reason.is_empty()),
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct Details {
     pub(super) length: Option<u64>,
     pub(super) resource: Option<String>,
     pub(super) worker_name: Option<String>,
+    pub(super) redrive_count: Option<u64>,
     pub(super) error: Option<String>,
     pub(super) cause: Option<String>,
     pub(super) input: Option<String>,

@@ -270,6 +270,25 @@ impl ExecutionService for Canned {
         give(StopExecutionResponse { stop_date: ago(0) })
     }
 
+    async fn redrive_execution(
+        &self,
+        request: Request<RedriveExecutionRequest>,
+    ) -> Answer<RedriveExecutionResponse> {
+        let request = request.into_inner();
+        if request.execution_arn.ends_with(":good") {
+            let message = "Execution is SUCCEEDED and cannot be redriven";
+            return refuse("ExecutionNotRedrivable", message);
+        }
+        let token = match request.client_token.len() {
+            32.. => "drawn",
+            _ => &request.client_token,
+        };
+        self.note(format!("redrive {} {token}", request.execution_arn));
+        give(RedriveExecutionResponse {
+            redrive_date: ago(0),
+        })
+    }
+
     async fn describe_execution(
         &self,
         request: Request<DescribeExecutionRequest>,
@@ -288,8 +307,14 @@ impl ExecutionService for Canned {
             "good" => {
                 description.set_status(ExecutionStatus::Succeeded);
                 description.output = Some("[1.0]".into());
+                description.set_redrive_status(ExecutionRedriveStatus::NotRedrivable);
+                description.redrive_status_reason =
+                    "Execution is SUCCEEDED and cannot be redriven".into();
             }
             "bad" => {
+                description.set_redrive_status(ExecutionRedriveStatus::Redrivable);
+                description.redrive_count = 2;
+                description.redrive_date = ago(590);
                 description.set_status(ExecutionStatus::Failed);
                 description.error = Some("Boom".into());
                 description.cause = Some("line one\nline two".into());

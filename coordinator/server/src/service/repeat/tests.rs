@@ -3,7 +3,7 @@
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::StateId;
 use stepfleet_engine::event::{Event, EventBody, Failure, TaskResource};
-use stepfleet_engine::execution::StateKind;
+use stepfleet_engine::execution::{StateKind, Status};
 use stepfleet_engine::{
     Attempt, Data, EventId, EventSeq, FrameId, PayloadId, Timestamp, Variables, Worker,
 };
@@ -153,6 +153,24 @@ fn a_success_whose_state_failed_afterwards_counts() {
     let events = stored([entered(FRAME), good, retry(), failed()]);
     assert_eq!(repeat((0, 0), &events), Some(true));
     assert_eq!(repeat((1, 0), &events), None, "its own end is not recorded");
+}
+
+#[test]
+fn attempts_go_on_after_a_redrive() {
+    let redriven = EventBody::ExecutionRedriven {
+        count: 1,
+        deadline: None,
+        client_token: None,
+        status: Status::Failed,
+        closed_at: Timestamp(0),
+    };
+    let (frame, kind) = (FRAME, StateKind::Task);
+    let aborted = EventBody::StateAborted { frame, kind };
+    let good = succeeded(FRAME, r#"{"a":1}"#);
+    let events = [entered(FRAME), aborted, redriven, started(), good, exited()];
+    let events = stored(events);
+    assert_eq!(repeat((0, 0), &events), Some(false));
+    assert_eq!(repeat((1, 0), &events), Some(true));
 }
 
 #[test]

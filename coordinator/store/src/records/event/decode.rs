@@ -65,6 +65,14 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             header: convert::header(required(started.header, "header")?)?,
             input: data(started.input, resolve)?,
             deadline: started.deadline.map(Timestamp),
+            keeps_frames: started.keeps_frames,
+        },
+        Body::ExecutionRedriven(redriven) => E::ExecutionRedriven {
+            count: redriven.count,
+            deadline: redriven.deadline.map(Timestamp),
+            client_token: redriven.client_token.map(Into::into),
+            status: convert::status(redriven.status.cast_signed())?,
+            closed_at: Timestamp(redriven.closed_at),
         },
         Body::ExecutionSucceeded(end) => E::ExecutionSucceeded {
             output: data(end.output, resolve)?,

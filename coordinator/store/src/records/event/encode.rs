@@ -4,7 +4,7 @@ use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::{Data, Event, EventBody, FrameId, Worker};
 
 use crate::records::convert::{
-    kind_number, put_failure, put_header, put_resource, put_variables, put_worker,
+    kind_number, put_failure, put_header, put_resource, put_variables, put_worker, status_number,
 };
 use crate::records::wire::{Out, Wire};
 
@@ -22,10 +22,25 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             header,
             input,
             deadline,
+            keeps_frames,
         } => wire.message(2, |wire| {
             wire.message(1, |wire| put_header(wire, header));
             wire.uint(2, input.id.0);
             wire.optional_int(3, deadline.map(|at| at.0));
+            wire.uint(4, u32::from(*keeps_frames));
+        }),
+        E::ExecutionRedriven {
+            count,
+            deadline,
+            client_token,
+            status,
+            closed_at,
+        } => wire.message(42, |wire| {
+            wire.uint(1, *count);
+            wire.optional_int(2, deadline.map(|at| at.0));
+            wire.optional_string(3, client_token.as_deref());
+            wire.uint(4, status_number(*status));
+            wire.int(5, closed_at.0);
         }),
         E::ExecutionSucceeded { output } => wire.message(3, |wire| wire.uint(1, output.id.0)),
         E::ExecutionFailed(failure) => wire.message(4, |wire| put_failure(wire, failure)),

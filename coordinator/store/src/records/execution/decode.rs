@@ -6,8 +6,8 @@ use prost::Message as _;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Results, Stay, TaskStage,
-    TaskWork, Work,
+    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Redrive, Redrives, Results,
+    Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, EventId, EventSeq, Execution, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
@@ -28,11 +28,8 @@ pub fn decode(bytes: &[u8]) -> Result<Execution, StoreError> {
             .map(|payload| (payload.id, Payload::trusted(payload.text)))
             .collect(),
     );
-    let frames = snapshot
-        .frames
-        .into_iter()
-        .map(|it| frame(it, &payloads))
-        .collect::<Result<_, _>>()?;
+    let frames = snapshot.frames.into_iter();
+    let kept = snapshot.kept.into_iter();
     Ok(Execution {
         header: convert::header(required(snapshot.header, "header")?)?,
         status: status(snapshot.status)?,
@@ -49,8 +46,27 @@ pub fn decode(bytes: &[u8]) -> Result<Execution, StoreError> {
         last_seq: EventSeq(snapshot.last_seq),
         last_payload: PayloadId(snapshot.last_payload),
         next_frame: FrameId(snapshot.next_frame),
-        frames,
+        frames: frames
+            .map(|it| frame(it, &payloads))
+            .collect::<Result<_, _>>()?,
+        keeps_frames: snapshot.keeps_frames,
+        kept: kept
+            .map(|it| frame(it, &payloads))
+            .collect::<Result<_, _>>()?,
+        redrives: snapshot.redrives.map(|it| Box::new(redrives(it))),
     })
+}
+
+fn redrives(redrives: v1::Redrives) -> Redrives {
+    let redrive = |it: v1::Redrive| Redrive {
+        client_token: it.client_token.into(),
+        at: Timestamp(it.at),
+    };
+    Redrives {
+        count: redrives.count,
+        at: Timestamp(redrives.at),
+        by_token: redrives.by_token.into_iter().map(redrive).collect(),
+    }
 }
 
 impl Payloads {
@@ -103,6 +119,12 @@ fn frame(frame: v1::Frame, payloads: &Payloads) -> Result<Frame, StoreError> {
 }
 
 fn stay(stay: v1::Stay, payloads: &Payloads) -> Result<Stay, StoreError> {
+    let unfinished = match (stay.unfinished_parallel, stay.unfinished_map) {
+        (Some(work), None) => Some(Unfinished::Parallel(parallel(work, payloads)?)),
+        (None, Some(work)) => Some(Unfinished::Map(map(work, payloads)?)),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(corrupt("execution snapshot with a stay of two kinds")),
+    };
     Ok(Stay {
         state: StateId(stay.state),
         kind: kind(stay.kind)?,
@@ -110,8 +132,28 @@ fn stay(stay: v1::Stay, payloads: &Payloads) -> Result<Stay, StoreError> {
         entry: EventId(stay.entry),
         entered_at: Timestamp(stay.entered_at),
         attempt: stay.attempt,
+        first_attempt: stay.first_attempt,
         retries: stay.retries.into(),
         work: work(required(stay.work, "work of a stay")?, payloads)?,
+        unfinished: unfinished.map(Box::new),
+    })
+}
+
+fn parallel(work: v1::ParallelWork, payloads: &Payloads) -> Result<ParallelWork, StoreError> {
+    Ok(ParallelWork {
+        results: payloads.results(work.results)?,
+        started: work.started,
+    })
+}
+
+fn map(work: v1::MapWork, payloads: &Payloads) -> Result<MapWork, StoreError> {
+    Ok(MapWork {
+        items: payloads.data(work.items)?,
+        max_concurrency: work.max_concurrency,
+        started: work.started,
+        finished: work.finished,
+        results: payloads.results(work.results)?,
+        input: EffectiveInput::default(),
     })
 }
 
@@ -127,18 +169,8 @@ fn work(work: v1::stay::Work, payloads: &Payloads) -> Result<Work, StoreError> {
         W::Backoff(wait) => Work::Backoff {
             until: Timestamp(wait.until),
         },
-        W::Parallel(it) => Work::Parallel(ParallelWork {
-            results: payloads.results(it.results)?,
-            started: it.started,
-        }),
-        W::Map(it) => Work::Map(MapWork {
-            items: payloads.data(it.items)?,
-            max_concurrency: it.max_concurrency,
-            started: it.started,
-            finished: it.finished,
-            results: payloads.results(it.results)?,
-            input: EffectiveInput::default(),
-        }),
+        W::Parallel(it) => Work::Parallel(parallel(it, payloads)?),
+        W::Map(it) => Work::Map(map(it, payloads)?),
         W::Over(_) => Work::Over,
     })
 }

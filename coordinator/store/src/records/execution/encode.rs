@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, Phase, Results, Stay, TaskStage, TaskWork, Work,
+    ActivityWork, Frame, MapWork, ParallelWork, Phase, Redrives, Results, Stay, TaskStage,
+    TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
@@ -66,6 +67,13 @@ fn put_execution<'a, O: Out>(
     for frame in &execution.frames {
         wire.message(13, |wire| put_frame(wire, frame, payloads));
     }
+    for frame in &execution.kept {
+        wire.message(15, |wire| put_frame(wire, frame, payloads));
+    }
+    wire.uint(16, u32::from(execution.keeps_frames));
+    if let Some(redrives) = &execution.redrives {
+        wire.message(17, |wire| put_redrives(wire, redrives));
+    }
 }
 
 fn put_frame<'a, O: Out>(wire: &mut Wire<'_, O>, frame: &'a Frame, payloads: &mut Payloads<'a>) {
@@ -102,18 +110,45 @@ fn put_stay<'a, O: Out>(wire: &mut Wire<'_, O>, stay: &'a Stay, payloads: &mut P
         Work::Task(work) => wire.message(10, |wire| put_task(wire, work, payloads)),
         Work::Waiting { until } => wire.message(11, |wire| wire.int(1, until.0)),
         Work::Backoff { until } => wire.message(12, |wire| wire.int(1, until.0)),
-        Work::Parallel(work) => wire.message(13, |wire| {
-            put_results(wire, 1, &work.results, payloads);
-            wire.uint(2, work.started);
-        }),
-        Work::Map(work) => wire.message(14, |wire| {
-            wire.uint(1, met(&work.items, payloads));
-            wire.uint(2, work.max_concurrency);
-            wire.uint(3, work.started);
-            wire.uint(4, work.finished);
-            put_results(wire, 5, &work.results, payloads);
-        }),
+        Work::Parallel(work) => wire.message(13, |wire| put_parallel(wire, work, payloads)),
+        Work::Map(work) => wire.message(14, |wire| put_map(wire, work, payloads)),
         Work::Over => wire.message(15, |_| {}),
+    }
+    wire.uint(16, stay.first_attempt);
+    match stay.unfinished.as_deref() {
+        Some(Unfinished::Parallel(work)) => {
+            wire.message(17, |wire| put_parallel(wire, work, payloads));
+        }
+        Some(Unfinished::Map(work)) => wire.message(18, |wire| put_map(wire, work, payloads)),
+        None => {}
+    }
+}
+
+fn put_parallel<'a, O: Out>(
+    wire: &mut Wire<'_, O>,
+    work: &'a ParallelWork,
+    payloads: &mut Payloads<'a>,
+) {
+    put_results(wire, 1, &work.results, payloads);
+    wire.uint(2, work.started);
+}
+
+fn put_map<'a, O: Out>(wire: &mut Wire<'_, O>, work: &'a MapWork, payloads: &mut Payloads<'a>) {
+    wire.uint(1, met(&work.items, payloads));
+    wire.uint(2, work.max_concurrency);
+    wire.uint(3, work.started);
+    wire.uint(4, work.finished);
+    put_results(wire, 5, &work.results, payloads);
+}
+
+fn put_redrives<O: Out>(wire: &mut Wire<'_, O>, redrives: &Redrives) {
+    wire.uint(1, redrives.count);
+    wire.int(2, redrives.at.0);
+    for redrive in &redrives.by_token {
+        wire.message(3, |wire| {
+            wire.string(1, &redrive.client_token);
+            wire.int(2, redrive.at.0);
+        });
     }
 }
 

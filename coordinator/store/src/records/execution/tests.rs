@@ -1,10 +1,13 @@
 //! Snapshots come back exactly.
 
 use proptest::prelude::*;
-use stepfleet_engine::execution::Status;
+use stepfleet_asl::program::StateId;
+use stepfleet_engine::event::Failure;
+use stepfleet_engine::execution::{StateKind, Status};
+use stepfleet_engine::{Data, Event, EventBody, EventId, FrameId, Timestamp, Worker, apply};
 
 use super::*;
-use crate::records::arbitrary::{data, execution};
+use crate::records::arbitrary::{Parts, data, execution};
 
 proptest! {
     #[test]
@@ -48,4 +51,80 @@ fn a_snapshot_without_a_payload_is_refused() {
         "{}",
         text(&[0xFF])
     );
+}
+
+/// What a release without redrive would have stored of it.
+fn without_what_is_kept(execution: &Execution) -> Execution {
+    Execution {
+        kept: Vec::new(),
+        keeps_frames: false,
+        ..execution.clone()
+    }
+}
+
+/// An execution whose one task got this input, and ended so.
+fn ended(input: &Data, last: &[EventBody]) -> Execution {
+    let (at, frame, name) = (Timestamp(1_763_690_000_123), FrameId(0), "ProcessOrder");
+    let started = EventBody::ExecutionStarted {
+        header: Parts::sample().header(),
+        input: data(89),
+        deadline: None,
+        keeps_frames: true,
+    };
+    let event = |body| Event {
+        previous: EventId(1),
+        body,
+    };
+    let mut execution = Execution::from_started(at, &event(started)).unwrap();
+    let begun = [
+        EventBody::StateEntered {
+            frame,
+            state: StateId(3),
+            kind: StateKind::Task,
+            name: name.into(),
+            input: input.clone(),
+        },
+        EventBody::ActivityScheduled {
+            frame,
+            activity: Parts::sample().name,
+            input: input.clone(),
+            timeout_seconds: Some(60),
+            heartbeat_seconds: Some(10),
+        },
+        EventBody::ActivityStarted {
+            frame,
+            worker: Worker::default(),
+        },
+    ];
+    for body in begun.iter().chain(last) {
+        apply(&mut execution, at, &event(body.clone()));
+    }
+    execution
+}
+
+#[test]
+fn a_failed_task_keeps_some_forty_bytes_and_its_input() {
+    let failed = [
+        EventBody::ActivityFailed {
+            frame: FrameId(0),
+            failure: Failure::default(),
+        },
+        EventBody::ExecutionFailed(Failure::default()),
+    ];
+    let kept = |input: &Data, last: &[EventBody]| {
+        let execution = ended(input, last);
+        encode(&execution).len() - encode(&without_what_is_kept(&execution)).len()
+    };
+    assert_eq!(kept(&data(89), &failed), 40, "its input is the execution's");
+    let other = data(7);
+    assert_eq!(kept(&other, &failed), 40 + other.payload.len() + 6);
+    let stopped = [EventBody::ExecutionAborted(Failure::default())];
+    assert_eq!(kept(&data(89), &stopped), 40);
+}
+
+#[test]
+fn a_success_keeps_nothing() {
+    let succeeded = EventBody::ExecutionSucceeded { output: data(2) };
+    let execution = ended(&data(89), &[succeeded]);
+    assert_eq!(execution, without_what_is_kept(&execution));
 }

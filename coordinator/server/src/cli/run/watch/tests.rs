@@ -150,6 +150,36 @@ fn a_failed_map_is_started_again() {
 }
 
 #[test]
+fn a_redrive_goes_on_where_branches_were() {
+    let text = watched(
+        r#"
+        1<0 @0 ExecutionStarted {}
+        2<0 @0 ParallelStateEntered {"name":"Both"}
+        3<2 @0 ParallelStateStarted
+        4<3 @0 TaskStateEntered {"name":"Left"}
+        5<4 @0 ActivityScheduled {}
+        6<3 @0 WaitStateEntered {"name":"Right"}
+        7<5 @2 ActivityStarted {"workerName":"a"}
+        8<7 @4 ActivityFailed {"error":"Boom"}
+        9<8 @4 TaskStateAborted
+        10<8 @4 WaitStateAborted
+        11<8 @4 ParallelStateFailed
+        12<11 @4 ExecutionFailed {"error":"Boom"}
+        13<12 @60 ExecutionRedriven {"redriveCount":1}
+        14<7 @60 ActivityScheduled {}
+        15<14 @61 ActivityStarted {"workerName":"b"}
+        16<15 @62 ActivitySucceeded {}
+        17<16 @62 TaskStateExited {"name":"Left"}
+        18<6 @70 WaitStateExited {"name":"Right"}
+        19<18 @70 ParallelStateSucceeded
+        20<18 @70 ParallelStateExited {"name":"Both"}
+        21<20 @70 ExecutionSucceeded {}
+        "#,
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn a_callback_waits_until_someone_stops_the_execution() {
     let text = watched(
         r#"

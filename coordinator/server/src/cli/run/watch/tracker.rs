@@ -104,6 +104,15 @@ impl Tracker {
                     seen.problem(),
                 )),
             ),
+            "ExecutionRedriven" => {
+                self.scopes.reopen();
+                let count = seen.details.redrive_count.unwrap_or_default();
+                let note = counted(count, "time");
+                (
+                    ROOT,
+                    Some(Told::new(Mark::Retried, "execution redriven", note)),
+                )
+            }
             "EvaluationFailed" => (seen.from, self.attempt_failed(seen)),
             other => (seen.from, self.task_event(other, seen)),
         }
@@ -153,6 +162,7 @@ impl Tracker {
         let Some(open) = self.scopes[scope].open.take() else {
             return (scope, None);
         };
+        self.scopes.forget_below(scope);
         let took = (open.kind != Kind::Instant).then(|| seen.at.duration_since(open.entered));
         let told = if open.failed {
             Told::new(Mark::Caught, name, "failure caught".into())
@@ -170,6 +180,7 @@ impl Tracker {
         let scope = self
             .scopes
             .ascend_to_open(seen.from, branching_kind(event_type));
+        self.scopes.forget_below(scope);
         let Some(open) = self.scopes[scope].open.as_mut() else {
             return (scope, None);
         };
@@ -222,7 +233,7 @@ impl Tracker {
         self.scopes.push(Scope {
             parent: Some(parent),
             iteration: Some((name, index)),
-            open: None,
+            ..Scope::default()
         })
     }
 

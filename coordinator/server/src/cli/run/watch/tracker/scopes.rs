@@ -14,6 +14,8 @@ pub(super) struct Scope {
     /// Of a Map iteration: the Map state's name and the index.
     pub(super) iteration: Option<(String, u64)>,
     pub(super) open: Option<Open>,
+    /// The same, once a failure around it has ended it: a redrive goes on with it.
+    pub(super) aborted: Option<Open>,
 }
 
 /// The state that a scope is in.
@@ -68,12 +70,35 @@ impl Scopes {
         for id in top + 1..self.0.len() {
             if self.is_below(id, top)
                 && let Some(open) = self[id].open.take()
-                && !open.failed
             {
-                names.push(format!("{}{}", open.name, bracketed(&self.indexes(id))));
+                if !open.failed {
+                    names.push(format!("{}{}", open.name, bracketed(&self.indexes(id))));
+                }
+                self[id].aborted = Some(open);
             }
         }
         names
+    }
+
+    /// What was ended inside stays so: the state around it was retried, or left.
+    pub(super) fn forget_below(&mut self, top: ScopeId) {
+        for id in top + 1..self.0.len() {
+            if self.is_below(id, top) {
+                self[id].aborted = None;
+            }
+        }
+    }
+
+    /// What a failure had ended goes on.
+    pub(super) fn reopen(&mut self) {
+        for scope in &mut self.0 {
+            if let Some(open) = scope.aborted.take() {
+                scope.open = Some(open);
+            }
+            if let Some(open) = &mut scope.open {
+                open.failed = false;
+            }
+        }
     }
 
     /// The scope and those around it, innermost first.
