@@ -373,6 +373,7 @@ fn put_start(chunk: &mut BytesMut, started: &Started) {
             },
             // Each run has its own.
             deadline: None,
+            keeps_frames: false,
         },
     };
     encode_record(chunk, &header, slice::from_ref(&event), PayloadId(0));
