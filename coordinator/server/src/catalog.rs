@@ -17,6 +17,7 @@ use stepfleet_engine::{Served, Timestamp};
 use crate::control::{ControlError, ControlStore};
 use crate::express::SECONDS_MAX;
 use crate::integrations::Registry;
+use crate::observe::settings::Watched;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use records::{ActivityRecord, MachineRecord, RevisionRecord, Versioned};
@@ -44,6 +45,8 @@ pub(crate) struct Catalog {
 pub(crate) struct Revision {
     pub program: Arc<Program>,
     pub role_arn: Arc<str>,
+    /// What is told of its executions.
+    pub watched: Watched,
 }
 
 fn machine_key(namespace: &str, name: &str) -> String {
@@ -237,6 +240,7 @@ impl Catalog {
         let compiled = Arc::new(Revision {
             program: Arc::new(program),
             role_arn: Arc::from(record.role_arn),
+            watched: Watched::of(record.logging_configuration.as_deref()),
         });
         let mut revisions = self
             .revisions

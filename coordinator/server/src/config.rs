@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod observe;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
+pub(crate) use observe::{ExecutionLog, LogTo};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,7 @@ pub(crate) struct Config {
     pub limits: Limits,
     pub checkpoint: Checkpoint,
     pub log: Log,
+    pub execution_log: ExecutionLog,
 }
 
 /// The constant parts of our own ARNs.
@@ -279,6 +282,7 @@ impl Default for Config {
                 format: LogFormat::Pretty,
                 level: "info".to_owned(),
             },
+            execution_log: ExecutionLog::default(),
         }
     }
 }

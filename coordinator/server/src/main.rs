@@ -18,6 +18,7 @@ mod integrations;
 mod matching;
 mod metrics;
 mod net;
+mod observe;
 mod partition;
 mod rpc;
 mod serve;

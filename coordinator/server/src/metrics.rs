@@ -15,6 +15,7 @@ use stepfleet_engine::event::TaskResource;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{Event, EventBody};
 
+use crate::observe::queue::Signal;
 use crate::service::api::MachineType;
 
 /// Cheap handle on all metrics.
@@ -70,6 +71,12 @@ struct ResourceOutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExportLabels {
+    signal: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -106,6 +113,7 @@ struct Inner {
     pollers: Gauge,
     connections: Gauge,
     refused: Family<ReasonLabels, Counter>,
+    exports: Family<ExportLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -282,6 +290,13 @@ impl Metrics {
         GaugeGuard::new(&self.inner.connections)
     }
 
+    /// So much of what is told of executions was delivered to its destination, dropped, or is tried again.
+    pub(crate) fn exported(&self, signal: Signal, outcome: &'static str, count: u64) {
+        let signal = signal.as_str();
+        let labels = ExportLabels { signal, outcome };
+        self.inner.exports.get_or_create(&labels).inc_by(count);
+    }
+
     /// A request was refused to protect the coordinator; `reason` is a fixed word (`overload`, `disk`, `memory`, …).
     pub(crate) fn refused(&self, reason: &'static str) {
         self.inner
@@ -345,6 +360,7 @@ impl Inner {
             pollers: Gauge::default(),
             connections: Gauge::default(),
             refused: Family::default(),
+            exports: Family::default(),
         };
         inner.register_requests();
         inner.register_executions();
@@ -376,6 +392,11 @@ impl Inner {
             "connections",
             "Connections open now",
             self.connections.clone(),
+        );
+        registry.register(
+            "exports",
+            "What executions tell (log records, events), by destination's outcome",
+            self.exports.clone(),
         );
     }
 
@@ -621,6 +642,7 @@ mod tests {
         metrics.log_bytes(4096);
         metrics.sessions(1);
         metrics.refused("overload");
+        metrics.exported(Signal::ExecutionLog, "delivered", 2);
     }
 
     #[test]
@@ -656,6 +678,7 @@ mod tests {
             "stepfleet_pollers 1",
             "stepfleet_connections 1",
             r#"stepfleet_refused_total{reason="overload"} 1"#,
+            r#"stepfleet_exports_total{signal="execution_log",outcome="delivered"} 2"#,
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -83,6 +83,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         last_checkpoint(&shared).await;
     }
     running.finish().await;
+    shared.observer.flush().await;
     match shared.fatal.reason() {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),

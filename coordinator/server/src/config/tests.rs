@@ -345,3 +345,23 @@ fn the_printed_configuration_can_be_read_again() {
         config
     );
 }
+
+#[test]
+fn an_execution_log_needs_its_destination() {
+    let missing = refused("[execution_log]\nto = \"otlp\"\n", &[]);
+    assert!(missing.contains("execution_log.otlp"), "{missing}");
+    let no_url = refused(
+        "[execution_log]\nto = \"otlp\"\notlp = \"collector\"\n",
+        &[],
+    );
+    assert!(no_url.contains("`collector` is no URL"), "{no_url}");
+    let unused = refused("[execution_log]\nto = \"none\"\nfile = \"x\"\n", &[]);
+    assert!(unused.contains("write to = \"file\""), "{unused}");
+    let unknown = refused("[execution_log]\nto = \"cloudwatch\"\n", &[]);
+    assert!(unknown.contains("execution_log.to"), "{unknown}");
+    let zero = refused("[execution_log]\nfiles_max = 0\n", &[]);
+    assert!(zero.contains("files_max must be at least 1"), "{zero}");
+    let environment = [("STEPFLEET_EXECUTION_LOG__TO", "stdout")];
+    let config = load("", &environment, Args::default()).unwrap();
+    assert_eq!(config.execution_log.to, LogTo::Stdout);
+}

@@ -7,17 +7,20 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use stepfleet_asl::{Patience, Payload, Program};
+use stepfleet_asl::{Patience, Payload};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
+    Attempt, Command, Decision, Env, EventId, Input, Rejection, Timestamp, decide, next_deadline,
+    start,
 };
 use tokio::sync::watch;
 
 use super::budget::Place;
+use crate::catalog::Revision;
 use crate::integrations::Call;
+use crate::observe::Decided;
 use crate::partition::going_down;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
@@ -27,7 +30,7 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub(super) struct Run {
     shared: Arc<Shared>,
-    program: Arc<Program>,
+    revision: Arc<Revision>,
     limits: Limits,
     place: Place,
 }
@@ -58,10 +61,10 @@ impl From<Unended> for ApiError {
 }
 
 impl Run {
-    pub(super) fn new(shared: &Arc<Shared>, program: &Arc<Program>, place: Place) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, revision: &Arc<Revision>, place: Place) -> Self {
         Self {
             shared: shared.clone(),
-            program: program.clone(),
+            revision: revision.clone(),
             // What is not kept needs no bound.
             limits: Limits {
                 history_events_max: 0,
@@ -79,8 +82,8 @@ impl Run {
         at: Timestamp,
     ) -> Result<Decision, Unended> {
         self.shared.metrics.started(MachineType::Express);
-        let begun = self.brief(at, |env| start(&self.program, header, input, env))?;
-        self.tell(&begun, at);
+        let begun = self.brief(at, |env| start(&self.revision.program, header, input, env))?;
+        self.tell(EventId(0), &begun, at);
         Ok(begun)
     }
 
@@ -176,7 +179,9 @@ impl Run {
     /// None when the input comes too late.
     async fn step(&self, execution: &Execution, input: Input) -> Result<Option<Decision>, Unended> {
         let (again, at) = (input.clone(), self.shared.clock.now());
-        let brief = self.brief(at, |env| decide(&self.program, execution, env, input));
+        let brief = self.brief(at, |env| {
+            decide(&self.revision.program, execution, env, input)
+        });
         let decision = match brief? {
             Ok(decision) => decision,
             Err(Rejection::Interrupted) => self.step_aside(execution.clone(), again, at).await?,
@@ -188,7 +193,7 @@ impl Run {
                 | Rejection::RedrivenBefore(_)),
             ) => return Err(self.broken(execution, &rejection)),
         };
-        self.tell(&decision, at);
+        self.tell(execution.last_event, &decision, at);
         Ok(Some(decision))
     }
 
@@ -206,11 +211,13 @@ impl Run {
         at: Timestamp,
     ) -> Result<Decision, Unended> {
         let turn = self.shared.evaluations.clone().acquire_owned().await;
-        let (shared, program, limits) = (self.shared.clone(), self.program.clone(), self.limits);
+        let (shared, revision, limits) = (self.shared.clone(), self.revision.clone(), self.limits);
         let step = move || {
             let _turn = turn;
             let env = env(&shared, &limits, at, Patience::Full);
-            let decided = unbroken(&shared, || decide(&program, &execution, &env, input));
+            let decided = unbroken(&shared, || {
+                decide(&revision.program, &execution, &env, input)
+            });
             (decided, execution)
         };
         let step = crate::task::blocking("evaluate expressions", step).await;
@@ -225,8 +232,8 @@ impl Run {
         Unended::Broken
     }
 
-    /// Tells of a decision those who count and those who collect histories.
-    fn tell(&self, decision: &Decision, at: Timestamp) {
+    /// Tells of a decision those who count, and operators.
+    fn tell(&self, last_event: EventId, decision: &Decision, at: Timestamp) {
         let Decision {
             events, execution, ..
         } = decision;
@@ -235,8 +242,16 @@ impl Run {
             let status = execution.status;
             self.shared.metrics.closed(MachineType::Express, status);
         }
-        if let Some(histories) = self.shared.express.histories.get() {
-            histories.recorded(execution, at, events);
+        let observer = &self.shared.observer;
+        let observed = observer.observe(&Decided {
+            revision: &self.revision,
+            last_event,
+            events,
+            at,
+            execution,
+        });
+        if let Some(observed) = observed {
+            observer.tell(*observed);
         }
     }
 }

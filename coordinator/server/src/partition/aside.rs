@@ -25,7 +25,10 @@ impl Desk {
     /// Only so many are made at once; the others wait for their turn there.
     pub(super) fn set_aside(&self, resident: &mut Resident, report: TaskReport) {
         let input = report.input();
-        let (program, execution) = (resident.program.clone(), resident.execution.clone());
+        let (program, execution) = (
+            resident.revision.program.clone(),
+            resident.execution.clone(),
+        );
         let (shared, host, at) = (self.shared.clone(), self.host.clone(), self.now());
         resident.aside = Some(vec![Message::Task(report)]);
         crate::task::spawn("evaluate expressions", async move {

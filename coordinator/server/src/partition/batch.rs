@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::message::TaskReply;
 use crate::fleet::Session;
 use crate::matching::Slot;
+use crate::observe::Observed;
 use crate::service::error::ApiError;
 
 /// One partition of a host.
@@ -115,6 +116,8 @@ pub(crate) enum Effect {
         answer: oneshot::Sender<Vec<(PartitionId, Seq)>>,
     },
     Notify(Arc<Notify>),
+    /// What operators are told.
+    Observed(Box<Observed>),
     /// Anything rare: an answer bound to its value.
     Run(Box<dyn FnOnce() + Send>),
 }
@@ -128,6 +131,7 @@ impl fmt::Debug for Effect {
             Self::Rows { .. } => "Rows",
             Self::Covered { .. } => "Covered",
             Self::Notify(_) => "Notify",
+            Self::Observed(_) => "Observed",
             Self::Run(_) => "Run",
         })
     }

@@ -25,6 +25,7 @@ use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
 use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
+use crate::observe::Decided;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -231,8 +232,9 @@ impl Desk {
             return made;
         }
         let env = self.env();
-        let attempt =
-            AssertUnwindSafe(|| decide(&resident.program, &resident.execution, &env, input));
+        let attempt = AssertUnwindSafe(|| {
+            decide(&resident.revision.program, &resident.execution, &env, input)
+        });
         match catch_unwind(attempt) {
             Ok(result) => result.map_err(StepError::from),
             Err(_panic) => {
@@ -369,6 +371,16 @@ impl Desk {
             .log_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
         self.shared.metrics.recorded(events);
+        let decided = Decided {
+            revision: &resident.revision,
+            last_event: before.event,
+            events,
+            at,
+            execution: &resident.execution,
+        };
+        if let Some(observed) = self.shared.observer.observe(&decided) {
+            self.batch.effects.push(Effect::Observed(observed));
+        }
     }
 
     /// Brings timers and indexes in line with the execution.

@@ -199,7 +199,7 @@ fn bring_in(
         &shared.integrations,
     )?;
     let machine = host.desk.machines.number(&header.machine_arn);
-    let mut resident = Resident::new(execution, revision.program.clone(), machine);
+    let mut resident = Resident::new(execution, revision, machine);
     resident.has_rows = has_rows;
     resident.written = if has_rows { resident.changes() } else { 0 };
     resident.touched_at = host.desk.now();

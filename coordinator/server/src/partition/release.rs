@@ -54,6 +54,10 @@ impl Desk {
                     notify.notify_waiters();
                     None
                 }
+                Effect::Observed(observed) => {
+                    self.shared.observer.tell(*observed);
+                    None
+                }
                 Effect::Run(run) => {
                     run();
                     None

@@ -33,7 +33,7 @@ pub(crate) enum MachineStatus {
     Deleting,
 }
 
-/// Settings that are kept and given back without effect, as JSON texts (`loggingConfiguration`, …).
+/// Settings that are kept as they are given back, as JSON texts (`loggingConfiguration`, …).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub logging_configuration: Option<String>,

@@ -45,7 +45,7 @@ impl Service {
         let (answer, receiver) = oneshot::channel();
         let start = Start {
             header: Arc::new(prepared.header),
-            program: prepared.program,
+            revision: prepared.revision,
             input: prepared.input,
             named: prepared.named,
             answer,
@@ -122,7 +122,7 @@ impl Service {
         let request = Redrive {
             execution: place.id,
             incarnation: header.incarnation,
-            program: revision.program.clone(),
+            revision,
             client_token: client_token.map(Arc::from),
             answer,
         };

@@ -1,0 +1,86 @@
+//! What is told of executions, and where: the sections for operators' own tools.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where records go that `loggingConfiguration` of a state machine asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExecutionLog {
+    pub to: LogTo,
+    /// Absent is `logs/executions.jsonl` in the data folder; standard output where nothing is to be left behind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<PathBuf>,
+    /// Size at which another file is begun.
+    pub file_bytes_max: u64,
+    /// Files that are kept, the newest included.
+    pub files_max: u32,
+    /// A collector's address, `http://host:4317`: OpenTelemetry's protocol over gRPC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub otlp: Option<String>,
+}
+
+/// Kinds of destinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogTo {
+    /// One line of JSON for each record.
+    File,
+    /// The same lines.
+    Stdout,
+    /// An OpenTelemetry collector.
+    Otlp,
+    /// Nothing is logged, whatever state machines ask for.
+    None,
+}
+
+impl Default for ExecutionLog {
+    fn default() -> Self {
+        Self {
+            to: LogTo::File,
+            file: None,
+            file_bytes_max: 64 << 20,
+            files_max: 8,
+            otlp: None,
+        }
+    }
+}
+
+impl ExecutionLog {
+    pub(super) fn check(&self, faults: &mut Vec<String>) {
+        let otlp = self.to == LogTo::Otlp;
+        match &self.otlp {
+            None if otlp => faults.push(
+                "execution_log.to is \"otlp\", execution_log.otlp (http://host:4317) is missing".to_owned(),
+            ),
+            Some(url) if otlp => check_url("execution_log.otlp", url, faults),
+            Some(_) => faults.push(
+                "execution_log.otlp is set, execution_log.to is another destination: write to = \"otlp\"".to_owned(),
+            ),
+            None => {}
+        }
+        if self.file.is_some() && self.to != LogTo::File {
+            faults.push(
+                "execution_log.file is set, execution_log.to is another destination: write to = \"file\""
+                    .to_owned(),
+            );
+        }
+        for (name, value) in [
+            ("execution_log.file_bytes_max", self.file_bytes_max),
+            ("execution_log.files_max", u64::from(self.files_max)),
+        ] {
+            super::check::at_least_one(name, value, faults);
+        }
+    }
+}
+
+fn check_url(name: &str, url: &str, faults: &mut Vec<String>) {
+    let uri = url.parse::<http::Uri>().ok();
+    let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
+    if !matches!(scheme, Some("http" | "https")) {
+        faults.push(format!(
+            "{name} `{url}` is no URL: write http://host:port or https://host:port"
+        ));
+    }
+}

@@ -1,0 +1,186 @@
+//! What operators see of executions besides the API: the execution log.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use stepfleet_e2e::{
+    Coordinator, Deadline, History, Settings, call_aws, outcome, scenario, start, until,
+};
+use stepfleet_sdk::api;
+use tokio::net::TcpListener;
+
+use crate::machines::{callback, pass};
+
+/// Creates a state machine with a log of this level, through the AWS API.
+async fn logged(
+    coordinator: &Coordinator,
+    name: &str,
+    definition: &Value,
+    kind: &str,
+    level: &str,
+) -> Result<String> {
+    let body = json!({
+        "name": name, "definition": definition.to_string(), "type": kind,
+        "roleArn": "arn:aws:iam::000000000000:role/e2e",
+        "loggingConfiguration": {
+            "level": level, "includeExecutionData": true,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": format!("arn:group:{name}:*")}}],
+        },
+    });
+    let address = coordinator.address();
+    let created = call_aws(&address, "CreateStateMachine", &body.to_string()).await?;
+    let arn = created.json()?["stateMachineArn"]
+        .as_str()
+        .map(str::to_owned);
+    arn.with_context(|| format!("{created:?}"))
+}
+
+/// Every whole line of a file, if it is there.
+fn lines(path: &Path) -> Result<Vec<Value>> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Ok(Vec::new());
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let lines = whole.lines().map(serde_json::from_str);
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+/// The lines of a file once there are so many.
+async fn so_many(path: &Path, count: usize) -> Result<Vec<Value>> {
+    let what = format!("{} has {count} lines", path.display());
+    until(&what, Deadline::seconds(20), async || {
+        let lines = lines(path)?;
+        Ok((lines.len() >= count).then_some(lines))
+    })
+    .await
+}
+
+#[test]
+fn the_log_has_the_history_once_over_a_kill() {
+    scenario(async |world| {
+        let mut coordinator = Settings::new(world, "coordinator").start(world).await?;
+        let machine = logged(&coordinator, "m", &callback(), "STANDARD", "ALL").await?;
+        let client = coordinator.client()?;
+        let arn = start(&client, &machine, "e", &json!({"a": 1})).await?;
+        let file = coordinator.settings().data.join("logs/executions.jsonl");
+        let before = History::read(&client, &arn).await?.events.len();
+        so_many(&file, before).await?;
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        let client = coordinator.client()?;
+        let stop = api::StopExecutionRequest {
+            execution_arn: arn.clone(),
+            error: Some("Enough".to_owned()),
+            ..api::StopExecutionRequest::default()
+        };
+        client.stop_execution(stop).await?;
+        outcome(&client, &arn, Deadline::seconds(10)).await?;
+        let (address, body) = (coordinator.address(), json!({ "executionArn": arn }));
+        let history = call_aws(&address, "GetExecutionHistory", &body.to_string()).await?;
+        let history = history.json()?;
+        let events = history["events"].as_array().context("events")?;
+        coordinator.stop().await?;
+        let records = lines(&file)?;
+        ensure!(records.len() == events.len(), "{records:#?}");
+        for (record, event) in records.iter().zip(events) {
+            ensure!(record["id"] == json!(event["id"].to_string()), "{record}");
+            ensure!(record["type"] == event["type"], "{record} {event}");
+            ensure!(
+                record["previous_event_id"] == json!(event["previousEventId"].to_string()),
+                "{record} {event}"
+            );
+            ensure!(record["execution_arn"] == json!(arn), "{record}");
+            ensure!(record["log_group_arn"] == "arn:group:m:*", "{record}");
+        }
+        ensure!(
+            records[0]["details"]["input"] == r#"{"a":1}"#,
+            "{}",
+            records[0]
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn a_level_and_a_type_of_machine_each_have_their_log() {
+    scenario(async |world| {
+        let file = world.path("own.jsonl");
+        let mut settings = Settings::new(world, "coordinator");
+        settings.sections = format!("[execution_log]\nfile = {:?}\n", file.display().to_string());
+        let mut coordinator = settings.start(world).await?;
+        let fail = json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken"}}});
+        let failing = logged(&coordinator, "failing", &fail, "STANDARD", "ERROR").await?;
+        let express = logged(&coordinator, "express", &pass(), "EXPRESS", "ALL").await?;
+        let fatal = logged(&coordinator, "fatal", &pass(), "EXPRESS", "FATAL").await?;
+        let client = coordinator.client()?;
+        let arn = start(&client, &failing, "e", &json!({})).await?;
+        outcome(&client, &arn, Deadline::seconds(10)).await?;
+        for machine in [&express, &fatal] {
+            let request = api::StartSyncExecutionRequest {
+                state_machine_arn: machine.clone(),
+                ..api::StartSyncExecutionRequest::default()
+            };
+            client.start_sync_execution(request).await?;
+        }
+        coordinator.stop().await?;
+        let records = lines(&file)?;
+        let of = |group: &str| -> Vec<&str> {
+            let own = records
+                .iter()
+                .filter(|record| record["log_group_arn"] == group);
+            own.filter_map(|record| record["type"].as_str()).collect()
+        };
+        ensure!(of("arn:group:failing:*") == ["FailStateEntered", "ExecutionFailed"]);
+        let whole = [
+            "ExecutionStarted",
+            "PassStateEntered",
+            "PassStateExited",
+            "ExecutionSucceeded",
+        ];
+        ensure!(of("arn:group:express:*") == whole);
+        ensure!(records.len() == 6, "{records:#?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_collector_that_never_answers_holds_up_neither_executions_nor_the_end() {
+    scenario(async |world| {
+        // It is connected to, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").await?;
+        let mut settings = Settings::new(world, "coordinator");
+        settings.sections = format!(
+            "[execution_log]\nto = \"otlp\"\notlp = \"http://{}\"\n",
+            silent.local_addr()?
+        );
+        let mut coordinator = settings.start(world).await?;
+        let machine = logged(&coordinator, "m", &pass(), "STANDARD", "ALL").await?;
+        let client = coordinator.client()?;
+        for n in 0..50 {
+            let arn = start(&client, &machine, &format!("e{n}"), &json!({})).await?;
+            outcome(&client, &arn, Deadline::seconds(5)).await?;
+        }
+        let begun = Instant::now();
+        let status = coordinator.stop().await?;
+        ensure!(status.success(), "exit status {status}");
+        ensure!(begun.elapsed() < Duration::from_secs(15));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_told_at_the_start() {
+    scenario(async |world| {
+        let mut settings = Settings::new(world, "coordinator");
+        settings.sections = "[execution_log]\nfile = \"/proc/none/log.jsonl\"\n".to_owned();
+        let (status, output) = settings.refused(world).await?;
+        ensure!(!status.success());
+        ensure!(
+            output.contains("[execution_log]: cannot open the file /proc/none/log.jsonl"),
+            "{output}"
+        );
+        Ok(())
+    });
+}
