@@ -39,6 +39,7 @@ use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
 pub(crate) use answer::{error_response, seconds, status_of};
+pub(crate) use executions::status_name;
 use input::Bounds;
 use operation::Operation;
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
-pub(crate) use observe::{ExecutionLog, LogTo};
+pub(crate) use observe::{ExecutionLog, LogTo, StatusEvents};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,7 @@ pub(crate) struct Config {
     pub checkpoint: Checkpoint,
     pub log: Log,
     pub execution_log: ExecutionLog,
+    pub status_events: StatusEvents,
 }
 
 /// The constant parts of our own ARNs.
@@ -283,6 +284,7 @@ impl Default for Config {
                 level: "info".to_owned(),
             },
             execution_log: ExecutionLog::default(),
+            status_events: StatusEvents::default(),
         }
     }
 }

@@ -84,6 +84,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }
     running.finish().await;
     shared.observer.flush().await;
+    shared.observer.clone().spool().await;
     match shared.fatal.reason() {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),

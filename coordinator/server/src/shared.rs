@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub store: Arc<dyn StateStore>,
     pub writer: WriterHandle,
     pub metrics: Metrics,
-    pub observer: Observer,
+    pub observer: Arc<Observer>,
     pub counters: Counters,
     pub express: Express,
     /// What integrations do for open attempts.

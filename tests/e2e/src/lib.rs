@@ -13,6 +13,7 @@ mod ports;
 mod process;
 mod proxy;
 mod random;
+mod receiver;
 mod world;
 
 pub use aws::{Answer, call_aws, request};
@@ -29,4 +30,5 @@ pub use ports::free_port;
 pub use process::{Process, Signal};
 pub use proxy::{Direction, Proxy};
 pub use random::Random;
+pub use receiver::Receiver;
 pub use world::{World, scenario, skipped, tell};

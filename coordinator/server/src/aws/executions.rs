@@ -229,7 +229,7 @@ fn redrive_status(obstacle: Option<NotRedrivable>) -> &'static str {
     }
 }
 
-pub(super) fn status_name(status: Status) -> &'static str {
+pub(crate) fn status_name(status: Status) -> &'static str {
     match status {
         Status::Running => "RUNNING",
         Status::Succeeded => "SUCCEEDED",

@@ -25,6 +25,7 @@ impl Config {
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
         self.execution_log.check(&mut faults);
+        self.status_events.check(&mut faults);
         if faults.is_empty() {
             Ok(())
         } else {

@@ -75,6 +75,73 @@ impl ExecutionLog {
     }
 }
 
+/// Where "Step Functions Execution Status Change" events go: nowhere unless one of these is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StatusEvents {
+    /// URL to which each event is posted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<String>,
+    /// Holds a secret that is sent as `Authorization: Bearer …`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bearer_file: Option<PathBuf>,
+    /// Certificates that the webhook's may descend from, beside those that the system believes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ca: Option<PathBuf>,
+    /// File to which each event is written as a line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<PathBuf>,
+    /// As of `execution_log`.
+    pub file_bytes_max: u64,
+    pub files_max: u32,
+}
+
+impl Default for StatusEvents {
+    fn default() -> Self {
+        let ExecutionLog {
+            file_bytes_max,
+            files_max,
+            ..
+        } = ExecutionLog::default();
+        Self {
+            webhook: None,
+            bearer_file: None,
+            ca: None,
+            file: None,
+            file_bytes_max,
+            files_max,
+        }
+    }
+}
+
+impl StatusEvents {
+    pub(super) fn check(&self, faults: &mut Vec<String>) {
+        if let Some(url) = &self.webhook {
+            check_url("status_events.webhook", url, faults);
+        }
+        for (name, file) in [("bearer_file", &self.bearer_file), ("ca", &self.ca)] {
+            if file.is_some() && self.webhook.is_none() {
+                faults.push(format!(
+                    "status_events.{name} is set, status_events.webhook is missing"
+                ));
+            }
+        }
+        let plain = self
+            .webhook
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http://"));
+        if self.ca.is_some() && plain {
+            faults.push("status_events.ca is set, status_events.webhook is not https".to_owned());
+        }
+        for (name, value) in [
+            ("status_events.file_bytes_max", self.file_bytes_max),
+            ("status_events.files_max", u64::from(self.files_max)),
+        ] {
+            super::check::at_least_one(name, value, faults);
+        }
+    }
+}
+
 fn check_url(name: &str, url: &str, faults: &mut Vec<String>) {
     let uri = url.parse::<http::Uri>().ok();
     let scheme = uri.as_ref().and_then(http::Uri::scheme_str);

@@ -365,3 +365,17 @@ fn an_execution_log_needs_its_destination() {
     let config = load("", &environment, Args::default()).unwrap();
     assert_eq!(config.execution_log.to, LogTo::Stdout);
 }
+
+#[test]
+fn status_events_need_a_url() {
+    let no_url = refused("[status_events]\nwebhook = \"hooks.example.com\"\n", &[]);
+    assert!(no_url.contains("status_events.webhook"), "{no_url}");
+    let alone = refused("[status_events]\nbearer_file = \"x\"\n", &[]);
+    assert!(
+        alone.contains("status_events.webhook is missing"),
+        "{alone}"
+    );
+    let plain = "[status_events]\nwebhook = \"http://h/\"\nca = \"x\"\n";
+    let plain = refused(plain, &[]);
+    assert!(plain.contains("is not https"), "{plain}");
+}

@@ -12,8 +12,8 @@ use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, EventId, Input, Rejection, Timestamp, decide, next_deadline,
-    start,
+    Attempt, Command, Decision, Env, EventId, EventSeq, Input, Rejection, Timestamp, decide,
+    next_deadline, start,
 };
 use tokio::sync::watch;
 
@@ -83,7 +83,7 @@ impl Run {
     ) -> Result<Decision, Unended> {
         self.shared.metrics.started(MachineType::Express);
         let begun = self.brief(at, |env| start(&self.revision.program, header, input, env))?;
-        self.tell(EventId(0), &begun, at);
+        self.tell((EventSeq(0), EventId(0)), &begun, at);
         Ok(begun)
     }
 
@@ -193,7 +193,8 @@ impl Run {
                 | Rejection::RedrivenBefore(_)),
             ) => return Err(self.broken(execution, &rejection)),
         };
-        self.tell(execution.last_event, &decision, at);
+        let before = (execution.last_seq, execution.last_event);
+        self.tell(before, &decision, at);
         Ok(Some(decision))
     }
 
@@ -233,7 +234,7 @@ impl Run {
     }
 
     /// Tells of a decision those who count, and operators.
-    fn tell(&self, last_event: EventId, decision: &Decision, at: Timestamp) {
+    fn tell(&self, before: (EventSeq, EventId), decision: &Decision, at: Timestamp) {
         let Decision {
             events, execution, ..
         } = decision;
@@ -245,7 +246,9 @@ impl Run {
         let observer = &self.shared.observer;
         let observed = observer.observe(&Decided {
             revision: &self.revision,
-            last_event,
+            machine_type: MachineType::Express,
+            first_seq: EventSeq(before.0.0 + 1),
+            last_event: before.1,
             events,
             at,
             execution,

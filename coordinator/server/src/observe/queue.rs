@@ -20,6 +20,7 @@ const TOLD_EVERY_MS: i64 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     ExecutionLog,
+    StatusEvents,
 }
 
 impl Signal {
@@ -27,6 +28,7 @@ impl Signal {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ExecutionLog => "execution_log",
+            Self::StatusEvents => "status_events",
         }
     }
 }

@@ -11,8 +11,8 @@ use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
-    Rejection, TaskRef, Timestamp, Variables, decide, next_deadline, start,
+    Attempt, Command, Decision, Env, Event, EventId, EventSeq, ExecutionId, Input, PartitionId,
+    PayloadId, Rejection, TaskRef, Timestamp, Variables, decide, next_deadline, start,
 };
 use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
@@ -373,6 +373,8 @@ impl Desk {
         self.shared.metrics.recorded(events);
         let decided = Decided {
             revision: &resident.revision,
+            machine_type: MachineType::Standard,
+            first_seq: EventSeq(before.seq + 1),
             last_event: before.event,
             events,
             at,

@@ -93,7 +93,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let observer = Observer::open(config, &metrics, &clock)?;
+    let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock,

@@ -85,6 +85,8 @@ fn records(level: &str, data: bool, input: &str) -> Vec<Value> {
     let execution = Execution::from_started(Timestamp(1_500), &events[0]).unwrap();
     let decided = Decided {
         revision: &revision,
+        machine_type: crate::service::api::MachineType::Standard,
+        first_seq: stepfleet_engine::EventSeq(1),
         last_event: EventId(4),
         events: &events,
         at: Timestamp(1_500),
