@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
-pub(crate) use observe::{ExecutionLog, LogTo, StatusEvents};
+pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,7 @@ pub(crate) struct Config {
     pub log: Log,
     pub execution_log: ExecutionLog,
     pub status_events: StatusEvents,
+    pub metrics: Metrics,
 }
 
 /// The constant parts of our own ARNs.
@@ -285,6 +286,7 @@ impl Default for Config {
             },
             execution_log: ExecutionLog::default(),
             status_events: StatusEvents::default(),
+            metrics: Metrics::default(),
         }
     }
 }

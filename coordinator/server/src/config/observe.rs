@@ -114,6 +114,22 @@ impl Default for StatusEvents {
     }
 }
 
+/// What `/metrics` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// State machines, and activities, that have series of their own; the rest are counted together as `other`.
+    pub dimensions_max: usize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            dimensions_max: crate::metrics::DIMENSIONS_MAX,
+        }
+    }
+}
+
 impl StatusEvents {
     pub(super) fn check(&self, faults: &mut Vec<String>) {
         if let Some(url) = &self.webhook {

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::budget::Place;
 use crate::catalog::Revision;
 use crate::integrations::Call;
+use crate::metrics::{Closed, LastActivity};
 use crate::observe::Decided;
 use crate::partition::going_down;
 use crate::service::api::MachineType;
@@ -81,9 +82,10 @@ impl Run {
         input: Payload,
         at: Timestamp,
     ) -> Result<Decision, Unended> {
-        self.shared.metrics.started(MachineType::Express);
+        let meters = &self.revision.meters;
+        self.shared.metrics.started(MachineType::Express, meters);
         let begun = self.brief(at, |env| start(&self.revision.program, header, input, env))?;
-        self.tell((EventSeq(0), EventId(0)), &begun, at);
+        self.tell(None, &begun, at);
         Ok(begun)
     }
 
@@ -193,8 +195,7 @@ impl Run {
                 | Rejection::RedrivenBefore(_)),
             ) => return Err(self.broken(execution, &rejection)),
         };
-        let before = (execution.last_seq, execution.last_event);
-        self.tell(before, &decision, at);
+        self.tell(Some(execution), &decision, at);
         Ok(Some(decision))
     }
 
@@ -234,21 +235,26 @@ impl Run {
     }
 
     /// Tells of a decision those who count, and operators.
-    fn tell(&self, before: (EventSeq, EventId), decision: &Decision, at: Timestamp) {
+    fn tell(&self, before: Option<&Execution>, decision: &Decision, at: Timestamp) {
         let Decision {
             events, execution, ..
         } = decision;
-        self.shared.metrics.recorded(events);
+        let metrics = &self.shared.metrics;
+        metrics.recorded(events);
+        let last = &mut LastActivity::default();
+        metrics.timed(last, at, events, before, execution);
         if !execution.is_running() {
-            let status = execution.status;
-            self.shared.metrics.closed(MachineType::Express, status);
+            let closed = Closed::of(execution, at);
+            let meters = &self.revision.meters;
+            let metrics = &self.shared.metrics;
+            metrics.closed(MachineType::Express, meters, closed);
         }
         let observer = &self.shared.observer;
         let observed = observer.observe(&Decided {
             revision: &self.revision,
             machine_type: MachineType::Express,
-            first_seq: EventSeq(before.0.0 + 1),
-            last_event: before.1,
+            first_seq: EventSeq(before.map_or(1, |before| before.last_seq.0 + 1)),
+            last_event: before.map_or(EventId(0), |before| before.last_event),
             events,
             at,
             execution,

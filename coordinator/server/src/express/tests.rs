@@ -78,7 +78,7 @@ async fn world_of(definition: Value, config: Config) -> World {
     let (face, _drain) = testing::face_with(config).await;
     let service = face.service.clone();
     let clock = service.shared.clock.clone();
-    let losses = Losses::new(Signal::ExecutionLog, Metrics::new(), clock);
+    let losses = Losses::new(Signal::ExecutionLog, Metrics::default(), clock);
     let (log, told) = queue(Arc::new(losses));
     service.shared.observer.log_to(log);
     let caller = Caller {

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_nobody_waits() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let (queue, mut receiver) = queue(losses(&metrics));
         for number in 0..3 {
             queue.put(number, BYTES_MAX / 2 + 1, 5);
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn entries_are_bounded_too() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let (queue, _receiver) = queue(losses(&metrics));
         for number in 0..=ENTRIES_MAX {
             queue.put(number, 1, 1);
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn losses_are_told_from_time_to_time() {
-        let losses = losses(&Metrics::new());
+        let losses = losses(&Metrics::default());
         assert!(losses.may_tell());
         assert!(!losses.may_tell());
     }

@@ -11,8 +11,8 @@ use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Event, EventId, EventSeq, ExecutionId, Input, PartitionId,
-    PayloadId, Rejection, TaskRef, Timestamp, Variables, decide, next_deadline, start,
+    Attempt, Command, Decision, Env, Event, EventId, ExecutionId, Input, PartitionId, PayloadId,
+    Rejection, TaskRef, Timestamp, Variables, decide, next_deadline, start,
 };
 use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
@@ -21,11 +21,12 @@ use super::HostHandle;
 use super::batch::{Batch, Effect, Outbound, Partition};
 use super::ends::Ends;
 use super::message::{LiveItem, Message, TaskReport};
+use super::record::Before;
 use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
 use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
-use crate::observe::Decided;
+use crate::metrics::{Closed, LastActivity};
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -58,6 +59,7 @@ pub(crate) struct Desk {
     pub residents: u64,
     /// Executions in memory that leave when their rows are written.
     pub leaving: usize,
+    pub(super) last_activity: LastActivity,
     time: Timestamp,
     pub(super) rows: VecDeque<Outbound>,
 }
@@ -105,6 +107,7 @@ impl Desk {
             resident_bytes: 0,
             residents: 0,
             leaving: 0,
+            last_activity: LastActivity::default(),
             time,
             rows: VecDeque::new(),
         }
@@ -167,7 +170,7 @@ impl Desk {
             }
         }
         if !events.is_empty() {
-            self.record(resident, Before::of(&before), &events);
+            self.record(resident, Before::decided(&before), &events);
         }
         self.reindex(resident, before.status);
         if resident.tail.records.len() > TAIL_BYTES_MAX && resident.execution.is_running() {
@@ -330,7 +333,7 @@ impl Desk {
         offer: Offer,
         slot: Slot,
     ) -> Result<(), Slot> {
-        let before = Before::of(&resident.execution);
+        let before = Before::start_of_task(&resident.execution);
         let mut events = Vec::new();
         let result = self.start_task(resident, offer.attempt, slot, &mut events);
         if !events.is_empty() {
@@ -338,51 +341,6 @@ impl Desk {
             self.reindex(resident, Status::Running);
         }
         result
-    }
-
-    /// Puts a record into the partition's chunk and the execution's tail.
-    fn record(&mut self, resident: &mut Resident, before: Before, events: &[Event]) {
-        let at = self.now();
-        let hash = resident.hash();
-        let index = usize::from(hash.partition(self.shared.partition_count).0 - self.first);
-        let chunk = self.partitions[index].chunk();
-        let from = chunk.len();
-        rows::encode(
-            chunk,
-            &resident.execution,
-            at,
-            before.seq + 1,
-            before.payload,
-            events,
-        );
-        let bytes = chunk.len() - from;
-        resident.tail.append(
-            &chunk[from..],
-            (before.event, before.payload),
-            &resident.execution,
-        );
-        resident.changed_in = self.batch.number;
-        resident.touched_at = at;
-        self.account(resident);
-        self.batch.changed = true;
-        self.batch.bytes += bytes;
-        self.shared
-            .counters
-            .log_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-        self.shared.metrics.recorded(events);
-        let decided = Decided {
-            revision: &resident.revision,
-            machine_type: MachineType::Standard,
-            first_seq: EventSeq(before.seq + 1),
-            last_event: before.event,
-            events,
-            at,
-            execution: &resident.execution,
-        };
-        if let Some(observed) = self.shared.observer.observe(&decided) {
-            self.batch.effects.push(Effect::Observed(observed));
-        }
     }
 
     /// Brings timers and indexes in line with the execution.
@@ -408,8 +366,10 @@ impl Desk {
             if self.running.remove(&place) {
                 self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
             }
-            let status = resident.execution.status;
-            self.shared.metrics.closed(MachineType::Standard, status);
+            let closed = Closed::of(&resident.execution, self.now());
+            let meters = &resident.revision.meters;
+            let metrics = &self.shared.metrics;
+            metrics.closed(MachineType::Standard, meters, closed);
             self.write_closed(resident);
             for answer in self.ends.take(id) {
                 let tell = move || {
@@ -543,24 +503,6 @@ pub(crate) fn new_bytes(decision: &Decision, floor: PayloadId) -> usize {
         .iter()
         .filter_map(|event| event.body.assigned());
     bytes + assigned.map(Variables::bytes).sum::<usize>()
-}
-
-/// Where an execution stood before a decision.
-#[derive(Clone, Copy, Debug)]
-struct Before {
-    seq: u64,
-    event: EventId,
-    payload: PayloadId,
-}
-
-impl Before {
-    fn of(execution: &Execution) -> Self {
-        Self {
-            seq: execution.last_seq.0,
-            event: execution.last_event,
-            payload: execution.last_payload,
-        }
-    }
 }
 
 /// The reference that a token of this attempt stands for.

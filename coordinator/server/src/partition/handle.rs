@@ -124,7 +124,8 @@ impl Host {
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), revision, machine));
         self.desk.enter((machine, started_at, header.id));
-        self.desk.shared.metrics.started(MachineType::Standard);
+        let metrics = &self.desk.shared.metrics;
+        metrics.started(MachineType::Standard, &resident.revision.meters);
         self.desk.adopt(&mut resident, decision);
         self.keep(resident);
         let answer = move || drop(answer.send(Ok(StartedExecution { arn, started_at })));

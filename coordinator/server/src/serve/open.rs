@@ -103,7 +103,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
             partition: Arc::from(&*config.arn.partition),
             region: Arc::from(&*config.arn.region),
         },
-        catalog: Catalog::open(control.clone())?,
+        catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::default(),
         matching: Matching::default(),
         fleet: Fleet::default(),

@@ -22,10 +22,11 @@ impl Service {
         request: StartExecution,
     ) -> Result<StartedExecution, ApiError> {
         let prepared = self.prepare(caller, request, None)?;
-        match prepared.machine_type {
+        let started = match prepared.machine_type {
             MachineType::Standard => self.start_standard(prepared).await,
             MachineType::Express => self.start_express(prepared).await,
-        }
+        };
+        started.inspect_err(|error| self.count_throttled(error))
     }
 
     /// The same for those who will ask for the execution's end, which Express ones tell nobody.
@@ -36,6 +37,12 @@ impl Service {
     ) -> Result<StartedExecution, ApiError> {
         let prepared = self.prepare(caller, request, Some(MachineType::Standard))?;
         self.start_standard(prepared).await
+    }
+
+    pub(super) fn count_throttled(&self, error: &ApiError) {
+        if error.code == ErrorCode::ThrottlingException {
+            self.shared.metrics.throttled();
+        }
     }
 
     async fn start_standard(&self, prepared: Prepared) -> Result<StartedExecution, ApiError> {

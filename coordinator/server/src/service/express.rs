@@ -24,7 +24,8 @@ impl Service {
     ) -> Result<SyncExecution, ApiError> {
         let prepared = self.prepare(caller, request, Some(MachineType::Express))?;
         let (header, input) = (prepared.header, prepared.input);
-        let ended = express::run(&self.shared, &prepared.revision, header, input).await?;
+        let ended = express::run(&self.shared, &prepared.revision, header, input).await;
+        let ended = ended.inspect_err(|error| self.count_throttled(error))?;
         // What a deletion stops has no end that the operation could tell.
         if ended.status == Status::Aborted {
             return Err(deleting(&ended.header.machine_arn));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use stepfleet_e2e::{
-    Coordinator, Deadline, History, Receiver, Settings, call_aws, create_express_machine,
-    create_machine, outcome, scenario, start, until,
+    Coordinator, Deadline, History, Receiver, Settings, activity, call_aws, create_express_machine,
+    create_machine, outcome, request, scenario, start, until,
 };
 use stepfleet_sdk::api;
 use tokio::net::TcpListener;
@@ -278,6 +278,60 @@ fn events_that_were_delivered_are_not_told_again_after_a_regular_end() {
         start(&coordinator.client()?, &machine, "after", &json!({})).await?;
         let event = receiver.next().await?;
         ensure!(told(&event) == ("after", "RUNNING"), "{event}");
+        Ok(())
+    });
+}
+
+/// The value of a series, absent when it is not there.
+async fn series(coordinator: &Coordinator, path: &str, name: &str) -> Result<Option<f64>> {
+    let line = format!("GET {path} HTTP/1.1");
+    let answer = request(&coordinator.address(), &line, &[], b"").await?;
+    let own = answer
+        .body
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(own.map(str::parse).transpose()?)
+}
+
+#[test]
+fn numbers_of_executions_and_tasks_are_there_under_both_names() {
+    scenario(async |world| {
+        let coordinator = Settings::new(world, "coordinator").start(world).await?;
+        let client = coordinator.client()?;
+        let activity = activity(&client, "work").await?;
+        let task = json!({"StartAt": "T", "States": {"T": {
+            "Type": "Task", "Resource": activity, "End": true,
+        }}});
+        let machine = create_machine(&client, "m", &task).await?;
+        let arn = start(&client, &machine, "e", &json!({})).await?;
+        let address = coordinator.address();
+        let poll = json!({ "activityArn": activity }).to_string();
+        let polled = call_aws(&address, "GetActivityTask", &poll).await?.json()?;
+        let done = json!({"taskToken": polled["taskToken"], "output": "1"}).to_string();
+        call_aws(&address, "SendTaskSuccess", &done).await?;
+        outcome(&client, &arn, Deadline::seconds(10)).await?;
+        let named = |name: &str, label: &str, of: &str| format!("{name}{{{label}=\"{of}\"}}");
+        for name in [
+            "ActivityScheduleTime_count",
+            "ActivityRunTime_count",
+            "ActivityTime_count",
+        ] {
+            let name = named(name, "ActivityArn", &activity);
+            let count = series(&coordinator, "/metrics?names=aws", &name).await?;
+            ensure!(count == Some(1.0), "{name} is {count:?}");
+        }
+        for name in [
+            "ExecutionsStarted",
+            "ExecutionsSucceeded",
+            "ExecutionTime_count",
+        ] {
+            let name = named(name, "StateMachineArn", &machine);
+            let count = series(&coordinator, "/metrics?names=aws", &name).await?;
+            ensure!(count == Some(1.0), "{name} is {count:?}");
+        }
+        let name = "stepfleet_activity_task_run_seconds_count";
+        let name = named(name, "activity", &activity);
+        ensure!(series(&coordinator, "/metrics", &name).await? == Some(1.0));
         Ok(())
     });
 }

@@ -38,6 +38,7 @@ fn revision(level: &str, data: bool) -> Arc<Revision> {
     Arc::new(Revision {
         program: Arc::new(crate::catalog::compile_for_test(definition).unwrap()),
         role_arn: "arn:role".into(),
+        meters: crate::metrics::Metrics::default().machine("m"),
         watched: Watched::of(Some(&logging.to_string())),
     })
 }

@@ -70,6 +70,7 @@ fn changes(id: u128, input: &str, body: Option<EventBody>, status: Status) -> Ve
     let revision = Arc::new(Revision {
         program: Arc::new(crate::catalog::compile_for_test(definition).unwrap()),
         role_arn: "arn:role".into(),
+        meters: Metrics::default().machine("m"),
         watched: Watched::default(),
     });
     let maker = Maker {
@@ -215,7 +216,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
 }
 
 fn open(config: Config) -> (StatusEvents, Metrics) {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let clock = Arc::new(SystemClock::default());
     let losses = Losses::new(Signal::StatusEvents, metrics.clone(), clock);
     let opened = StatusEvents::open(&config, Limits::default(), &Arc::new(losses));
