@@ -246,7 +246,10 @@ impl Catalog {
         let compiled = Arc::new(Revision {
             program: Arc::new(program),
             role_arn: Arc::from(record.role_arn),
-            watched: Watched::of(record.logging_configuration.as_deref()),
+            watched: Watched::of(
+                record.logging_configuration.as_deref(),
+                record.tracing_configuration.as_deref(),
+            ),
             meters: self.metrics.machine(
                 self.machine_arn(namespace, name)
                     .as_deref()

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
-pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents};
+pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,7 @@ pub(crate) struct Config {
     pub execution_log: ExecutionLog,
     pub status_events: StatusEvents,
     pub metrics: Metrics,
+    pub tracing: Tracing,
 }
 
 /// The constant parts of our own ARNs.
@@ -287,6 +288,7 @@ impl Default for Config {
             execution_log: ExecutionLog::default(),
             status_events: StatusEvents::default(),
             metrics: Metrics::default(),
+            tracing: Tracing::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What operators see of executions besides the API: the log that a state machine asks for, and changes of status. A decision is looked at when
+//! What operators see of executions besides the API: the log that a state machine asks for, changes of status, and traces. A decision is looked at when
 //! it is recorded, and told when it is durable. Telling never waits: each destination has a bounded queue, and what finds
 //! it full is counted and lost.
 
@@ -8,9 +8,11 @@ pub(crate) mod queue;
 pub(crate) mod record;
 mod rotate;
 pub(crate) mod settings;
+mod spans;
 mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod trace;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,10 +28,15 @@ use crate::metrics::Metrics;
 use crate::service::api::MachineType;
 use queue::{Losses, Queue, Signal};
 use record::Records;
+use spans::Span;
 use status::{Change, StatusEvents};
+use trace::Trace;
 
 /// How long the end of the process waits for what is queued.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// What a span takes while it waits, about.
+const SPAN_BYTES: usize = 200;
 
 /// Everything that is told, and to whom.
 #[derive(Debug, Default)]
@@ -37,6 +44,14 @@ pub(crate) struct Observer {
     /// Empty when nothing is logged.
     log: OnceLock<Queue<Records>>,
     status: Option<StatusEvents>,
+    tracer: Option<Tracer>,
+}
+
+/// Where spans go.
+#[derive(Debug)]
+struct Tracer {
+    queue: Queue<Vec<Span>>,
+    one_in: u32,
 }
 
 /// One decision, as it is recorded.
@@ -48,6 +63,8 @@ pub(crate) struct Decided<'a> {
     pub first_seq: EventSeq,
     /// The last public event before it.
     pub last_event: EventId,
+    /// The execution before it; none where it begins, or where the decision ends nothing.
+    pub before: Option<&'a Execution>,
     pub events: &'a [Event],
     pub at: Timestamp,
     /// The execution after it.
@@ -59,6 +76,20 @@ pub(crate) struct Decided<'a> {
 pub(crate) struct Observed {
     log: Option<Records>,
     changes: Vec<Change>,
+    spans: Vec<Span>,
+}
+
+impl Tracer {
+    fn open(config: &Config, losses: Arc<Losses>) -> anyhow::Result<Option<Self>> {
+        let Some(endpoint) = &config.tracing.otlp else {
+            return Ok(None);
+        };
+        let channel = otlp::channel(endpoint)?;
+        let (queue, receiver) = queue::queue(losses.clone());
+        crate::task::spawn("spans", otlp::serve_spans(receiver, channel, losses));
+        let one_in = config.tracing.one_in;
+        Ok(Some(Self { queue, one_in }))
+    }
 }
 
 impl Observer {
@@ -78,6 +109,7 @@ impl Observer {
             .context("[status_events]")?;
         let observer = Self {
             status,
+            tracer: Tracer::open(config, losses(Signal::Spans)).context("[tracing]")?,
             ..Self::default()
         };
         log.into_iter().for_each(|log| observer.log_to(log));
@@ -99,8 +131,44 @@ impl Observer {
             .filter(|_| self.log.get().is_some());
         let log = logging.and_then(|logging| Records::of(logging, decided));
         let changes = self.changes(decided);
-        let anything = log.is_some() || !changes.is_empty();
-        anything.then(|| Box::new(Observed { log, changes }))
+        let spans = self.trace(decided.revision, decided.execution);
+        let spans = spans.map_or_else(Vec::new, |trace| spans::ended(trace, decided));
+        let anything = log.is_some() || !changes.is_empty() || !spans.is_empty();
+        anything.then(|| {
+            Box::new(Observed {
+                log,
+                changes,
+                spans,
+            })
+        })
+    }
+
+    /// The trace of an execution that has one.
+    fn trace(&self, revision: &Revision, execution: &Execution) -> Option<Trace> {
+        let tracer = self.tracer.as_ref().filter(|_| revision.watched.traced)?;
+        let trace = Trace::of(execution, tracer.one_in);
+        trace.sampled.then_some(trace)
+    }
+
+    /// Whether any execution has a trace.
+    pub(crate) fn traces(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    /// The trace header for what a state calls, by the event that entered it. An execution that is not traced itself
+    /// gives on what it was started with.
+    pub(crate) fn header_for(
+        &self,
+        revision: &Revision,
+        execution: &Execution,
+        entry: EventId,
+    ) -> Option<Arc<str>> {
+        let given = &execution.header.trace_header;
+        match self.trace(revision, execution) {
+            Some(trace) => Some(Arc::from(trace.header(entry))),
+            None if self.tracer.is_some() => given.clone(),
+            None => None,
+        }
     }
 
     /// Express executions are no matter of status events, as on AWS.
@@ -113,9 +181,11 @@ impl Observer {
 
     /// Tells anew what a record of the log tells that no checkpoint covers: whether it was told before is not known.
     pub(crate) fn replayed(&self, decided: &Decided<'_>) {
-        let log = None;
-        let changes = self.changes(decided);
-        self.tell(Observed { log, changes });
+        self.tell(Observed {
+            log: None,
+            changes: self.changes(decided),
+            spans: Vec::new(),
+        });
     }
 
     /// Whether replay matters to anybody.
@@ -135,6 +205,13 @@ impl Observer {
                 .into_iter()
                 .for_each(|change| status.tell(change));
         }
+        if let Some(tracer) = &self.tracer
+            && !observed.spans.is_empty()
+        {
+            let count = observed.spans.len();
+            let bytes = count * SPAN_BYTES;
+            tracer.queue.put(observed.spans, bytes, count as u64);
+        }
     }
 
     /// Waits until everything that was told has been delivered, or given up, but not long.
@@ -145,6 +222,9 @@ impl Observer {
             }
             if let Some(status) = &self.status {
                 status.flush().await;
+            }
+            if let Some(tracer) = &self.tracer {
+                tracer.queue.flush().await;
             }
         };
         if tokio::time::timeout(FLUSH, queues).await.is_err() {

@@ -4,6 +4,7 @@
 mod aws;
 mod binaries;
 mod certificates;
+mod collector;
 mod condition;
 mod coordinator;
 mod faults;
@@ -19,6 +20,7 @@ mod world;
 pub use aws::{Answer, call_aws, request};
 pub use binaries::{Binaries, binaries};
 pub use certificates::Certificates;
+pub use collector::Collector;
 pub use condition::{Deadline, until};
 pub use coordinator::{Coordinator, Settings};
 pub use faults::Faults;

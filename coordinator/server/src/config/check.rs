@@ -26,6 +26,7 @@ impl Config {
         check_numbers(self, &mut faults);
         self.execution_log.check(&mut faults);
         self.status_events.check(&mut faults);
+        self.tracing.check(&mut faults);
         if faults.is_empty() {
             Ok(())
         } else {

@@ -130,6 +130,35 @@ impl Default for Metrics {
     }
 }
 
+/// Where spans of executions go, of state machines whose `tracingConfiguration` is enabled: nowhere unless `otlp` is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tracing {
+    /// A collector's address, as of `execution_log`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub otlp: Option<String>,
+    /// Of executions whose start does not say whether they are sampled, one in so many is.
+    pub one_in: u32,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self {
+            otlp: None,
+            one_in: 1,
+        }
+    }
+}
+
+impl Tracing {
+    pub(super) fn check(&self, faults: &mut Vec<String>) {
+        if let Some(url) = &self.otlp {
+            check_url("tracing.otlp", url, faults);
+        }
+        super::check::at_least_one("tracing.one_in", u64::from(self.one_in), faults);
+    }
+}
+
 impl StatusEvents {
     pub(super) fn check(&self, faults: &mut Vec<String>) {
         if let Some(url) = &self.webhook {

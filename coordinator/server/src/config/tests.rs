@@ -379,3 +379,11 @@ fn status_events_need_a_url() {
     let plain = refused(plain, &[]);
     assert!(plain.contains("is not https"), "{plain}");
 }
+
+#[test]
+fn traces_need_a_collectors_url() {
+    let no_url = refused("[tracing]\notlp = \"collector:4317\"\n", &[]);
+    assert!(no_url.contains("tracing.otlp"), "{no_url}");
+    let none = refused("[tracing]\none_in = 0\n", &[]);
+    assert!(none.contains("tracing.one_in must be at least 1"), "{none}");
+}

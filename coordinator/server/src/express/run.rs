@@ -255,6 +255,7 @@ impl Run {
             machine_type: MachineType::Express,
             first_seq: EventSeq(before.map_or(1, |before| before.last_seq.0 + 1)),
             last_event: before.map_or(EventId(0), |before| before.last_event),
+            before,
             events,
             at,
             execution,

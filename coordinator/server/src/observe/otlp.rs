@@ -1,4 +1,6 @@
-//! OpenTelemetry's protocol over gRPC: what it takes to send to a collector, and the execution log in its form.
+//! OpenTelemetry's protocol over gRPC: what it takes to send to a collector, and the execution log and spans in its form.
+
+mod span;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +9,13 @@ use anyhow::Context as _;
 use futures::future::BoxFuture;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value,
 };
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as proto;
 use stepfleet_engine::{HistoryEvent, Severity};
 use tokio::time::Instant;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -19,6 +23,7 @@ use tonic::{Code, Status};
 
 use super::queue::{Losses, Next, Receiver};
 use super::record::{Records, severity_text};
+use super::spans::Span;
 
 /// Records that are sent at once, about.
 const SEND_MAX: usize = 512;
@@ -83,24 +88,54 @@ fn is_retryable(code: Code) -> bool {
 }
 
 /// Sends log records until the queue is gone.
-pub(super) async fn serve_logs(
-    mut receiver: Receiver<Records>,
+pub(super) async fn serve_logs(receiver: Receiver<Records>, channel: Channel, losses: Arc<Losses>) {
+    let client = LogsServiceClient::new(channel);
+    let export = move |batch: Vec<LogRecord>| -> BoxFuture<'static, Result<(), Status>> {
+        let mut client = client.clone();
+        Box::pin(async move { client.export(request(batch)).await.map(|_answer| ()) })
+    };
+    let add = |records: &Records, batch: &mut Vec<LogRecord>| {
+        batch.extend(
+            records
+                .events
+                .iter()
+                .map(|event| log_record(records, event)),
+        );
+    };
+    serve(receiver, losses, add, export).await;
+}
+
+/// Sends spans until the queue is gone.
+pub(super) async fn serve_spans(
+    receiver: Receiver<Vec<Span>>,
     channel: Channel,
     losses: Arc<Losses>,
 ) {
-    let client = LogsServiceClient::new(channel);
+    let client = TraceServiceClient::new(channel);
+    let export = move |batch: Vec<proto::Span>| -> BoxFuture<'static, Result<(), Status>> {
+        let mut client = client.clone();
+        Box::pin(async move {
+            let request = span::request(batch);
+            client.export(request).await.map(|_answer| ())
+        })
+    };
+    let add = |spans: &Vec<Span>, batch: &mut Vec<proto::Span>| {
+        batch.extend(spans.iter().map(span::of));
+    };
+    serve(receiver, losses, add, export).await;
+}
+
+async fn serve<T, R: Clone>(
+    mut receiver: Receiver<T>,
+    losses: Arc<Losses>,
+    add: impl Fn(&T, &mut Vec<R>),
+    export: impl Fn(Vec<R>) -> BoxFuture<'static, Result<(), Status>>,
+) {
     while let Some(mut next) = receiver.next().await {
         let mut batch = Vec::new();
         let flushed = loop {
             match next {
-                Next::Value(records) => {
-                    batch.extend(
-                        records
-                            .events
-                            .iter()
-                            .map(|event| log_record(&records, event)),
-                    );
-                }
+                Next::Value(value) => add(&value, &mut batch),
                 Next::Flush(answer) => break Some(answer),
             }
             if batch.len() >= SEND_MAX {
@@ -112,12 +147,7 @@ pub(super) async fn serve_logs(
             }
         };
         if !batch.is_empty() {
-            let (count, request) = (batch.len() as u64, request(batch));
-            let attempt = || -> BoxFuture<'static, Result<(), Status>> {
-                let (mut client, request) = (client.clone(), request.clone());
-                Box::pin(async move { client.export(request).await.map(|_answer| ()) })
-            };
-            send(&losses, count, attempt).await;
+            send(&losses, batch.len() as u64, || export(batch.clone())).await;
         }
         if let Some(answer) = flushed {
             let _gone = answer.send(());

@@ -21,6 +21,7 @@ const TOLD_EVERY_MS: i64 = 10_000;
 pub(crate) enum Signal {
     ExecutionLog,
     StatusEvents,
+    Spans,
 }
 
 impl Signal {
@@ -29,6 +30,7 @@ impl Signal {
         match self {
             Self::ExecutionLog => "execution_log",
             Self::StatusEvents => "status_events",
+            Self::Spans => "spans",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a state machine asks to be told of its executions: `loggingConfiguration`, as it was kept.
+//! What a state machine asks to be told of its executions: `loggingConfiguration` and `tracingConfiguration`, as they were kept.
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use stepfleet_engine::Severity;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watched {
     pub logging: Option<Logging>,
+    /// Whether `tracingConfiguration` is enabled.
+    pub traced: bool,
 }
 
 /// A log that is wanted.
@@ -43,11 +45,18 @@ struct Group {
     log_group_arn: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Tracing {
+    enabled: bool,
+}
+
 impl Watched {
     /// Reads what was kept. It was checked when it came.
-    pub(crate) fn of(logging: Option<&str>) -> Self {
+    pub(crate) fn of(logging: Option<&str>, tracing: Option<&str>) -> Self {
+        let enabled = |text| serde_json::from_str::<Tracing>(text).is_ok_and(|kept| kept.enabled);
         Self {
             logging: logging.and_then(Logging::of),
+            traced: tracing.is_some_and(enabled),
         }
     }
 }
@@ -88,13 +97,15 @@ mod tests {
         ] {
             let text =
                 format!(r#"{{"level":"{level}","includeExecutionData":true,{DESTINATIONS}}}"#);
-            let logging = Watched::of(Some(&text)).logging;
+            let logging = Watched::of(Some(&text), None).logging;
             assert_eq!(logging.as_ref().map(|logging| logging.from), from);
             if let Some(logging) = logging {
                 assert!(logging.include_data);
                 assert_eq!(&*logging.log_group, "arn:group:*");
             }
         }
-        assert_eq!(Watched::of(None), Watched::default());
+        assert_eq!(Watched::of(None, None), Watched::default());
+        assert!(Watched::of(None, Some(r#"{"enabled":true}"#)).traced);
+        assert!(!Watched::of(None, Some(r#"{"enabled":false}"#)).traced);
     }
 }

@@ -101,6 +101,7 @@ pub(crate) enum Effect {
         header: Arc<Header>,
         input: stepfleet_asl::Payload,
         heartbeat_seconds: u32,
+        trace_header: Option<Arc<str>>,
     },
     /// The attempt ended otherwise: its worker is told.
     Cancel {
@@ -207,7 +208,7 @@ pub(crate) fn refused(token: String, error: &ApiError) -> RefusedResult {
     }
 }
 
-/// A push without its number and activity, which the session gives.
+/// A push without its number and activity, which the session gives, and without its trace.
 pub(crate) fn push(
     token: String,
     task: &TaskRef,
@@ -223,5 +224,6 @@ pub(crate) fn push(
         heartbeat_seconds,
         execution_arn: header.execution_arn.to_string(),
         attempt: task.attempt.attempt,
+        traceparent: String::new(),
     }
 }

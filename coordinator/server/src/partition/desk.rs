@@ -316,12 +316,16 @@ impl Desk {
         };
         let header = resident.execution.header.clone();
         let task = task_ref(&resident.execution, attempt);
+        let observer = &self.shared.observer;
+        let trace_header =
+            observer.header_for(&resident.revision, &resident.execution, attempt.entry);
         self.batch.effects.push(Effect::Push {
             slot,
             task,
             header,
             input,
             heartbeat_seconds,
+            trace_header,
         });
         Ok(())
     }

@@ -81,6 +81,7 @@ impl Desk {
             machine_type: MachineType::Standard,
             first_seq: EventSeq(before.seq + 1),
             last_event: before.event,
+            before: before.execution,
             events,
             at,
             execution: &resident.execution,

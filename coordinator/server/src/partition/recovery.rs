@@ -326,6 +326,7 @@ fn tell_again(shared: &Shared, resident: &Resident, header: RecordHeader, events
         machine_type: MachineType::Standard,
         first_seq: header.first_seq,
         last_event: execution.last_event,
+        before: None,
         events,
         at: header.at,
         execution,

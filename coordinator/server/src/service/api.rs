@@ -189,6 +189,16 @@ pub(crate) struct StartExecution {
     pub origin: Option<Arc<str>>,
 }
 
+impl StartExecution {
+    /// What the head of a request says of its trace wins over what stands in the request.
+    pub(crate) fn in_trace(self, header: Option<String>) -> Self {
+        Self {
+            trace_header: header.or(self.trace_header),
+            ..self
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct StartedExecution {
     pub arn: String,

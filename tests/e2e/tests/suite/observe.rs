@@ -1,4 +1,5 @@
-//! What operators see of executions besides the API: the execution log, and changes of status.
+//! What operators see of executions besides the API: the execution log, changes of status,
+//! metrics, traces.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use stepfleet_e2e::{
-    Coordinator, Deadline, History, Receiver, Settings, activity, call_aws, create_express_machine,
-    create_machine, outcome, request, scenario, start, until,
+    Collector, Coordinator, Deadline, History, Receiver, Settings, activity, call_aws,
+    create_express_machine, create_machine, outcome, request, scenario, start, until,
 };
-use stepfleet_sdk::api;
+use stepfleet_sdk::{CancellationToken, Task, TaskError, Worker, api};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::machines::{callback, pass};
@@ -332,6 +334,93 @@ fn numbers_of_executions_and_tasks_are_there_under_both_names() {
         let name = "stepfleet_activity_task_run_seconds_count";
         let name = named(name, "activity", &activity);
         ensure!(series(&coordinator, "/metrics", &name).await? == Some(1.0));
+        Ok(())
+    });
+}
+
+const TRACEPARENT: &str = "traceparent: 00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+
+/// Starts an execution of a traced machine with a task of this activity. Its request is in a trace, which wins over
+/// that of its body.
+async fn start_in_trace(coordinator: &Coordinator, activity: &str) -> Result<String> {
+    let definition = json!({"StartAt": "First", "States": {
+        "First": {"Type": "Pass", "Next": "T"},
+        "T": {"Type": "Task", "Resource": activity, "End": true},
+    }});
+    let body = json!({
+        "name": "m", "definition": definition.to_string(),
+        "roleArn": "arn:aws:iam::000000000000:role/e2e",
+        "tracingConfiguration": {"enabled": true},
+    });
+    let address = coordinator.address();
+    let created = call_aws(&address, "CreateStateMachine", &body.to_string()).await?;
+    let body = json!({
+        "stateMachineArn": created.json()?["stateMachineArn"],
+        "traceHeader": "Root=1-00000001-000000000000000000000001;Sampled=0",
+    });
+    let headers = [
+        "X-Amz-Target: AWSStepFunctions.StartExecution",
+        "Content-Type: application/x-amz-json-1.0",
+        TRACEPARENT,
+    ];
+    let body = body.to_string();
+    let started = request(&address, "POST / HTTP/1.1", &headers, body.as_bytes()).await?;
+    let arn = started.json()?["executionArn"].as_str().map(str::to_owned);
+    arn.with_context(|| format!("{started:?}"))
+}
+
+#[test]
+fn a_trace_goes_on_over_a_kill_and_into_workers() {
+    scenario(async |world| {
+        let mut collector = Collector::start().await?;
+        let mut settings = Settings::new(world, "coordinator");
+        settings.sections = format!("[tracing]\notlp = {:?}\n", collector.url);
+        let mut coordinator = settings.start(world).await?;
+        let client = coordinator.client()?;
+        let activity = activity(&client, "work").await?;
+        let arn = start_in_trace(&coordinator, &activity).await?;
+        let first = collector.next().await?;
+        ensure!(first.name == "First", "{first:?}");
+        let describe = json!({ "executionArn": arn }).to_string();
+        let address = coordinator.address();
+        let described = call_aws(&address, "DescribeExecution", &describe).await?;
+        let described = described.json()?;
+        ensure!(
+            described["traceHeader"]
+                == "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+            "{described}"
+        );
+        coordinator.kill()?;
+        coordinator.restart().await?;
+
+        let (seen, mut contexts) = mpsc::channel(1);
+        let worker =
+            Worker::new(coordinator.client()?).activity("work", move |task: Task<Value>| {
+                let seen = seen.clone();
+                async move {
+                    let context = task.traceparent().unwrap_or_default().to_owned();
+                    // The test waits for the first one alone.
+                    let _ = seen.try_send(context);
+                    Ok::<_, TaskError>(json!(1))
+                }
+            });
+        let stop = CancellationToken::new();
+        let working = tokio::task::spawn_local(worker.run(stop.clone()));
+        let context = contexts.recv().await.context("the worker is gone")?;
+        let (task, root) = (collector.next().await?, collector.next().await?);
+        ensure!(task.name == "T" && root.name == "m", "{task:?} {root:?}");
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        ensure!(hex(&first.trace_id) == "5759e988bd862e3fe1be46a994272793");
+        ensure!(hex(&root.parent_span_id) == "53995c3f42cd8ad8");
+        for span in [&first, &task] {
+            ensure!(span.trace_id == root.trace_id && span.parent_span_id == root.span_id);
+        }
+        ensure!(task.start_time_unix_nano == first.end_time_unix_nano);
+        let own = format!("00-{}-{}-01", hex(&task.trace_id), hex(&task.span_id));
+        ensure!(context == own, "{context} is not {own}");
+        stop.cancel();
+        working.await??;
         Ok(())
     });
 }

@@ -39,7 +39,7 @@ fn revision(level: &str, data: bool) -> Arc<Revision> {
         program: Arc::new(crate::catalog::compile_for_test(definition).unwrap()),
         role_arn: "arn:role".into(),
         meters: crate::metrics::Metrics::default().machine("m"),
-        watched: Watched::of(Some(&logging.to_string())),
+        watched: Watched::of(Some(&logging.to_string()), None),
     })
 }
 
@@ -89,6 +89,7 @@ fn records(level: &str, data: bool, input: &str) -> Vec<Value> {
         machine_type: crate::service::api::MachineType::Standard,
         first_seq: stepfleet_engine::EventSeq(1),
         last_event: EventId(4),
+        before: None,
         events: &events,
         at: Timestamp(1_500),
         execution: &execution,

@@ -82,6 +82,7 @@ fn changes(id: u128, input: &str, body: Option<EventBody>, status: Status) -> Ve
         machine_type: MachineType::Standard,
         first_seq: EventSeq(1),
         last_event: EventId(0),
+        before: None,
         events: &events,
         at,
         execution: &execution,
