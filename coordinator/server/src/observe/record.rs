@@ -37,8 +37,8 @@ impl Records {
                 continue;
             };
             if shown.kind.severity() >= logging.from {
-                let data = event.body.data().filter(|_| logging.include_data);
-                bytes += EVENT_BYTES + data.map_or(0, |data| data.payload.len());
+                // The record holds on to its payload, shown or not.
+                bytes += EVENT_BYTES + event.body.data().map_or(0, |data| data.payload.len());
                 events.push(shown);
             }
         }

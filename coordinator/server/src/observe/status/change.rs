@@ -72,10 +72,8 @@ impl Maker {
     ) -> Made {
         let execution = decided.execution;
         let output = body.data().filter(|_| status == Status::Succeeded);
-        let mut failure = failure(body).cloned().unwrap_or_default();
-        if status == Status::TimedOut {
-            failure.error.get_or_insert_with(|| "States.Timeout".into());
-        }
+        // AWS describes a timed-out execution without error and cause.
+        let failure = failure(body).filter(|_| status != Status::TimedOut);
         Made {
             header: execution.header.clone(),
             region: self.region.clone(),
@@ -85,7 +83,7 @@ impl Maker {
             started_at: execution.started_at,
             input: execution.input.payload.clone(),
             output: output.map(|output| output.payload.clone()),
-            failure,
+            failure: failure.cloned().unwrap_or_default(),
             redrive_count: execution.redrive_count(),
             redriven_at: execution.redriven_at(),
             obstacle: self.obstacle(status, decided.at, execution),

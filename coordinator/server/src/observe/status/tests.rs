@@ -134,25 +134,33 @@ fn a_change_reads_as_on_eventbridge() {
 
 #[test]
 fn a_failure_tells_why_and_can_be_redriven() {
-    let failure = Failure {
-        error: None,
+    let failure = || Failure {
+        error: Some("Broken".into()),
         cause: Some("late".into()),
     };
-    let failed = EventBody::ExecutionTimedOut(failure);
-    let changes = changes(7, "{}", Some(failed), Status::TimedOut);
-    let detail = &read(&changes[1])["detail"];
-    assert_eq!(
-        (&detail["status"], &detail["error"], &detail["cause"]),
+    let (error, cause) = (json!("Broken"), json!("late"));
+    for (body, status, name, told) in [
         (
-            &json!("TIMED_OUT"),
-            &json!("States.Timeout"),
-            &json!("late")
-        )
-    );
-    assert_eq!(
-        (&detail["redriveStatus"], &detail["redriveStatusReason"]),
-        (&json!("REDRIVABLE"), &json!(null))
-    );
+            EventBody::ExecutionFailed(failure()),
+            Status::Failed,
+            "FAILED",
+            (&error, &cause),
+        ),
+        // As in descriptions.
+        (
+            EventBody::ExecutionTimedOut(failure()),
+            Status::TimedOut,
+            "TIMED_OUT",
+            (&Value::Null, &Value::Null),
+        ),
+    ] {
+        let changes = changes(7, "{}", Some(body), status);
+        let detail = &read(&changes[1])["detail"];
+        assert_eq!(detail["status"], name);
+        assert_eq!((&detail["error"], &detail["cause"]), told);
+        assert_eq!(detail["redriveStatus"], "REDRIVABLE");
+        assert_eq!(detail["redriveStatusReason"], Value::Null);
+    }
 }
 
 #[test]

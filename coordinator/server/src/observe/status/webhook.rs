@@ -1,4 +1,4 @@
-//! Delivers events to a URL: one POST each, sent again with growing pauses until it is taken. What the receiver says is
+//! Delivers events to a URL: one POST each, sent again with growing pauses until it is taken, for a day. What the receiver says is
 //! wrong with an event (a status of 400 to 499) is not sent again.
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::pending::{Delivery, Pending};
 use crate::config::StatusEvents;
@@ -26,6 +27,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pauses between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long an event is tried, as by EventBridge: one that the receiver never takes holds up those behind it.
+const GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of an answer that are read so that the connection can be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -84,7 +87,7 @@ impl Webhook {
     async fn deliver(self: Arc<Self>, mut lane: mpsc::Receiver<Delivery>, pending: Arc<Pending>) {
         while let Some(Delivery { number, change }) = lane.recv().await {
             let body = Bytes::from(change.text());
-            let mut pause = PAUSE_MIN;
+            let (begun, mut pause) = (Instant::now(), PAUSE_MIN);
             loop {
                 match self.attempt(body.clone()).await {
                     Attempt::Taken => {
@@ -92,6 +95,10 @@ impl Webhook {
                         break;
                     }
                     Attempt::Refused(why) => {
+                        self.losses.lost(1, &why);
+                        break;
+                    }
+                    Attempt::Failed(why) if begun.elapsed() > GIVE_UP => {
                         self.losses.lost(1, &why);
                         break;
                     }
