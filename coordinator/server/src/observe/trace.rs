@@ -9,6 +9,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 pub(crate) const TRACEPARENT: &str = "traceparent";
 pub(crate) const X_RAY: &str = "x-amzn-trace-id";
 
+/// As of the field `traceHeader`; of a longer header only what counts is kept.
+const HEADER_BYTES_MAX: usize = 256;
+
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parent {
@@ -96,7 +99,12 @@ pub(crate) fn header_of(headers: &http::HeaderMap) -> Option<String> {
         return Some(x_ray(parent.trace_id, span_id, parent.sampled));
     }
     let header = text(X_RAY)?;
-    parse(header).is_some().then(|| header.to_owned())
+    let parent = parse_x_ray(header)?;
+    if header.len() <= HEADER_BYTES_MAX {
+        return Some(header.to_owned());
+    }
+    let span_id = parent.span_id.unwrap_or(0);
+    Some(x_ray(parent.trace_id, span_id, parent.sampled))
 }
 
 /// W3C's form of a header in X-Ray's.
@@ -134,7 +142,10 @@ fn parse_x_ray(header: &str) -> Option<Parent> {
                 let (second, rest) = root.strip_prefix("1-")?.split_once('-')?;
                 parent.trace_id = (hex(second, 8)? << 96) | hex(rest, 24)?;
             }
-            Some(("Parent", id)) => parent.span_id = u64::try_from(hex(id, 16)?).ok(),
+            Some(("Parent", id)) => {
+                let id = u64::try_from(hex(id, 16)?).ok();
+                parent.span_id = id.filter(|id| *id != 0);
+            }
             Some(("Sampled", "1")) => parent.sampled = Some(true),
             Some(("Sampled", "0")) => parent.sampled = Some(false),
             Some(_) | None => {}
@@ -196,6 +207,9 @@ mod tests {
         let other = (X_RAY, "Root=1-00000001-000000000000000000000001");
         let both = headers(&[other, trace_parent]);
         assert_eq!(header_of(&both).as_deref(), Some(X));
+        let long = format!("{X};Lineage={}", "a".repeat(300));
+        let long = headers(&[(X_RAY, &long)]);
+        assert_eq!(header_of(&long).as_deref(), Some(X));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{Data, Event, EventBody, EventId, EventSeq, PayloadId, Timestamp};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -339,4 +340,69 @@ async fn a_file_has_one_line_for_each_event() {
     let text = std::fs::read_to_string(&path).unwrap();
     let event: Value = serde_json::from_str(text.trim_end()).unwrap();
     assert_eq!(event["detail"]["executionArn"], "arn:execution");
+}
+
+/// Takes one request over TLS, and gives its first line.
+async fn take_one_over_tls(folder: &std::path::Path) -> (Config, mpsc::Receiver<String>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let ca = folder.join("ca.pem");
+    std::fs::write(&ca, certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider);
+    let versions = builder.with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let tls = versions.with_no_client_auth();
+    let tls = tls.with_single_cert(vec![certificate.der().clone()], key.into());
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls.unwrap()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = posting(&format!("https://{}/", listener.local_addr().unwrap()));
+    config.status_events.ca = Some(ca);
+    let (sender, lines) = mpsc::channel(1);
+    crate::task::spawn("receiver", async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(acceptor.accept(stream).await.unwrap());
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        stream.get_mut().write_all(answer).await.unwrap();
+        sender.send(line).await.unwrap();
+        // It may hang up when the client has.
+        let _closed = stream.read_line(&mut String::new()).await;
+    });
+    (config, lines)
+}
+
+#[tokio::test]
+async fn a_webhook_behind_a_certificate_of_ones_own_is_believed_when_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, mut lines) = take_one_over_tls(folder.path()).await;
+    let (events, _metrics) = open(config);
+    for change in changes(1, "{}", None, Status::Running) {
+        events.tell(change);
+    }
+    assert_eq!(lines.recv().await.unwrap(), "POST / HTTP/1.1\r\n");
+    events.flush().await;
+}
+
+#[tokio::test]
+async fn files_that_are_none_are_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    let refused = |config: Config| {
+        let clock = Arc::new(SystemClock::default());
+        let losses = Losses::new(Signal::StatusEvents, Metrics::default(), clock);
+        let opened = StatusEvents::open(&config, Limits::default(), &Arc::new(losses));
+        format!("{:#}", opened.unwrap_err())
+    };
+    let mut config = posting("https://localhost/");
+    config.status_events.ca = Some(empty);
+    let text = refused(config);
+    assert!(text.contains("holds no certificate"), "{text}");
+    let mut config = posting("https://localhost/");
+    config.status_events.bearer_file = Some(folder.path().join("missing"));
+    let text = refused(config);
+    assert!(text.contains("bearer_file: cannot read"), "{text}");
 }
