@@ -13,6 +13,7 @@ from harness import CREDENTIALS, REGION, ROLE, Case, coordinator, unique
 AWS_PROVIDER = os.path.join("registry.terraform.io", "hashicorp", "aws")
 # Where Terraform looks for plugins by itself, and where machines without a network keep them.
 PLUGINS = ("~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/*")
+LISTS = {"list_state_machines": "stateMachines", "list_activities": "activities"}
 
 
 def plugins():
@@ -109,22 +110,20 @@ class Terraform(Case):
         self.terraform("plan", "-input=false", "-detailed-exitcode")
 
     def mine(self):
-        """Names of what the coordinator has of this test."""
-        machines = self.sfn.list_state_machines()["stateMachines"]
-        activities = self.sfn.list_activities()["activities"]
-        return {each["name"] for each in machines + activities if each["name"].startswith(self.name)}
+        """What the coordinator has of this test, by name."""
+        pages = [(kind, page) for operation, kind in LISTS.items() for page in self.sfn.get_paginator(operation).paginate()]
+        return {each["name"]: each for kind, page in pages for each in page[kind] if each["name"].startswith(self.name)}
 
     def test_machines_activities_versions_and_aliases_come_change_and_go(self):
         self.configure("one", 100)
         self.terraform("init", "-input=false", f"-plugin-dir={plugins()}")
         self.apply()
-        self.assertEqual(self.mine(), {self.name, f"{self.name}-express", f"{self.name}-work"})
-        machine = next(each for each in self.sfn.list_state_machines()["stateMachines"] if each["name"] == self.name)["stateMachineArn"]
+        self.assertEqual(set(self.mine()), {self.name, f"{self.name}-express", f"{self.name}-work"})
+        machine = self.mine()[self.name]["stateMachineArn"]
         self.assertEqual(self.routes(machine), [(f"{machine}:1", 100)])
         self.assertEqual(self.outputs(machine), {"one"})
 
         self.configure("two", 100)
-        self.plan(CHANGES)
         self.apply()
         self.assertEqual(self.routes(machine), [(f"{machine}:2", 100)])
         self.assertEqual(self.outputs(machine), {"two"})
@@ -137,7 +136,7 @@ class Terraform(Case):
         self.assertEqual(sorted(versions), [f"{machine}:1", f"{machine}:2"])
 
         self.terraform("destroy", "-input=false", "-auto-approve")
-        self.assertEqual(self.mine(), set())
+        self.assertEqual(self.mine(), {})
 
     def routes(self, machine):
         alias = self.sfn.describe_state_machine_alias(stateMachineAliasArn=f"{machine}:live")
