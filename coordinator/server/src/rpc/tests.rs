@@ -154,6 +154,7 @@ async fn an_activity_is_created_polled_and_described() {
         .create_activity(v1::CreateActivityRequest {
             name: "a".into(),
             tags,
+            ..Default::default()
         })
         .await
         .unwrap();
