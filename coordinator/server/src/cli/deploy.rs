@@ -163,7 +163,9 @@ impl DeployArgs {
             stack: &source.stack,
         };
         let evaluation = Box::pin(apply.carry_out(&plan, output)).await?;
-        let outputs = evaluation.map(|evaluation| evaluation.outputs(&mut problems));
+        let outputs = evaluation
+            .as_ref()
+            .map(|evaluation| evaluation.outputs(&mut problems));
         refuse(&problems, output)?;
         if plan.is_empty() && !output.is_json() {
             output.line(format!(
@@ -171,6 +173,11 @@ impl DeployArgs {
                 source.stack
             ))?;
         }
+        let known = evaluation.map(|evaluation| plan.known(&evaluation));
+        let shown = Shown {
+            plan: known.as_ref().unwrap_or(&plan),
+            ..shown
+        };
         told(&shown, outputs.as_deref(), output)
     }
 

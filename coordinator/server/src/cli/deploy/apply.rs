@@ -46,11 +46,17 @@ impl<'t> Apply<'_, 't> {
             }
         }
         for removal in &plan.removals {
-            self.remove(removal).await?;
+            if let Err(fault) = self.remove(removal).await {
+                output.remark(format!(
+                    "{}: not removed; the same command goes on from there",
+                    removal.logical_id
+                ));
+                return Err(fault);
+            }
             let word = if removal.retain { "kept" } else { "deleted" };
             tell(output, word, &removal.logical_id, &removal.what.arn())?;
         }
-        for (arn, key) in &plan.stale {
+        for (arn, key) in plan.stale.iter().filter(|_| !plan.is_empty()) {
             if !plan
                 .removals
                 .iter()

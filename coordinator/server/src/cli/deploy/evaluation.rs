@@ -128,6 +128,11 @@ impl<'t> Evaluation<'t> {
         desired::read(logical_id, resource, fields, around, before)
     }
 
+    /// What `Ref` gives of a resource.
+    pub(super) fn reference(&self, logical_id: &str) -> Option<&str> {
+        self.scope.reference_of(logical_id)
+    }
+
     /// Tells what a resource's `Ref` and `Fn::GetAtt` give from now on.
     pub(super) fn learn(&mut self, logical_id: &str, attributes: Attributes) {
         self.scope.learn(logical_id, attributes);

@@ -72,7 +72,7 @@ impl Declaration<'_> {
         }
         let hidden = matches!(self.text("NoEcho").as_deref(), Some("true"));
         let declared = self.text("Type").unwrap_or_default();
-        if declared.starts_with("AWS::SSM::") {
+        if declared.starts_with("AWS::SSM::") && given.is_none() {
             return Parameter {
                 value: None,
                 hidden,

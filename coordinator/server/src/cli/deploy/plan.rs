@@ -68,6 +68,17 @@ impl Plan {
     pub(super) fn is_empty(&self) -> bool {
         self.removals.is_empty() && self.steps.iter().all(|step| step.action == Action::Keep)
     }
+
+    /// The same with the ARNs that are known once it was carried out.
+    pub(super) fn known(&self, evaluation: &Evaluation<'_>) -> Self {
+        let mut known = self.clone();
+        for step in &mut known.steps {
+            if let Some(arn) = evaluation.reference(&step.logical_id) {
+                arn.clone_into(&mut step.arn);
+            }
+        }
+        known
+    }
 }
 
 /// Plans a template; `evaluation` knows the attributes of every resource afterwards, as far as they can be known.
@@ -319,7 +330,17 @@ impl Planner<'_, '_> {
                 problems.add(format!("Resources.{id}.Properties.Name"), what);
                 Action::Keep
             }
-            (_, None) => self.made_anew(&replaced, vec!["Name"]),
+            (_, None) => {
+                let before = replaced.first().map(|owned| owned.what.arn());
+                let before = before.and_then(|arn| self.inventory.activities.get(&arn));
+                let encrypted = before.is_some_and(|found| found.encryption != activity.encryption);
+                let property = if encrypted {
+                    "EncryptionConfiguration"
+                } else {
+                    "Name"
+                };
+                self.made_anew(&replaced, vec![property])
+            }
         };
         Decided {
             attributes: Attributes {

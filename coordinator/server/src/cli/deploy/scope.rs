@@ -51,6 +51,11 @@ impl Scope {
         self.attributes.insert(logical_id.to_owned(), attributes);
     }
 
+    pub(super) fn reference_of(&self, logical_id: &str) -> Option<&str> {
+        let attributes = self.attributes.get(logical_id)?;
+        Some(&attributes.reference)
+    }
+
     /// The value with its functions carried out; none when it is `AWS::NoValue`, or when a problem was told.
     pub(super) fn resolve(
         &self,
@@ -152,7 +157,7 @@ impl Scope {
         if let Some(parameter) = self.parameters.get(name) {
             if parameter.value.is_none() {
                 let what = format!(
-                    "the value of {name} is in AWS's Parameter Store, which is not read here; declare it as a String"
+                    "the value of {name} is in AWS's Parameter Store, which is not read here; give it with --parameter {name}=VALUE"
                 );
                 problems.add(at, what);
             }

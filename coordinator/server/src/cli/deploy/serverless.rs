@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::problem::Problems;
+use super::scope::call;
 use super::template::{Kind, Resource, Template};
 
 /// Properties about IAM and what events start: without effect here.
@@ -191,25 +192,17 @@ fn refuse_events(events: Option<Value>, at: &str, problems: &mut Problems) {
     }
 }
 
-/// As SAM merges: members of mappings (tags) one by one, everything else as a whole.
+/// As SAM merges: members of mappings (tags) one by one, everything else, and what a function gives, as a whole.
 fn merge(properties: &mut Map<String, Value>, defaults: &Map<String, Value>) {
     for (name, default) in defaults {
-        match properties.get_mut(name) {
-            None => {
-                properties.insert(name.clone(), default.clone());
-            }
-            Some(Value::Object(own)) => {
-                if let Value::Object(default) = default {
-                    merge(own, default);
-                }
-            }
-            Some(
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::String(_)
-                | Value::Array(_),
-            ) => {}
+        let own = properties
+            .entry(name.clone())
+            .or_insert_with(|| default.clone());
+        if call(own).is_none()
+            && call(default).is_none()
+            && let (Value::Object(own), Value::Object(default)) = (own, default)
+        {
+            merge(own, default);
         }
     }
 }

@@ -12,6 +12,8 @@ use super::yaml::{self, LocalTags};
 use crate::cli::fault::Fault;
 
 const MANIFEST: &str = "manifest.json";
+/// Stages of CDK in each other.
+const STAGES_MAX: usize = 10;
 
 /// A template and what belongs to it.
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl Artifact {
 
 fn read_assembly(folder: &Path, stack: Option<&str>) -> Result<Source, Fault> {
     let mut stacks = Vec::new();
-    find_stacks(folder, &mut stacks)?;
+    find_stacks(folder, STAGES_MAX, &mut stacks)?;
     let names: Vec<String> = stacks
         .iter()
         .map(|artifact| artifact.stack_name().to_owned())
@@ -206,7 +208,7 @@ fn read_assembly(folder: &Path, stack: Option<&str>) -> Result<Source, Fault> {
 }
 
 /// The stacks of a folder and of the folders in it, which are CDK's stages.
-fn find_stacks(folder: &Path, stacks: &mut Vec<Artifact>) -> Result<(), Fault> {
+fn find_stacks(folder: &Path, stages: usize, stacks: &mut Vec<Artifact>) -> Result<(), Fault> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
         let message = format!(
@@ -232,8 +234,15 @@ fn find_stacks(folder: &Path, stacks: &mut Vec<Artifact>) -> Result<(), Fault> {
                 let inner = value
                     .pointer("/properties/directoryName")
                     .and_then(Value::as_str);
-                if let Some(inner) = inner {
-                    find_stacks(&folder.join(inner), stacks)?;
+                match (inner, stages.checked_sub(1)) {
+                    (Some(inner), Some(stages)) => {
+                        find_stacks(&folder.join(inner), stages, stacks)?;
+                    }
+                    (Some(_), None) => {
+                        let message = format!("more than {STAGES_MAX} stages are in each other");
+                        return Err(Fault::Failed(message));
+                    }
+                    (None, _) => {}
                 }
             }
             Some(_) | None => {}

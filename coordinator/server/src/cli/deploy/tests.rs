@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::definition::{Files, ReadFile};
 use super::desired::Desired;
 use super::evaluation::{Evaluation, Given};
-use super::inventory::Inventory;
+use super::inventory::{Details, FoundMachine, Inventory, Settings};
 use super::names::Place;
-use super::owner::Tags;
+use super::owner::{Owner, Tags};
 use super::plan::{self, Action};
 use super::problem::Problems;
 use super::template::Template;
@@ -353,9 +353,14 @@ fn serverless_machines_get_what_sam_makes() {
     assert_eq!(alias, format!("{PREFIX}stateMachine:{}:live", machine.name));
 }
 
-#[test]
-fn a_new_stack_is_created_as_a_whole() {
-    let document = json!({"Resources": {"A": {"Type": "AWS::StepFunctions::Activity"}}});
+/// The plan for one activity `A` and one state machine `M` named `m`, beside what is there; problems instead.
+fn check_plan(inventory: &Inventory, expect: &[&str]) {
+    let document = json!({"Resources": {
+        "A": {"Type": "AWS::StepFunctions::Activity"},
+        "M": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
+            "StateMachineName": "m", "DefinitionString": "{}", "RoleArn": "r"
+        }},
+    }});
     let mut problems = Problems::default();
     let template = Template::read(&document, &[], &mut problems);
     let place = Place::new(PREFIX, "shop").unwrap();
@@ -366,13 +371,130 @@ fn a_new_stack_is_created_as_a_whole() {
         stack_tags: &Tags::new(),
     };
     let mut evaluation = Evaluation::new(&template, given, &mut problems);
-    let plan = plan::plan(&mut evaluation, &Inventory::default(), &mut problems);
-    assert!(problems.is_empty());
-    assert_eq!(plan.steps.len(), 1);
-    assert_eq!(plan.steps[0].action, Action::Create);
-    assert!(
-        plan.steps[0]
-            .arn
-            .starts_with(&format!("{PREFIX}activity:shop-A-"))
+    let plan = plan::plan(&mut evaluation, inventory, &mut problems);
+    let mut told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if told.is_empty() {
+        told.extend(plan.steps.iter().map(|step| match &step.action {
+            Action::Create => format!("create {}", step.logical_id),
+            Action::Update(changed) => format!("update {} {}", step.logical_id, changed.join(" ")),
+            Action::Replace(changed) => {
+                format!("replace {} {}", step.logical_id, changed.join(" "))
+            }
+            Action::Keep => format!("keep {}", step.logical_id),
+        }));
+        told.extend(plan.removals.iter().map(|removal| {
+            let word = if removal.retain { "retain" } else { "delete" };
+            format!("{word} {} {}", removal.logical_id, removal.what.name())
+        }));
+        told.extend(plan.unread.iter().map(|arn| format!("unread {arn}")));
+        told.extend(plan.stale.iter().map(|(_, key)| format!("stale {key}")));
+    }
+    assert_eq!(told, expect);
+}
+
+fn owner(stack: &str, logical_id: &str) -> Owner {
+    Owner {
+        stack: stack.to_owned(),
+        logical_id: logical_id.to_owned(),
+        retain: false,
+    }
+}
+
+/// An inventory with one state machine `name`.
+fn with_machine(name: &str, tags: Tags, details: Option<Details>) -> Inventory {
+    let arn = format!("{PREFIX}stateMachine:{name}");
+    Inventory {
+        machines: BTreeMap::from([(arn, FoundMachine { tags, details })]),
+        ..Inventory::default()
+    }
+}
+
+fn details() -> Details {
+    Details {
+        definition: "{}".into(),
+        role_arn: "r".into(),
+        settings: Settings {
+            logging: r#"{"level":"OFF","includeExecutionData":false}"#.into(),
+            tracing: r#"{"enabled":false}"#.into(),
+            encryption: r#"{"type":"AWS_OWNED_KEY"}"#.into(),
+        },
+        revision: "INITIAL".into(),
+        ..Details::default()
+    }
+}
+
+#[test]
+fn what_is_there_decides_what_is_done() {
+    check_plan(&Inventory::default(), &["create A", "create M"]);
+    let ours = owner("shop", "M").tags();
+    check_plan(
+        &with_machine("m", ours.clone(), Some(details())),
+        &["create A", "keep M"],
+    );
+    let changed = Details {
+        definition: "other".into(),
+        ..details()
+    };
+    let mut tags = ours.clone();
+    tags.insert("stepfleet:alias:gone".into(), owner("shop", "Gone").mark());
+    check_plan(
+        &with_machine("m", tags, Some(changed)),
+        &[
+            "create A",
+            "update M Definition",
+            "stale stepfleet:alias:gone",
+        ],
+    );
+    check_plan(
+        &with_machine("before", ours.clone(), Some(details())),
+        &["create A", "replace M StateMachineName", "delete M before"],
+    );
+    let old = owner("shop", "Old").tags();
+    check_plan(
+        &with_machine("old", old, Some(details())),
+        &["create A", "create M", "delete Old old"],
+    );
+    let other = owner("other", "Old").tags();
+    check_plan(
+        &with_machine("old", other.clone(), None),
+        &["create A", "create M"],
+    );
+    let arn = format!("unread {PREFIX}stateMachine:m");
+    check_plan(
+        &with_machine("m", other.clone(), None),
+        &["create A", "keep M", &arn],
+    );
+    check_plan(
+        &with_machine("m", other, Some(details())),
+        &[
+            "Resources.M.Properties.StateMachineName: there is a state machine m already: Old of the stack other",
+        ],
+    );
+    let going = Details {
+        deleting: true,
+        ..details()
+    };
+    check_plan(
+        &with_machine("m", ours, Some(going)),
+        &[
+            "Resources.M.Properties.StateMachineName: m is still being deleted: it goes when its last execution has ended",
+        ],
+    );
+}
+
+#[test]
+fn a_state_machine_has_room_for_fifty_tags() {
+    let mut tags = owner("shop", "M").tags();
+    for number in 0..49 {
+        tags.insert(
+            format!("stepfleet:version:{number}"),
+            owner("other", "V").mark(),
+        );
+    }
+    check_plan(
+        &with_machine("m", tags, Some(details())),
+        &[
+            "m: it would have 51 tags, and 50 are allowed; each version and alias of a stack takes one",
+        ],
     );
 }

@@ -88,7 +88,7 @@ impl<'t> Reader<'t> {
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned();
                 let value = value.ok_or_else(|| format!("line {line}: an alias of itself"))?;
-                self.count(count(&value), depth, line)?;
+                self.count(count(&value), depth + levels(&value), line)?;
                 return Ok(value);
             }
             Event::Nothing
@@ -169,6 +169,16 @@ impl<'t> Reader<'t> {
         }
         Ok(())
     }
+}
+
+/// Of mappings and lists in each other; an alias must not make more of them than a text may have.
+fn levels(value: &Value) -> usize {
+    let below = match value {
+        Value::Array(items) => items.iter().map(levels).max(),
+        Value::Object(members) => members.values().map(levels).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + below.unwrap_or(0)
 }
 
 fn count(value: &Value) -> usize {
@@ -321,6 +331,10 @@ mod tests {
         }
         let error = parse(&bomb, LocalTags::Refused).unwrap_err();
         assert!(error.ends_with("more than 500000 values"), "{error}");
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(60), "]".repeat(60));
+        let tower = format!("a: &a {}\nb: {}\n", deep("1"), deep("*a"));
+        let error = parse(&tower, LocalTags::Refused).unwrap_err();
+        assert!(error.ends_with("more than 100 levels"), "{error}");
     }
 
     #[test]
