@@ -266,3 +266,6 @@ pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
         Some(_) => Pattern::RunJob,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,12 +47,19 @@ impl Call {
 
     /// Waits as long as the coordinator is under pressure; false when it ends, or when the attempt is over.
     pub(super) async fn may_try_again(&self, error: &ApiError) -> bool {
+        tokio::select! {
+            waited = self.waits(error) => waited,
+            () = self.over.cancelled() => false,
+        }
+    }
+
+    /// The same for what is done after the end of the attempt.
+    pub(super) async fn waits(&self, error: &ApiError) -> bool {
         let Some(ms) = error.retry_after_ms else {
             return false;
         };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => true,
-            () = self.over.cancelled() => false,
             () = self.shared.stop.cancelled() => false,
         }
     }

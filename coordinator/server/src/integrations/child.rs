@@ -196,20 +196,25 @@ fn output(described: Value, parsed: bool) -> Result<Payload, ApiError> {
         .map_err(|error| ApiError::new(ErrorCode::InternalServerError, error.message.to_string()))
 }
 
+/// Under pressure it is stopped later: a child that nobody waits for would be part of the pressure.
 async fn stop(call: &Call) {
     let (Some(face), Ok(arn)) = (call.face().await, child_arn(call)) else {
         return;
     };
-    let cause = format!(
-        "The task of '{}' that waited for it is over.",
-        call.header.execution_arn
-    );
-    let stopped = face
-        .service
-        .stop_execution(&call.caller(), &arn, None, Some(cause))
-        .await;
-    if let Err(error) = stopped {
-        tracing::debug!(%error, execution.arn = %arn, "a child was not stopped");
+    let caller = call.caller();
+    let parent = &call.header.execution_arn;
+    let cause = format!("The task of '{parent}' that waited for it is over.");
+    loop {
+        let cause = Some(cause.clone());
+        let stopped = face.service.stop_execution(&caller, &arn, None, cause);
+        match stopped.await {
+            Ok(_) => return,
+            Err(error) if call.waits(&error).await => {}
+            Err(error) => {
+                tracing::debug!(%error, execution.arn = %arn, "a child was not stopped");
+                return;
+            }
+        }
     }
 }
 

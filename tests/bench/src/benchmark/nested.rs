@@ -26,6 +26,32 @@ const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
+/// What parents do, and what their children do.
+struct Case {
+    name: &'static str,
+    resource: &'static str,
+    child: fn() -> String,
+}
+
+const CASES: [Case; 3] = [
+    Case {
+        name: "request",
+        resource: START,
+        child: machine::pass,
+    },
+    Case {
+        name: "sync",
+        resource: START_AND_WAIT,
+        child: machine::pass,
+    },
+    // All parents wait at the same time.
+    Case {
+        name: "sync, children of a second",
+        resource: START_AND_WAIT,
+        child: || machine::wait(1),
+    },
+];
+
 /// One measurement.
 struct Sample {
     seconds: f64,
@@ -34,21 +60,22 @@ struct Sample {
 
 pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (name, resource) in [("request", START), ("sync", START_AND_WAIT)] {
-        output::progress(&format!("nested: {name} …"));
-        figures.extend(rates(bench, name, resource)?);
+    for case in CASES {
+        output::progress(&format!("nested: {} …", case.name));
+        figures.extend(rates(bench, &case)?);
     }
     output::progress("nested: parents that wait …");
     figures.extend(waiting(bench)?);
     Ok(figures)
 }
 
-fn rates(bench: &Bench<'_>, name: &str, resource: &str) -> anyhow::Result<Vec<Figure>> {
+fn rates(bench: &Bench<'_>, case: &Case) -> anyhow::Result<Vec<Figure>> {
     let folder = bench.temporary()?;
     let coordinator = Coordinator::start(bench.program, &folder.path().join("data"))?;
     let endpoint = coordinator.endpoint();
-    let child = control::create(&endpoint, "child", machine::pass())?;
-    let parent = control::create(&endpoint, "parent", machine::parent(resource, &child))?;
+    let child = control::create(&endpoint, "child", (case.child)())?;
+    let parent = machine::parent(case.resource, &child);
+    let parent = control::create(&endpoint, "parent", parent)?;
     let parents = bench.args.parents;
     run(&coordinator, &parent, parents / 4)?;
     let samples: Vec<Sample> = (0..bench.args.repeat)
@@ -58,7 +85,7 @@ fn rates(bench: &Bench<'_>, name: &str, resource: &str) -> anyhow::Result<Vec<Fi
     let count = f64::from(parents);
     let figure = |what: &str, unit, value: &dyn Fn(&Sample) -> f64| {
         let values: Vec<f64> = samples.iter().map(value).collect();
-        Figure::new(format!("nested {name}: {what}"), unit, &values)
+        Figure::new(format!("nested {}: {what}", case.name), unit, &values)
     };
     Ok(vec![
         figure("parents with their children", "1/s", &|sample| {
