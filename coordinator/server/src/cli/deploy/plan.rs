@@ -271,12 +271,8 @@ impl Planner<'_, '_> {
             (_, None, _) => {
                 self.changing.insert(arn.clone());
                 revision = INITIAL.to_owned();
-                self.made_anew(&replaced, vec![spelling.name, spelling.machine_type])
+                self.made_machine(&replaced, machine, spelling)
             }
-        };
-        let action = match action {
-            Action::Replace(_) => self.replace_machine(&replaced, machine, spelling),
-            other => other,
         };
         Decided {
             attributes: machine_attributes(&arn, &machine.name, &revision),
@@ -286,24 +282,19 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Which of the two properties that cannot change have done so.
-    fn replace_machine(
-        &self,
-        replaced: &[Owned],
-        machine: &Machine,
-        spelling: &Spelling,
-    ) -> Action {
+    /// A new one, for the property that cannot change and did.
+    fn made_machine(&self, replaced: &[Owned], machine: &Machine, spelling: &Spelling) -> Action {
         let before = replaced.first().and_then(|owned| {
             let machine = self.inventory.machines.get(owned.what.machine()?)?;
             machine.details.as_ref()
         });
-        let express = before.is_some_and(|details| details.express != machine.express);
-        let property = if express {
+        let retyped = before.is_some_and(|details| details.express != machine.express);
+        let property = if retyped {
             spelling.machine_type
         } else {
             spelling.name
         };
-        Action::Replace(vec![property.to_owned()])
+        made_anew(replaced, property)
     }
 
     fn activity(&mut self, id: &str, activity: &Activity, problems: &mut Problems) -> Decided {
@@ -339,7 +330,7 @@ impl Planner<'_, '_> {
                 } else {
                     "Name"
                 };
-                self.made_anew(&replaced, vec![property])
+                made_anew(&replaced, property)
             }
         };
         Decided {
@@ -367,18 +358,19 @@ impl Planner<'_, '_> {
         (at.map(|at| same.remove(at)), same)
     }
 
-    fn made_anew(&self, replaced: &[Owned], properties: Vec<&str>) -> Action {
-        if replaced.is_empty() {
-            Action::Create
-        } else {
-            Action::Replace(properties.into_iter().map(str::to_owned).collect())
-        }
-    }
-
     /// `retain` tells whether what is replaced stays; what left the template has that in its tags.
     fn remove(&mut self, id: &str, owned: Vec<Owned>, retain: Option<bool>) {
         let removals = owned.into_iter().map(|owned| removal(id, owned, retain));
         self.plan.removals.extend(removals);
+    }
+}
+
+/// Created, or made in the place of others because `property` changed.
+fn made_anew(replaced: &[Owned], property: &str) -> Action {
+    if replaced.is_empty() {
+        Action::Create
+    } else {
+        Action::Replace(vec![property.to_owned()])
     }
 }
 

@@ -108,7 +108,11 @@ pub(super) fn tell_outputs(outputs: &[Out], output: &mut Output) -> Result<(), F
     for out in outputs {
         let value = match &out.value {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => out.value.to_string(),
         };
         rows.add_row([&out.name, &value]);
     }

@@ -1,7 +1,9 @@
 //! Versions and aliases in a plan. A version is of one revision for ever: another revision means another version, and
 //! so do its other properties. A revision has one version at most, so the same revision is never published twice.
 
-use super::{Action, Decided, INITIAL, NEXT, POLICY, Planner, arn_attributes, named, updated};
+use super::{
+    Action, Decided, INITIAL, NEXT, POLICY, Planner, arn_attributes, made_anew, named, updated,
+};
 use crate::cli::deploy::desired::{Alias, Version};
 use crate::cli::deploy::inventory::{Details, FoundMachine, Owned, What};
 use crate::cli::deploy::owner::{alias_key, version_key};
@@ -24,14 +26,17 @@ impl Planner<'_, '_> {
         let details = self.details(arn, id, problems);
         if let Some(at) = self.current(version, details.as_ref(), &of_id) {
             let own = of_id.remove(at);
-            return self.keep_version(id, version, own, of_id, details.as_ref(), problems);
+            return Decided {
+                replaced: of_id,
+                ..self.keep_version(id, version, &own, details.as_ref(), problems)
+            };
         }
         let number = self.next_version(id, version, details.as_ref(), problems);
         let property = match version.revision {
             Some(_) => "StateMachineRevisionId",
             None => "Description",
         };
-        let action = self.made_anew(&of_id, vec![property]);
+        let action = made_anew(&of_id, property);
         let arn = format!("{arn}:{number}");
         Decided {
             attributes: arn_attributes(&arn),
@@ -76,8 +81,7 @@ impl Planner<'_, '_> {
         &self,
         id: &str,
         version: &Version,
-        own: Owned,
-        replaced: Vec<Owned>,
+        own: &Owned,
         details: Option<&Details>,
         problems: &mut Problems,
     ) -> Decided {
@@ -101,7 +105,7 @@ impl Planner<'_, '_> {
             attributes: arn_attributes(&arn),
             arn,
             action: updated(named(&[(POLICY, own.retain != retain)])),
-            replaced,
+            replaced: Vec::new(),
         }
     }
 
@@ -205,7 +209,7 @@ impl Planner<'_, '_> {
                 problems.add(format!("Resources.{id}.Properties.Name"), what);
                 Action::Keep
             }
-            (_, None) => self.made_anew(&replaced, vec!["Name"]),
+            (_, None) => made_anew(&replaced, "Name"),
         };
         Decided {
             attributes: arn_attributes(&arn),
