@@ -120,13 +120,14 @@ impl DeployArgs {
             )
         })?;
         let mut problems = Problems::default();
-        let template = Template::read(&source.document, &self.skip_types, &mut problems);
         let files = SourceFiles {
             source,
             place: &place,
         };
         let mut parameters: BTreeMap<String, String> = source.parameters.clone();
         parameters.extend(self.parameters.iter().cloned());
+        let skip = &self.skip_types;
+        let template = Template::read(&source.document, skip, &parameters, &mut problems);
         let given = Given {
             place: &place,
             parameters: &parameters,

@@ -93,6 +93,7 @@ pub(super) fn spelling(kind: Kind) -> &'static Spelling {
         | Kind::Version
         | Kind::Alias
         | Kind::Skipped
+        | Kind::StandIn
         | Kind::Unknown => &CLOUDFORMATION,
     }
 }
@@ -128,7 +129,7 @@ pub(super) fn read(
         Kind::Activity => activity(&owner, &mut fields, around).map(Desired::Activity),
         Kind::Version => version(&mut fields).map(Desired::Version),
         Kind::Alias => alias(&owner, &mut fields, around).map(Desired::Alias),
-        Kind::Skipped | Kind::Unknown => return None,
+        Kind::Skipped | Kind::StandIn | Kind::Unknown => return None,
     };
     fields.finish_since(before).then_some(desired)?
 }

@@ -56,7 +56,7 @@ impl<'t> Evaluation<'t> {
                 let at = format!("Resources.{id}.Condition");
                 problems.add(at, format!("there is no condition {name}"));
             }
-            if is_active(&scope, resource) && is_left_out(resource) {
+            if is_active(&scope, resource) && resource.kind.is_left_out() {
                 if resource.kind == Kind::Unknown {
                     let what = format!(
                         "{} is not made here; --skip-type {} leaves it out",
@@ -68,7 +68,8 @@ impl<'t> Evaluation<'t> {
                 scope.learn(id, attributes);
             }
         }
-        let made = |resource: &Resource| is_active(&scope, resource) && !is_left_out(resource);
+        let made =
+            |resource: &Resource| is_active(&scope, resource) && !resource.kind.is_left_out();
         let order = order(template, made, problems);
         Self {
             template,
@@ -95,7 +96,9 @@ impl<'t> Evaluation<'t> {
     pub(super) fn left_out(&self) -> Vec<(&'t str, &'t str)> {
         let resources = self.template.resources.iter();
         resources
-            .filter(|(_, resource)| is_active(&self.scope, resource) && is_left_out(resource))
+            .filter(|(_, resource)| {
+                resource.kind == Kind::Skipped && is_active(&self.scope, resource)
+            })
             .map(|(id, resource)| (id.as_str(), resource.type_name.as_str()))
             .collect()
     }
@@ -172,10 +175,6 @@ impl<'t> Evaluation<'t> {
 fn is_active(scope: &Scope, resource: &Resource) -> bool {
     let condition = resource.condition.as_ref();
     condition.is_none_or(|name| scope.conditions.get(name).copied().unwrap_or(false))
-}
-
-fn is_left_out(resource: &Resource) -> bool {
-    matches!(resource.kind, Kind::Skipped | Kind::Unknown)
 }
 
 /// By the name that the template gives it (`FunctionName`, `RoleName`), as far as that is told without resources.

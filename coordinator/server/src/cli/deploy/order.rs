@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::problem::Problems;
 use super::scope::{Piece, call, pieces};
-use super::template::{Kind, Resource, Template};
+use super::template::{Resource, Template};
 
 /// The names that a value refers to: parameters, resources, pseudo parameters.
 pub(super) fn references(value: &Value) -> BTreeSet<String> {
@@ -68,10 +68,9 @@ fn needs(
         problems.add(at, format!("there is no resource {name}"));
     }
     // Properties of what is not made are not looked at.
-    if !matches!(resource.kind, Kind::Skipped | Kind::Unknown) {
+    if !resource.kind.is_left_out() {
         for value in resource.properties.values() {
-            let names = references(value).into_iter();
-            needs.extend(names.map(|name| template.logical_id(&name).to_owned()));
+            needs.extend(references(value));
         }
     }
     needs
@@ -89,12 +88,6 @@ fn collect(value: &Value, names: &mut BTreeSet<String>) {
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
             };
             names.extend(id.map(str::to_owned));
-            // SAM's `Orders.Alias`.
-            if let Value::Array(items) = argument
-                && let [Value::String(id), Value::String(attribute)] = items.as_slice()
-            {
-                names.insert(format!("{id}.{attribute}"));
-            }
         }
         Some(("Fn::Sub", argument)) => {
             let text = argument

@@ -200,6 +200,7 @@ impl Planner<'_, '_> {
             | Kind::Activity
             | Kind::Alias
             | Kind::Skipped
+            | Kind::StandIn
             | Kind::Unknown => arn.clone(),
         };
         self.claimed.insert(arn, id.to_owned());

@@ -20,7 +20,6 @@ pub(super) struct Scope {
     pub(super) conditions: BTreeMap<String, bool>,
     attributes: BTreeMap<String, Attributes>,
     mappings: Map<String, Value>,
-    made: BTreeMap<String, String>,
 }
 
 /// The function that a value is a call of, and its argument.
@@ -42,7 +41,6 @@ impl Scope {
             conditions: BTreeMap::new(),
             attributes: BTreeMap::new(),
             mappings: template.mappings.clone(),
-            made: template.made.clone(),
         }
     }
 
@@ -163,8 +161,7 @@ impl Scope {
             }
             return parameter.value.clone();
         }
-        let id = self.made.get(name).map_or(name, String::as_str);
-        match self.attributes.get(id) {
+        match self.attributes.get(name) {
             Some(attributes) => Some(Value::from(attributes.reference.clone())),
             None => {
                 problems.add(at, format!("there is no parameter or resource {name}"));
@@ -192,9 +189,6 @@ impl Scope {
     }
 
     fn attribute(&self, id: &str, name: &str, at: &str, problems: &mut Problems) -> Option<Value> {
-        if self.made.contains_key(&format!("{id}.{name}")) {
-            return self.reference(&format!("{id}.{name}"), at, problems);
-        }
         let Some(attributes) = self.attributes.get(id) else {
             problems.add(at, format!("there is no resource {id}"));
             return None;

@@ -67,7 +67,7 @@ pub(super) fn expand(
                 template,
                 &role,
                 "AWS::IAM::Role",
-                Kind::Skipped,
+                Kind::StandIn,
                 &machine,
                 json!({}),
             );
@@ -122,7 +122,8 @@ fn publish(
     if let Some(preference) = preference {
         check_preference(preference, &format!("{at}.DeploymentPreference"), problems);
     }
-    let (version_id, alias_id) = (format!("{id}Version"), format!("{id}Alias"));
+    let version_id = format!("{id}Version");
+    let alias_id = format!("{id}Alias{}", alias_name(alias, template));
     for made in [&version_id, &alias_id] {
         if template.resources.contains_key(made) {
             let what = format!("AutoPublishAlias of {id} makes a resource of this name");
@@ -143,8 +144,21 @@ fn publish(
     let properties = json!({"Name": alias, "RoutingConfiguration": routes});
     let kind = "AWS::StepFunctions::StateMachineAlias";
     add(template, &alias_id, kind, Kind::Alias, machine, properties);
-    template.made.insert(format!("{id}.Version"), version_id);
-    template.made.insert(format!("{id}.Alias"), alias_id);
+    if let Some(alias) = template.resources.get_mut(&alias_id) {
+        alias.retain_deleted = machine.retain_deleted;
+        alias.retain_replaced = machine.retain_replaced;
+    }
+}
+
+/// The alias's name as far as a logical id can hold it: SAM makes `OrdersAliaslive`, which templates refer to.
+fn alias_name(alias: &Value, template: &Template) -> String {
+    let name = match call(alias) {
+        Some(("Ref", Value::String(parameter))) => template.parameter_text(parameter),
+        Some(_) => None,
+        None => alias.as_str().map(str::to_owned),
+    };
+    let name = name.unwrap_or_default();
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// Adds a resource that stands and falls with its machine; one that the template has itself is left alone.

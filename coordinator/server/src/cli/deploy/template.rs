@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::parameters::text_of;
 use super::problem::Problems;
 use super::serverless;
 
@@ -43,7 +44,16 @@ pub(super) enum Kind {
     Alias,
     /// Something that is not made here and is known to be left out.
     Skipped,
+    /// The same, of what SAM would add: nobody misses it.
+    StandIn,
     Unknown,
+}
+
+impl Kind {
+    /// Whether it is not made here.
+    pub(super) fn is_left_out(self) -> bool {
+        matches!(self, Self::Skipped | Self::StandIn | Self::Unknown)
+    }
 }
 
 /// One resource as it stands in the template.
@@ -76,13 +86,18 @@ pub(super) struct Template {
     pub(super) outputs: Map<String, Value>,
     pub(super) resources: BTreeMap<String, Resource>,
     pub(super) skipped: Vec<Skipped>,
-    /// `Orders.Alias` and `Orders.Version`, as SAM lets `Ref` name what `AutoPublishAlias` makes.
-    pub(super) made: BTreeMap<String, String>,
+    /// Values of parameters that were given.
+    given: BTreeMap<String, String>,
 }
 
 impl Template {
-    /// Reads a document; `skip_types` are left out beside those that mean nothing here.
-    pub(super) fn read(document: &Value, skip_types: &[String], problems: &mut Problems) -> Self {
+    /// Reads a document; `skip_types` are left out beside those that mean nothing here, `given` are its parameters.
+    pub(super) fn read(
+        document: &Value,
+        skip_types: &[String],
+        given: &BTreeMap<String, String>,
+        problems: &mut Problems,
+    ) -> Self {
         let Some(sections) = document.as_object() else {
             problems.add("the template", "it is no mapping");
             return Self::default();
@@ -99,6 +114,7 @@ impl Template {
             mappings: section("Mappings"),
             conditions: section("Conditions"),
             outputs: section("Outputs"),
+            given: given.clone(),
             ..Self::default()
         };
         let (resources, rules, globals) =
@@ -128,9 +144,10 @@ impl Template {
         });
     }
 
-    /// The logical id that a name in `Ref` means.
-    pub(super) fn logical_id<'n>(&'n self, name: &'n str) -> &'n str {
-        self.made.get(name).map_or(name, String::as_str)
+    /// The text of a parameter, before it is held against its declaration.
+    pub(super) fn parameter_text(&self, name: &str) -> Option<String> {
+        let default = || text_of(self.parameters.get(name)?.get("Default")?);
+        self.given.get(name).cloned().or_else(default)
     }
 
     fn read_outputs(&mut self, problems: &mut Problems) {
@@ -226,7 +243,7 @@ fn read_resource(
         return None;
     };
     let kind = kind_of(type_name, skip_types);
-    let made = !matches!(kind, Kind::Skipped | Kind::Unknown);
+    let made = !kind.is_left_out();
     for name in members.keys().filter(|_| made) {
         match name.as_str() {
             "Type"

@@ -62,7 +62,7 @@ fn evaluate(text: &str, parameters: &[(&str, &str)]) -> Evaluated {
     let mut problems = Problems::default();
     let document = yaml::parse(text, LocalTags::Functions).unwrap();
     let skip = ["AWS::Lambda::*".to_owned()];
-    let template = Template::read(&document, &skip, &mut problems);
+    let template = Template::read(&document, &skip, &parameters, &mut problems);
     let given = Given {
         place: &place,
         parameters: &parameters,
@@ -334,12 +334,15 @@ fn resources_stand_behind_what_they_need() {
 fn serverless_machines_get_what_sam_makes() {
     let text = "Transform: AWS::Serverless-2016-10-31\nGlobals: {StateMachine: {Tags: {team: a, stage: x}}}\n\
                 Resources:\n  Orders:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      \
-                DefinitionUri: a.json\n      Tags: {stage: live}\n      AutoPublishAlias: live\n      \
+                DefinitionUri: a.json\n      Tags: {stage: live}\n      AutoPublishAlias: !Ref Name\n      \
                 DeploymentPreference: {Type: ALL_AT_ONCE}\n      Policies: [X]\n\
-                Outputs: {Alias: {Value: !Ref Orders.Alias}, Role: {Value: !GetAtt OrdersRole.Arn}}\n";
+                Parameters: {Name: {Type: String, Default: live}}\nOutputs: {Alias: {Value: !Ref OrdersAliaslive}, Role: {Value: !GetAtt OrdersRole.Arn}}\n";
     let evaluated = evaluate(text, &[]);
     assert_eq!(evaluated.problems, Vec::<String>::new());
-    assert_eq!(evaluated.order, ["Orders", "OrdersVersion", "OrdersAlias"]);
+    assert_eq!(
+        evaluated.order,
+        ["Orders", "OrdersVersion", "OrdersAliaslive"]
+    );
     assert_eq!(evaluated.skipped, ["Resources.Orders.Properties.Policies"]);
     let Desired::Machine(machine) = &evaluated.desired["Orders"] else {
         panic!("no machine")
@@ -362,7 +365,7 @@ fn check_plan(inventory: &Inventory, expect: &[&str]) {
         }},
     }});
     let mut problems = Problems::default();
-    let template = Template::read(&document, &[], &mut problems);
+    let template = Template::read(&document, &[], &BTreeMap::new(), &mut problems);
     let place = Place::new(PREFIX, "shop").unwrap();
     let given = Given {
         place: &place,

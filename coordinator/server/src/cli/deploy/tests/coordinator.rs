@@ -404,3 +404,121 @@ async fn a_definition_with_errors_changes_nothing() {
     let activities = world.document("activity list").await;
     assert_eq!(activities, json!({"activities": []}));
 }
+
+#[tokio::test]
+async fn what_is_replaced_stays_when_it_is_retained() {
+    let world = World::start().await;
+    let text = shop("one", "").replace(
+        "    Type: AWS::StepFunctions::StateMachine\n",
+        "    Type: AWS::StepFunctions::StateMachine\n    UpdateReplacePolicy: Retain\n",
+    );
+    world.write("shop.yaml", &text);
+    world.done(&format!("{DEPLOY} --yes")).await;
+    world.write("shop.yaml", &text.replace("Name: orders", "Name: buys"));
+    assert_eq!(
+        world.plan(DEPLOY).await,
+        ["replace Orders StateMachineName", "retain Orders orders"]
+    );
+    let done = world.done(&format!("{DEPLOY} --yes")).await;
+    assert!(done.contains("kept Orders  orders"), "{done}");
+    assert_eq!(machines(&world).await, ["buys", "orders"]);
+    world.done("deploy --delete --stack shop --yes").await;
+    assert_eq!(machines(&world).await, ["orders"]);
+    let tags = world.document("tag list orders").await;
+    assert_eq!(tags, json!({"tags": [{"key": "team", "value": "a"}]}));
+}
+
+#[tokio::test]
+async fn an_alias_of_somebody_else_is_not_taken() {
+    let world = World::start().await;
+    world.write("shop.yaml", &shop("one", ""));
+    world.done(&format!("{DEPLOY} --yes")).await;
+    world.done("version publish orders").await;
+    world.done("alias set orders:live 1").await;
+    world.write("shop.yaml", &shop("one", PUBLISHED));
+    let told = world.refused(DEPLOY).await;
+    assert!(
+        told.contains(
+            "Resources.Live.Properties.Name: there is an alias live already: it belongs to no stack"
+        ),
+        "{told}"
+    );
+    world
+        .done("tag set orders stepfleet:alias:live=shop/Live")
+        .await;
+    assert_eq!(world.plan(DEPLOY).await, ["create Published"]);
+}
+
+#[tokio::test]
+async fn a_condition_makes_and_deletes() {
+    let world = World::start().await;
+    let text = "Parameters: {Stage: {Type: String}}\nConditions: {Live: !Equals [!Ref Stage, live]}\nResources:\n  \
+                A: {Type: AWS::StepFunctions::Activity, Condition: Live}\n  B: {Type: AWS::StepFunctions::Activity}\n";
+    world.write("shop.yaml", text);
+    let plan = world
+        .plan(&format!("{DEPLOY} --parameter Stage=live"))
+        .await;
+    assert_eq!(plan, ["create A", "create B"]);
+    world
+        .done(&format!("{DEPLOY} --parameter Stage=live --yes"))
+        .await;
+    let plan = world.plan(&format!("{DEPLOY} --parameter Stage=dev")).await;
+    assert!(
+        plan.len() == 1 && plan[0].starts_with("delete A shop-A-"),
+        "{plan:?}"
+    );
+}
+
+#[tokio::test]
+async fn mistakes_of_the_command_line_are_told() {
+    let world = World::start().await;
+    world.write(
+        "shop.yaml",
+        "Resources: {A: {Type: AWS::StepFunctions::Activity}}\n",
+    );
+    world.write("odd.yaml", "a: [\n");
+    world.write("odd.json", "{]");
+    world.write("folder/readme.md", "");
+    let cases = [
+        (
+            "deploy DIR/shop.yaml",
+            2,
+            "give the stack a name: --stack NAME",
+        ),
+        (
+            "deploy DIR/shop.yaml --stack 1",
+            2,
+            "'1' is no name of a stack",
+        ),
+        (
+            "deploy DIR/none.yaml --stack s",
+            1,
+            "DIR/none.yaml: No such file",
+        ),
+        (
+            "deploy DIR/odd.yaml --stack s",
+            1,
+            "DIR/odd.yaml is no template: ",
+        ),
+        (
+            "deploy DIR/odd.json --stack s",
+            1,
+            "DIR/odd.json is no template: ",
+        ),
+        (
+            "deploy DIR/folder --stack s",
+            2,
+            "DIR/folder has no manifest.json",
+        ),
+        (
+            "deploy DIR/shop.yaml --stack s --parameter A=1",
+            1,
+            "Parameters.A: the template has no such parameter",
+        ),
+    ];
+    for (command, code, expect) in cases {
+        let ran = world.run(command).await;
+        assert_eq!(ran.code, code, "{command}: {}", ran.remarks);
+        assert!(ran.remarks.contains(expect), "{command}: {}", ran.remarks);
+    }
+}

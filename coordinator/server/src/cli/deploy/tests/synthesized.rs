@@ -143,7 +143,7 @@ Resources:
       Policies: [DynamoDBCrudPolicy: {TableName: !Ref Nothing}]
 
 Outputs:
-  Trading: {Value: !Ref StockTrading.Alias}
+  Trading: {Value: !Ref StockTradingAliaslive}
   Secret: {Value: !Sub "token ${Token}"}
 "#;
 
@@ -203,7 +203,7 @@ async fn a_template_of_sam_publishes_every_revision_under_its_alias() {
         [
             "update StockTrading Definition",
             "replace StockTradingVersion StateMachineRevisionId",
-            "update StockTradingAlias RoutingConfiguration",
+            "update StockTradingAliaslive RoutingConfiguration",
             "retain StockTradingVersion 1",
         ]
     );
