@@ -154,8 +154,8 @@ impl DeployArgs {
             skipped: &skipped,
         };
         shown.tell(output)?;
-        if !self.goes_on(&plan, output)? {
-            return told(&shown, None, output);
+        if self.ends(&shown, output)? {
+            return Ok(Outcome::Done);
         }
         let apply = Apply {
             client,
@@ -202,8 +202,8 @@ impl DeployArgs {
             return told(&shown, Some(&[]), output);
         }
         shown.tell(output)?;
-        if !self.goes_on(&plan, output)? {
-            return told(&shown, None, output);
+        if self.ends(&shown, output)? {
+            return Ok(Outcome::Done);
         }
         let apply = Apply {
             client,
@@ -215,20 +215,32 @@ impl DeployArgs {
         told(&shown, Some(&[]), output)
     }
 
-    /// Whether the plan is to be carried out. An empty one is: it tells the outputs.
-    fn goes_on(&self, plan: &Plan, output: &mut Output) -> Result<bool, Fault> {
-        if plan.is_empty() || self.yes {
-            return Ok(true);
-        }
-        if self.plan {
+    /// Whether it ends with the plan, which is told then. An empty one goes on: it tells the outputs.
+    fn ends(&self, shown: &Shown<'_>, output: &mut Output) -> Result<bool, Fault> {
+        if shown.plan.is_empty() || self.yes {
             return Ok(false);
         }
-        match output.ask("Do this? [y/N] ")? {
-            Some(answer) if ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()) => Ok(true),
-            Some(_) => Err(Fault::Failed("it was not confirmed; nothing was changed".into())),
-            None => Err(Fault::Usage(
-                "nothing was changed, because nobody can be asked here: --yes does it, --plan only shows it".into(),
+        if self.plan {
+            told(shown, None, output)?;
+            return Ok(true);
+        }
+        // Who wants a document reads no question.
+        let answer = if output.is_json() {
+            None
+        } else {
+            output.ask("Do this? [y/N] ")?
+        };
+        match answer.map(|answer| answer.to_ascii_lowercase()).as_deref() {
+            Some("y" | "yes") => Ok(false),
+            Some(_) => Err(Fault::Failed(
+                "it was not confirmed; nothing was changed".into(),
             )),
+            None => {
+                told(shown, None, output)?;
+                Err(Fault::Usage(
+                    "nothing was changed, because nobody can be asked here: --yes does it, --plan only shows it".into(),
+                ))
+            }
         }
     }
 }

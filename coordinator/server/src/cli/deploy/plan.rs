@@ -14,7 +14,8 @@ mod published;
 
 /// Stands for what is only known once it was made. No version has it for a number, no revision for an id.
 pub(super) const NEXT: &str = "NEXT";
-const INITIAL: &str = "INITIAL";
+/// What `PublishStateMachineVersion` calls the revision without an id.
+pub(super) const INITIAL: &str = "INITIAL";
 const POLICY: &str = "DeletionPolicy";
 
 /// What happens to a resource of the template.

@@ -9,11 +9,10 @@ use super::inventory::{
     Details, FoundActivity, FoundAlias, FoundMachine, FoundVersion, Inventory, Settings,
 };
 use super::owner::{self, Owner, Published, Tags};
+use super::plan::INITIAL;
 use crate::cli::client::Client;
 use crate::cli::fault::Fault;
 use crate::cli::{names, pages};
-
-const INITIAL: &str = "INITIAL";
 
 /// The inventory for a stack.
 pub(super) async fn read(client: &Client, stack: &str) -> Result<Inventory, Fault> {

@@ -137,6 +137,12 @@ async fn nothing_is_done_without_consent() {
         ran.results
     );
     assert!(ran.remarks.contains("--yes does it"), "{}", ran.remarks);
+    let json = world.run(&format!("{DEPLOY} --output json")).await;
+    let document: Value = serde_json::from_str(&json.results).unwrap();
+    assert_eq!(
+        (json.code, &document["resources"][1]["action"]),
+        (2, &json!("create"))
+    );
     let planned = world.done(&format!("{DEPLOY} --plan")).await;
     assert_eq!(planned, ran.results);
     assert_eq!(machines(&world).await, Vec::<String>::new());
