@@ -37,15 +37,16 @@ KEPT = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration
 WRONG = {"structure": "x", "list": "x", "map": "x", "string": 1, "integer": "x", "long": "x", "float": "x", "boolean": "x"}
 
 
-def post(operation, body):
-    """The exception's name, or None after a success."""
+def refusal(operation, body):
+    """The exception's name and message, or None after a success."""
     headers = {"X-Amz-Target": f"AWSStepFunctions.{operation}", "Content-Type": "application/x-amz-json-1.0"}
     request = urllib.request.Request(coordinator().url, data=json.dumps(body).encode(), headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=20):
             return None
     except urllib.error.HTTPError as error:
-        return json.load(error)["__type"]
+        answer = json.load(error)
+        return answer["__type"], answer.get("message", "")
 
 
 def requests(shape, wrap=lambda value: value, path=""):
@@ -90,12 +91,12 @@ class Model(Case):
         for operation in self.model.operation_names:
             shape = self.model.operation_model(operation).input_shape
             for path, body in requests(shape):
-                if post(operation, body) != "SerializationException":
+                if (refusal(operation, body) or [None])[0] != "SerializationException":
                     unread.append(f"{operation}{path}")
         self.assertEqual(unread, [])
 
     def test_an_unknown_member_is_ignored(self):
-        self.assertIsNone(post("ListActivities", {"unheardOf": 1}))
+        self.assertIsNone(refusal("ListActivities", {"unheardOf": 1}))
 
     def test_every_member_of_an_answer_is_given_or_listed(self):
         seen = set()

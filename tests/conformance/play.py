@@ -24,15 +24,24 @@ from harness import client  # noqa: E402
 
 CASES = os.path.join(HERE, "..", "fixtures", "aws-recorded", "cases.jsonl")
 AT_ONCE = 8
+# Lists of aliases begin with the newest by whole seconds. The recording made two within one second; when ours fall into two,
+# the case is played again.
+WITHIN_A_SECOND = "api TestSfnApiAliasing::test_idempotent_create_alias"
+WITHIN_A_SECOND_TRIES = 3
 
 
 def outcome(sfn, case):
     """None when the case passes, else why not."""
     player = execution if case["kind"] == "exec" else steps
-    try:
-        return player.play(sfn, case)
-    except Exception as error:  # a refusal is an answer that differs
-        return f"{type(error).__name__}: {str(error)[:300]}"
+    why = None
+    for _ in range(WITHIN_A_SECOND_TRIES if name(case) == WITHIN_A_SECOND else 1):
+        try:
+            why = player.play(sfn, case)
+        except Exception as error:  # a refusal is an answer that differs
+            why = f"{type(error).__name__}: {str(error)[:300]}"
+        if why is None:
+            break
+    return why
 
 
 def name(case):

@@ -35,6 +35,11 @@ pub(crate) enum Resource<'a> {
 }
 
 impl ArnSpace {
+    /// What every ARN of an account begins with.
+    pub(crate) fn prefix(&self, account: &str) -> String {
+        format!("arn:{}:states:{}:{account}:", self.partition, self.region)
+    }
+
     pub(crate) fn state_machine(&self, account: &str, name: &str) -> String {
         self.resource(account, "stateMachine", name)
     }

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -83,9 +84,10 @@ impl Authenticator {
             namespace: own.map_or_else(|| Arc::clone(&namespace), Arc::from),
         };
         let key = |key: &ApiKey| {
+            // `Config::check` has refused what is no hash.
+            let hash = HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok()?;
             Some(Key {
-                // `Config::check` has refused what is no hash.
-                hash: sigv4::unhex(&key.sha256)?.try_into().ok()?,
+                hash: hash.try_into().ok()?,
                 caller: caller(&key.name, key.namespace.as_deref()),
             })
         };

@@ -15,6 +15,7 @@ use stepfleet_asl::resource::Resource;
 use stepfleet_engine::{Served, Timestamp};
 
 use crate::control::{ControlError, ControlStore};
+use crate::entropy;
 use crate::express::SECONDS_MAX;
 use crate::integrations::Registry;
 use crate::metrics::{MachineMeters, Metrics};
@@ -473,13 +474,5 @@ fn language(machine_type: MachineType) -> Language {
 /// A revision's public id: stable for the same definition of the same machine.
 pub(crate) fn revision_id(revision: u64, created_at: Timestamp) -> String {
     let hash = xxhash_rust::xxh3::xxh3_128(format!("{revision}/{}", created_at.0).as_bytes());
-    let hex = format!("{hash:032x}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    entropy::hyphenated(uuid::Uuid::from_u128(hash))
 }

@@ -6,6 +6,7 @@ mod alias;
 mod args;
 mod backup;
 mod client;
+mod deploy;
 mod fault;
 mod machine;
 mod names;
@@ -80,6 +81,8 @@ pub(crate) enum ClientCommand {
     /// Tags of state machines and activities: set, list, remove
     #[command(subcommand)]
     Tag(tag::TagCommand),
+    /// Make and keep what a template of SAM, CloudFormation or CDK describes
+    Deploy(deploy::DeployArgs),
     /// Show facts about the coordinator
     Status,
     /// Copy everything into a file while the coordinator works
@@ -123,6 +126,7 @@ async fn carry_out(
         ClientCommand::Activity(command) => command.carry_out(&client, output).await,
         ClientCommand::Task(command) => command.carry_out(&client, output).await,
         ClientCommand::Tag(command) => command.carry_out(&client, output).await,
+        ClientCommand::Deploy(args) => args.carry_out(&client, output).await,
         ClientCommand::Status => status::status(&client, output).await,
         ClientCommand::Backup(args) => backup::backup(args, &client, output).await,
         ClientCommand::Completions(args) => serve::completions(args, output),
@@ -140,6 +144,7 @@ impl ClientCommand {
             Self::Activity(command) => command.attempt(),
             Self::Task(command) => command.attempt(),
             Self::Tag(command) => command.attempt(),
+            Self::Deploy(args) => args.attempt(),
             Self::Status => "show the status".into(),
             Self::Backup(args) => format!("back up to {}", args.file.display()),
             Self::Completions(_) => "print completions".into(),

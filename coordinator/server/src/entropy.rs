@@ -3,8 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use uuid::{Builder, Uuid};
+
 const BLOCK_BYTES: usize = 4096;
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A buffered source of operating-system randomness.
 #[derive(Debug)]
@@ -51,20 +52,19 @@ impl Entropy {
 
     /// A random UUID (version 4), as AWS names executions that were given no name.
     pub(crate) fn uuid(&self) -> String {
-        let mut bytes = self.bytes16();
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let mut text = String::with_capacity(36);
-        for (at, byte) in bytes.into_iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            for digit in [byte >> 4, byte & 0x0f] {
-                text.push(char::from(HEX[usize::from(digit)]));
-            }
-        }
-        text
+        uuid(self.bytes16())
     }
+}
+
+/// These bytes as a UUID of version 4.
+pub(crate) fn uuid(bytes: [u8; 16]) -> String {
+    hyphenated(Builder::from_random_bytes(bytes).into_uuid())
+}
+
+/// A UUID as text.
+pub(crate) fn hyphenated(uuid: Uuid) -> String {
+    let mut buffer = Uuid::encode_buffer();
+    uuid.hyphenated().encode_lower(&mut buffer).to_owned()
 }
 
 #[cfg(test)]

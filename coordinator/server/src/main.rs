@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod control;
 mod entropy;
+mod evaluation;
 mod express;
 mod face;
 mod fatal;

@@ -4,8 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac as _};
 use http::header::HOST;
 use http::request::Parts;
@@ -166,7 +165,7 @@ pub(crate) fn verify(
     secret: &str,
 ) -> Result<(), ApiError> {
     let no_match = || invalid(NO_MATCH.to_owned());
-    let hash = hex(&Sha256::digest(body));
+    let hash = HEXLOWER.encode(&Sha256::digest(body));
     if let Some(told) = head.headers.get(CONTENT_HASH)
         && told.as_bytes() != hash.as_bytes()
     {
@@ -195,8 +194,9 @@ pub(crate) fn verify(
     ] {
         mac.update(part);
     }
-    mac.update(hex(&Sha256::digest(canonical)).as_bytes());
-    let told = unhex(signed.signature).ok_or_else(no_match)?;
+    mac.update(HEXLOWER.encode(&Sha256::digest(canonical)).as_bytes());
+    let told = HEXLOWER_PERMISSIVE.decode(signed.signature.as_bytes());
+    let told = told.map_err(|_not_hexadecimal| no_match())?;
     mac.verify_slice(&told).map_err(|_differs| no_match())
 }
 
@@ -280,23 +280,6 @@ fn write_time(at: Timestamp) -> String {
         |_| at.0.to_string(),
         |time| time.strftime(BASIC).to_string(),
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-    }
-    text
-}
-
-/// Bytes of hexadecimal digits.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let digits = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 fn invalid(message: String) -> ApiError {

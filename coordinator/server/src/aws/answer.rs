@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Serialize, Serializer};
 use stepfleet_engine::Timestamp;
 
+use crate::entropy;
 use crate::service::error::{ApiError, ErrorCode};
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
@@ -97,18 +98,9 @@ fn response(status: StatusCode, body: Vec<u8>) -> Response {
 /// A random UUID (version 4). People quote it to find a request; nothing depends on it.
 fn request_id() -> String {
     let mut bytes = [0_u8; 16];
-    // Without entropy the id is all zeros, which is better than no answer.
+    // Without entropy the id is the same each time, which is better than no answer.
     let _ = getrandom::fill(&mut bytes);
-    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
-    let text = format!("{number:032x}");
-    [
-        &text[..8],
-        &text[8..12],
-        &text[12..16],
-        &text[16..20],
-        &text[20..],
-    ]
-    .join("-")
+    entropy::uuid(bytes)
 }
 
 /// The HTTP status of a refusal.

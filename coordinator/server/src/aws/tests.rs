@@ -4,10 +4,14 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use stepfleet_store::state::Order;
+use stepfleet_store::{Row, Table};
 use tower::ServiceExt as _;
 
 use super::*;
 use crate::face::testing;
+use crate::shared::Shared;
+use crate::writer::Write;
 
 const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
 const EXECUTION: &str = "arn:aws:states:us-east-1:000000000000:execution:m:e";
@@ -472,6 +476,54 @@ async fn start_activity_execution(router: &Router) {
         (200, &json!(EXECUTION)),
         "{started}"
     );
+}
+
+/// Rows that change nothing, so that what is written next waits.
+fn hold_up_writer(shared: &Shared) {
+    let row = Row {
+        table: Table::History,
+        key: vec![0xff],
+        value: None,
+    };
+    for _ in 0..1000 {
+        let write = Write::Rows {
+            rows: vec![row.clone(); 1000],
+            host: None,
+            written: Vec::new(),
+        };
+        shared.writer.try_submit(write).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_runs_again_is_listed_once_and_as_that() {
+    let (face, _drain) = testing::face().await;
+    let shared = face.service.shared.clone();
+    let router = testing::admitting(router(face));
+    start_activity_execution(&router).await;
+    let execution = json!({"executionArn": EXECUTION});
+    call(&router, "StopExecution", &execution).await;
+    let is_stored = || {
+        let all = (&[][..], &[0xff][..]);
+        let rows = shared
+            .store
+            .scan(Table::Listing, all.0, all.1, Order::Ascending, 1);
+        !rows.unwrap().is_empty()
+    };
+    while !is_stored() {
+        tokio::task::yield_now().await;
+    }
+    hold_up_writer(&shared);
+    assert_eq!(call(&router, "RedriveExecution", &execution).await.0, 200);
+    for status in [Some("ABORTED"), None] {
+        let request = json!({"stateMachineArn": MACHINE, "statusFilter": status});
+        let (_, list) = call(&router, "ListExecutions", &request).await;
+        let executions = list["executions"].as_array().unwrap();
+        let shown: Vec<&Value> = executions.iter().map(|it| &it["status"]).collect();
+        let expected: &[&str] = if status.is_some() { &[] } else { &["RUNNING"] };
+        assert_eq!(shown, expected, "{list}");
+    }
+    assert!(is_stored(), "the rows were written too soon for this test");
 }
 
 #[tokio::test]

@@ -73,6 +73,7 @@ async fn create(args: &CreateArgs, client: &Client, output: &mut Output) -> Resu
     let request = api::CreateActivityRequest {
         name: args.name.clone(),
         tags: args.tags.iter().cloned().collect(),
+        ..Default::default()
     };
     let answer = client.create_activity(request).await?;
     if output.is_json() {

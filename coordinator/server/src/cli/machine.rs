@@ -174,6 +174,7 @@ async fn create(args: &CreateArgs, client: &Client, output: &mut Output) -> Resu
         tags: args.tags.iter().cloned().collect(),
         publish: args.publication.publish,
         version_description: args.publication.version_description.clone(),
+        ..Default::default()
     };
     let answer = client.create_state_machine(request).await?;
     warn(output, &answer.warnings);
@@ -204,6 +205,7 @@ async fn update(args: &UpdateArgs, client: &Client, output: &mut Output) -> Resu
         role_arn: args.role_arn.clone(),
         publish: args.publication.publish,
         version_description: args.publication.version_description.clone(),
+        ..Default::default()
     };
     let answer = client.update_state_machine(request).await?;
     warn(output, &answer.warnings);

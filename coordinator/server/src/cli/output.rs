@@ -2,7 +2,7 @@
 //! zone and clock, so that nothing else in the CLI asks the process for them.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 
 use console::Style;
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub(crate) struct Look {
     pub(crate) colour_remarks: bool,
     /// Columns of the terminal; `None` when standard output is no terminal: nothing is cut then.
     pub(crate) columns: Option<u16>,
+    /// Somebody is there who can be asked: standard input and standard error are terminals.
+    pub(crate) asks: bool,
     pub(crate) zone: TimeZone,
     pub(crate) now: fn() -> Timestamp,
 }
@@ -71,6 +73,7 @@ impl Look {
             colour: !off && (forced || stdout && !dumb),
             colour_remarks: !off && (forced || stderr && !dumb),
             columns: columns.filter(|_| stdout),
+            asks: io::stdin().is_terminal() && stderr,
             zone: TimeZone::system(),
             now: wall_clock,
         }
@@ -149,6 +152,19 @@ impl Output {
     /// A sentence beside the result. Lost remarks harm nobody, so errors are dropped.
     pub(crate) fn remark(&mut self, line: impl fmt::Display) {
         let _ = writeln!(self.remarks, "{line}");
+    }
+
+    /// The answer of whoever sits at the terminal; none when nobody does.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<Option<String>, Fault> {
+        if !self.look.asks {
+            return Ok(None);
+        }
+        let _ = write!(self.remarks, "{question}");
+        let _ = self.remarks.flush();
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.map_err(Fault::file("standard input"))?;
+        Ok(Some(answer.trim().to_owned()))
     }
 
     /// A word of the result in its colour.

@@ -53,6 +53,7 @@ pub(crate) fn output_as(format: Format) -> (Output, Written) {
         colour: false,
         colour_remarks: false,
         columns: None,
+        asks: false,
         zone: TimeZone::UTC,
         now: || Timestamp::from_second(NOW_SECONDS).unwrap(),
     };

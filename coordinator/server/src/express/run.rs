@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::budget::Place;
 use crate::catalog::Revision;
+use crate::evaluation::{Evaluation, Undecided};
 use crate::integrations::Call;
 use crate::metrics::{Closed, LastActivity};
 use crate::observe::Decided;
@@ -186,7 +187,7 @@ impl Run {
         });
         let decision = match brief? {
             Ok(decision) => decision,
-            Err(Rejection::Interrupted) => self.step_aside(execution.clone(), again, at).await?,
+            Err(Rejection::Interrupted) => self.decide_off(execution, again, at).await?,
             Err(Rejection::TaskTimedOut) => return Ok(None),
             Err(
                 rejection @ (Rejection::TaskDoesNotExist
@@ -201,30 +202,36 @@ impl Run {
 
     /// A decision that may take no time worth speaking of, because it is made where requests are served.
     fn brief<T>(&self, at: Timestamp, decision: impl FnOnce(&Env<'_>) -> T) -> Result<T, Unended> {
-        let env = env(&self.shared, &self.limits, at, Patience::Brief);
-        unbroken(&self.shared, || decision(&env))
+        let env = Env {
+            now: at,
+            entropy: self.shared.entropy.next_u64(),
+            services: self.shared.as_ref(),
+            limits: &self.limits,
+            patience: Patience::Brief,
+        };
+        catch_unwind(AssertUnwindSafe(|| decision(&env))).map_err(|_panic| panicked(&self.shared))
     }
 
-    /// The same with full patience, on the pool where endless expressions spin.
-    async fn step_aside(
+    /// The same where it may take long.
+    async fn decide_off(
         &self,
-        execution: Execution,
+        execution: &Execution,
         input: Input,
         at: Timestamp,
     ) -> Result<Decision, Unended> {
-        let turn = self.shared.evaluations.clone().acquire_owned().await;
-        let (shared, revision, limits) = (self.shared.clone(), self.revision.clone(), self.limits);
-        let step = move || {
-            let _turn = turn;
-            let env = env(&shared, &limits, at, Patience::Full);
-            let decided = unbroken(&shared, || {
-                decide(&revision.program, &execution, &env, input)
-            });
-            (decided, execution)
+        let evaluation = Evaluation {
+            program: self.revision.program.clone(),
+            execution: execution.clone(),
+            limits: self.limits,
+            input,
+            at,
         };
-        let step = crate::task::blocking("evaluate expressions", step).await;
-        let (decided, execution) = step.map_err(|_panic| Unended::GoingDown)?;
-        decided?.map_err(|rejection| self.broken(&execution, &rejection))
+        match evaluation.decide(&self.shared).await {
+            Ok(decision) => Ok(decision),
+            Err(Undecided::Rejected(rejection)) => Err(self.broken(execution, &rejection)),
+            Err(Undecided::Panicked) => Err(panicked(&self.shared)),
+            Err(Undecided::GoingDown) => Err(Unended::GoingDown),
+        }
     }
 
     fn broken(&self, execution: &Execution, rejection: &Rejection) -> Unended {
@@ -290,20 +297,8 @@ pub(super) fn is_there(shared: &Shared, header: &Header) -> bool {
     })
 }
 
-fn env<'a>(shared: &'a Shared, limits: &'a Limits, now: Timestamp, patience: Patience) -> Env<'a> {
-    Env {
-        now,
-        entropy: shared.entropy.next_u64(),
-        services: shared,
-        limits,
-        patience,
-    }
-}
-
 /// A panic in a decision ends its execution alone.
-fn unbroken<T>(shared: &Shared, decision: impl FnOnce() -> T) -> Result<T, Unended> {
-    catch_unwind(AssertUnwindSafe(decision)).map_err(|_panic| {
-        shared.metrics.quarantined();
-        Unended::Broken
-    })
+fn panicked(shared: &Shared) -> Unended {
+    shared.metrics.quarantined();
+    Unended::Broken
 }

@@ -45,21 +45,33 @@ impl Call {
         }
     }
 
-    /// Waits as long as the coordinator is under pressure; false when it ends, or when the attempt is over.
-    pub(super) async fn may_try_again(&self, error: &ApiError) -> bool {
-        tokio::select! {
-            waited = self.waits(error) => waited,
-            () = self.over.cancelled() => false,
+    /// Makes a call again as long as the coordinator is under pressure. None when it ends, as in [`Ended`](super::Ended).
+    pub(super) async fn insist<T, F>(
+        &self,
+        style: Style,
+        attempt: impl Fn() -> F + Send,
+    ) -> Option<Result<T, Failure>>
+    where
+        F: Future<Output = Result<T, ApiError>> + Send,
+    {
+        loop {
+            match attempt().await {
+                Ok(answer) => return Some(Ok(answer)),
+                Err(error) if self.may_try_again(&error).await => {}
+                Err(_) if self.is_ending() => return None,
+                Err(error) => return Some(Err(self.failure(style, &error))),
+            }
         }
     }
 
-    /// The same for what is done after the end of the attempt.
-    pub(super) async fn waits(&self, error: &ApiError) -> bool {
+    /// Waits as long as the coordinator is under pressure; false when it ends, or when the attempt is over.
+    async fn may_try_again(&self, error: &ApiError) -> bool {
         let Some(ms) = error.retry_after_ms else {
             return false;
         };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => true,
+            () = self.over.cancelled() => false,
             () = self.shared.stop.cancelled() => false,
         }
     }

@@ -11,12 +11,15 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
 use stepfleet_engine::Served;
 use stepfleet_engine::event::Failure;
+use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Style};
 use super::sfn::runtime;
 use super::{Begun, Call, Ended, Serve, pattern};
 use crate::arn::{self, Resource};
-use crate::service::Service;
+use crate::entropy;
+use crate::face::Face;
+use crate::partition::going_down;
 use crate::service::api::StartExecution as Request;
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -58,7 +61,9 @@ impl Serve for StartExecution {
         Box::pin(async move { finish(&call).await })
     }
 
-    fn stop(&self, call: Call) -> BoxFuture<'static, ()> {
+    fn stop(&self, mut call: Call) -> BoxFuture<'static, ()> {
+        // This begins when the attempt is over.
+        call.over = CancellationToken::new();
         Box::pin(async move { stop(&call).await })
     }
 }
@@ -70,7 +75,7 @@ pub(super) async fn start(call: &Call, style: Style) -> Ended {
         Ok(parameters) => parameters,
         Err(failure) => return Some(Err(failure)),
     };
-    loop {
+    let attempt = || async {
         let request = Request {
             machine_arn: parameters.machine_arn.clone(),
             name: Some(parameters.name(call)),
@@ -85,26 +90,18 @@ pub(super) async fn start(call: &Call, style: Style) -> Ended {
             Pattern::RequestResponse | Pattern::Callback => {
                 service.start_execution(&caller, request).await
             }
-        };
-        match started {
-            Ok(started) => {
-                let answer = json!({
-                    "executionArn": started.arn,
-                    "startDate": crate::aws::seconds(started.started_at),
-                });
-                let bytes = answer.to_string().len();
-                let answer = match style {
-                    Style::Optimized => decorated(call, bytes, api::result(answer)),
-                    Style::Sdk => api::result(answer),
-                };
-                let answer = api::payload(&answer);
-                return Some(answer.map_err(|error| call.failure(style, &error)));
-            }
-            Err(error) if call.may_try_again(&error).await => {}
-            Err(_) if call.is_ending() => return None,
-            Err(error) => return Some(Err(call.failure(style, &error))),
-        }
-    }
+        }?;
+        let answer = json!({
+            "executionArn": started.arn,
+            "startDate": crate::aws::seconds(started.started_at),
+        });
+        let bytes = answer.to_string().len();
+        api::payload(&match style {
+            Style::Optimized => decorated(call, bytes, api::result(answer)),
+            Style::Sdk => api::result(answer),
+        })
+    };
+    call.insist(style, attempt).await
 }
 
 /// The optimized integration also tells of the HTTP answer, which has `bytes`.
@@ -148,37 +145,28 @@ async fn finish(call: &Call) -> Ended {
         Ok(arn) => arn,
         Err(error) => return Some(Err(call.failure(Style::Optimized, &error))),
     };
-    loop {
-        match ended(call, &face.service, &arn).await {
-            Ok(Some(answer)) => return Some(answer),
-            Ok(None) => return None,
-            Err(error) if call.may_try_again(&error).await => {}
-            Err(_) if call.is_ending() => return None,
-            Err(error) => return Some(Err(call.failure(Style::Optimized, &error))),
-        }
-    }
+    let attempt = || ended(call, &face, &arn);
+    let ended = call.insist(Style::Optimized, attempt).await?;
+    Some(ended.and_then(|outcome| outcome))
 }
 
-async fn ended(call: &Call, service: &Service, arn: &str) -> Result<Ended, ApiError> {
+async fn ended(call: &Call, face: &Face, arn: &str) -> Result<Result<Payload, Failure>, ApiError> {
     let caller = call.caller();
     tokio::select! {
-        closed = service.until_closed(&caller, arn) => closed?,
-        () = call.shared.stop.cancelled() => return Ok(None),
+        closed = face.service.until_closed(&caller, arn) => closed?,
+        () = call.shared.stop.cancelled() => return Err(going_down()),
     }
-    let Some(face) = call.face().await else {
-        return Ok(None);
-    };
     let request = json!({"executionArn": arn}).to_string();
-    let (described, _) = api::call(&face, &caller, "DescribeExecution", &request).await?;
+    let (described, _) = api::call(face, &caller, "DescribeExecution", &request).await?;
     let described = api::result(described);
     if described["Status"] != "SUCCEEDED" {
-        return Ok(Some(Err(Failure {
+        return Ok(Err(Failure {
             error: Some("States.TaskFailed".into()),
             cause: Some(described.to_string().into()),
-        })));
+        }));
     }
     let parsed = call.resource.action.ends_with(".sync:2");
-    Ok(Some(Ok(output(described, parsed)?)))
+    Ok(Ok(output(described, parsed)?))
 }
 
 /// The description, with input and output as JSON where `.sync:2` asks for it.
@@ -212,17 +200,12 @@ async fn stop(call: &Call) {
     let caller = call.caller();
     let parent = &call.header.execution_arn;
     let cause = format!("The task of '{parent}' that waited for it is over.");
-    loop {
+    let attempt = || {
         let cause = Some(cause.clone());
-        let stopped = face.service.stop_execution(&caller, &arn, None, cause);
-        match stopped.await {
-            Ok(_) => return,
-            Err(error) if call.waits(&error).await => {}
-            Err(error) => {
-                tracing::debug!(%error, execution.arn = %arn, "a child was not stopped");
-                return;
-            }
-        }
+        face.service.stop_execution(&caller, &arn, None, cause)
+    };
+    if let Some(Err(failure)) = call.insist(Style::Optimized, attempt).await {
+        tracing::debug!(?failure, execution.arn = %arn, "a child was not stopped");
     }
 }
 
@@ -307,18 +290,11 @@ impl Parameters {
 /// As random as a UUID, and the same for the same attempt.
 pub(super) fn unique(call: &Call) -> String {
     let digest = Sha256::digest(origin(call).as_bytes());
-    let hex: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    // Names that were given once never change.
+    bytes[8] &= 0x0f;
+    entropy::uuid(bytes)
 }
 
 fn take_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {

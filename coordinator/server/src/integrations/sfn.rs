@@ -74,24 +74,18 @@ async fn begin(call: &Call) -> Begun {
         request = members.into();
     }
     let request = request.to_text();
-    loop {
+    let attempt = || async {
         let answer = api::call(&face, &call.caller(), &operation, &request).await;
-        let answer = answer.and_then(|(answer, delivery)| {
-            let answer = api::payload(&api::result(answer))?;
-            Ok((answer, delivery))
-        });
-        match answer {
-            // The polls of a coordinator that ends are cut short.
-            Ok(_) if operation == POLL && call.is_ending() => return Begun::Ended(None),
-            Ok((answer, Some(delivery))) => return Begun::Polled(answer, delivery),
-            Ok((answer, None)) => return Begun::Ended(Some(Ok(answer))),
-            Err(error) if call.may_try_again(&error).await => {}
-            Err(_) if call.is_ending() => return Begun::Ended(None),
-            Err(error) => {
-                let failure = call.failure(Style::Sdk, &error);
-                return Begun::Ended(Some(Err(failure)));
-            }
-        }
+        let (answer, delivery) = answer?;
+        Ok((api::payload(&api::result(answer))?, delivery))
+    };
+    match call.insist(Style::Sdk, attempt).await {
+        // The polls of a coordinator that ends are cut short.
+        Some(Ok(_)) if operation == POLL && call.is_ending() => Begun::Ended(None),
+        Some(Ok((answer, Some(delivery)))) => Begun::Polled(answer, delivery),
+        Some(Ok((answer, None))) => Begun::Ended(Some(Ok(answer))),
+        Some(Err(failure)) => Begun::Ended(Some(Err(failure))),
+        None => Begun::Ended(None),
     }
 }
 

@@ -1,15 +1,13 @@
 //! Decisions whose expressions take long are made off the host, so that one endless expression holds up nobody else. The
 //! execution is set aside meanwhile: what comes for it waits, in order, and finds it as the decision left it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use stepfleet_asl::Patience;
-use stepfleet_engine::{Decision, Env, ExecutionId, Timestamp, decide};
+use stepfleet_engine::{Decision, ExecutionId, Timestamp};
 
 use super::desk::{Desk, StepError};
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot as Place};
+use crate::evaluation::{Evaluation, Undecided};
 
 /// A decision that was made off the host.
 #[derive(Debug)]
@@ -21,38 +19,32 @@ pub(crate) struct Decided {
 }
 
 impl Desk {
-    /// Makes the decision about `report`, which was interrupted here, with full patience on the pool for blocking work.
-    /// Only so many are made at once; the others wait for their turn there.
+    /// Makes the decision about `report`, which was interrupted here, with full patience.
     pub(super) fn set_aside(&self, resident: &mut Resident, report: TaskReport) {
-        let input = report.input();
-        let (program, execution) = (
-            resident.revision.program.clone(),
-            resident.execution.clone(),
-        );
-        let (shared, host, at) = (self.shared.clone(), self.host.clone(), self.now());
+        let evaluation = Evaluation {
+            program: resident.revision.program.clone(),
+            execution: resident.execution.clone(),
+            limits: self.shared.limits,
+            input: report.input(),
+            at: self.now(),
+        };
+        let (shared, host) = (self.shared.clone(), self.host.clone());
         resident.aside = Some(vec![Message::Task(report)]);
-        crate::task::spawn("evaluate expressions", async move {
-            let turn = shared.evaluations.clone().acquire_owned().await;
-            crate::task::blocking("evaluate expressions", move || {
-                let _turn = turn;
-                let env = Env {
-                    now: at,
-                    entropy: shared.entropy.next_u64(),
-                    services: shared.as_ref(),
-                    limits: &shared.limits,
-                    patience: Patience::Full,
-                };
-                let attempt = AssertUnwindSafe(|| decide(&program, &execution, &env, input));
-                let decision = match catch_unwind(attempt) {
-                    Ok(result) => result.map_err(StepError::from),
-                    Err(_panic) => Err(StepError::Broken),
-                };
-                host.send_blocking(Message::Decided(Box::new(Decided {
-                    execution: execution.header.id,
-                    at,
-                    decision,
-                })));
-            });
+        crate::task::spawn("decision off the host", async move {
+            let (execution, at) = (evaluation.execution.header.id, evaluation.at);
+            let decision = match evaluation.decide(&shared).await {
+                Ok(decision) => Ok(decision),
+                Err(Undecided::Rejected(rejection)) => Err(StepError::from(rejection)),
+                Err(Undecided::Panicked) => Err(StepError::Broken),
+                Err(Undecided::GoingDown) => return,
+            };
+            let decided = Decided {
+                execution,
+                at,
+                decision,
+            };
+            host.send_admitted(Message::Decided(Box::new(decided)))
+                .await;
         });
     }
 }

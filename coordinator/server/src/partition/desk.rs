@@ -1,7 +1,7 @@
 //! What a host works with besides its executions: its partitions, the open batch, timers and indexes. `step` is the
 //! one way in which an execution changes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use stepfleet_store::{Row, Seq};
 use super::HostHandle;
 use super::batch::{Batch, Effect, Outbound, Partition};
 use super::ends::Ends;
-use super::message::{LiveItem, Message, TaskReport};
+use super::message::{LiveItem, LiveItems, Message, TaskReport};
 use super::record::Before;
 use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
@@ -53,6 +53,8 @@ pub(crate) struct Desk {
     pub machines: Machines,
     /// Closed executions whose rows are not in the state store yet.
     pub closing: BTreeSet<(MachineNumber, Timestamp, ExecutionId)>,
+    /// Executions that run again while the state store still lists them as closed, with the change that takes them out.
+    pub reopening: BTreeMap<ExecutionId, u64>,
     /// Bytes of resident executions, about.
     pub resident_bytes: usize,
     /// Executions in memory.
@@ -104,6 +106,7 @@ impl Desk {
             ends: Ends::default(),
             machines: Machines::default(),
             closing: BTreeSet::new(),
+            reopening: BTreeMap::new(),
             resident_bytes: 0,
             residents: 0,
             leaving: 0,
@@ -425,9 +428,9 @@ impl Desk {
         machine_arn: &str,
         before: Option<(Timestamp, ExecutionId)>,
         limit: usize,
-    ) -> Vec<LiveItem> {
+    ) -> LiveItems {
         let Some(machine) = self.machines.known(machine_arn) else {
-            return Vec::new();
+            return LiveItems::default();
         };
         let low = (machine, Timestamp(i64::MIN), ExecutionId(0));
         let (at, id) = before.unwrap_or((Timestamp(i64::MAX), ExecutionId(u128::MAX)));
@@ -443,7 +446,10 @@ impl Desk {
         };
         let mut items = newest(&self.running);
         items.extend(newest(&self.closing));
-        items
+        LiveItems {
+            items,
+            reopening: self.reopening.keys().copied().collect(),
+        }
     }
 
     /// Executions with open callbacks, oldest first.

@@ -228,6 +228,14 @@ impl Host {
     /// Rows are in the state store: closed executions leave, and those that sleep; quiet ones too when memory is short.
     pub(super) fn written(&mut self, written: Vec<(ExecutionId, u64)>) {
         for (id, changes) in written {
+            if self
+                .desk
+                .reopening
+                .get(&id)
+                .is_some_and(|at| *at <= changes)
+            {
+                self.desk.reopening.remove(&id);
+            }
             let Some(Place::Resident(resident)) = self.slots.get_mut(&id) else {
                 continue;
             };

@@ -178,7 +178,7 @@ pub(crate) enum ReadRequest {
         machine_arn: Arc<str>,
         before: Option<(Timestamp, ExecutionId)>,
         limit: usize,
-        answer: oneshot::Sender<Vec<LiveItem>>,
+        answer: oneshot::Sender<LiveItems>,
     },
     Callbacks {
         after: Option<(Timestamp, ExecutionId)>,
@@ -248,6 +248,14 @@ impl Snapshot {
 pub(crate) struct LiveItem {
     pub sort: Timestamp,
     pub execution: ExecutionId,
+}
+
+/// What a host knows for a list that the state store does not show yet.
+#[derive(Debug, Default)]
+pub(crate) struct LiveItems {
+    pub items: Vec<LiveItem>,
+    /// Executions that the state store may list as closed, and that run again.
+    pub reopening: Vec<ExecutionId>,
 }
 
 /// An execution read, none stored, or why it could not be read.

@@ -124,7 +124,8 @@ impl Desk {
         self.enter((machine, decision.execution.runs_since(), id));
         self.shared.metrics.redriven();
         self.adopt(resident, decision);
-        // At once: until then it stands in lists as closed.
+        self.reopening.insert(id, resident.changes());
+        // At once: until then it stands in lists as closed, and readers of them must be told of it.
         let mut rows = rows::live(resident);
         rows.extend(left);
         self.write_rows(resident, rows);

@@ -12,8 +12,9 @@ use stepfleet_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{count, page, timestamp};
+use super::convert::{count, page, present, setting, timestamp};
 use crate::aws::input::activities::{ActivityInput, CreateActivityInput};
+use crate::aws::input::settings::ENCRYPTION_DEFAULT;
 use crate::aws::input::tags::Tag;
 use crate::face::Face;
 use crate::service::api::ActivityItem;
@@ -67,7 +68,10 @@ async fn create(
     let input = CreateActivityInput {
         name: Some(message.name),
         tags: Some(tags(message.tags)),
-        encryption_configuration: None,
+        encryption_configuration: setting(
+            "encryptionConfiguration",
+            present(message.encryption_configuration),
+        )?,
     };
     let new = input.check()?;
     let item = call
@@ -108,6 +112,9 @@ async fn describe(
         queued: count(activity.queued),
         oldest_age_ms: count(activity.oldest_age_ms),
         workers: count(activity.workers),
+        encryption_configuration: activity
+            .encryption_configuration
+            .unwrap_or_else(|| ENCRYPTION_DEFAULT.to_owned()),
     })
 }
 

@@ -60,5 +60,6 @@ async fn get_status(call: &Call) -> Result<GetStatusResponse, ApiError> {
         live_executions: count(report.live_executions),
         resident_executions: count(report.resident_executions),
         refusing: report.refusing.unwrap_or_default(),
+        arn_prefix: call.service().shared.arns.prefix(&call.caller.namespace),
     })
 }

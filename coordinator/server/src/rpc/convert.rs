@@ -1,6 +1,7 @@
 //! Conversions between the service's types and the API's messages.
 
 use prost_types::Timestamp as ProtoTimestamp;
+use serde::de::DeserializeOwned;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
@@ -22,6 +23,20 @@ pub(super) fn timestamp(at: Timestamp) -> Option<ProtoTimestamp> {
 /// proto3 has no absent string: an empty one is absent.
 pub(super) fn present(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
+}
+
+/// A setting that the API carries as a JSON text; `member` is its name in AWS's model.
+pub(super) fn setting<T: DeserializeOwned>(
+    member: &str,
+    text: Option<String>,
+) -> Result<Option<T>, ApiError> {
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|error| {
+            let message = format!("'{member}' is not a JSON object of the AWS API: {error}");
+            ApiError::new(ErrorCode::ValidationException, message)
+        })
+    };
+    text.map(read).transpose()
 }
 
 /// A count that the API carries as a signed number.

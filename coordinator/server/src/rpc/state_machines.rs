@@ -19,16 +19,22 @@ use tonic::{Request, Response, Status};
 use super::activities::tags;
 use super::call::Call;
 use super::convert::{
-    diagnostics, machine_status, machine_type, machine_type_word, page, present, timestamp,
+    diagnostics, machine_status, machine_type, machine_type_word, page, present, setting, timestamp,
 };
 use super::test_state;
 use crate::aws::input::executions::ExecutionInput;
+use crate::aws::input::settings::{ENCRYPTION_DEFAULT, LOGGING_DEFAULT, TRACING_DEFAULT};
 use crate::aws::input::state_machines::{
     CreateStateMachineInput, Role, StateMachineInput, UpdateStateMachineInput, ValidateInput,
 };
 use crate::face::Face;
 use crate::service::api::StateMachineItem;
 use crate::service::error::ApiError;
+
+/// Members of the AWS API that hold the three settings.
+const LOGGING: &str = "loggingConfiguration";
+const TRACING: &str = "tracingConfiguration";
+const ENCRYPTION: &str = "encryptionConfiguration";
 
 pub(super) struct StateMachines(pub(super) Arc<Face>);
 
@@ -119,7 +125,9 @@ async fn create(
         tags: Some(tags(message.tags)),
         publish: Some(message.publish),
         version_description: message.version_description,
-        ..CreateStateMachineInput::default()
+        logging_configuration: setting(LOGGING, present(message.logging_configuration))?,
+        tracing_configuration: setting(TRACING, present(message.tracing_configuration))?,
+        encryption_configuration: setting(ENCRYPTION, present(message.encryption_configuration))?,
     };
     let request = input.check(&call.face.bounds, Role::Optional)?;
     let created = call
@@ -144,7 +152,9 @@ async fn update(
         role_arn: message.role_arn,
         publish: Some(message.publish),
         version_description: message.version_description,
-        ..UpdateStateMachineInput::default()
+        logging_configuration: setting(LOGGING, message.logging_configuration)?,
+        tracing_configuration: setting(TRACING, message.tracing_configuration)?,
+        encryption_configuration: setting(ENCRYPTION, message.encryption_configuration)?,
     };
     let request = input.check(&call.face.bounds)?;
     let updated = call
@@ -179,6 +189,7 @@ async fn describe(
         .service()
         .describe_state_machine(&call.caller, &arn)
         .await?;
+    let accepted = machine.accepted;
     Ok(DescribeStateMachineResponse {
         state_machine_arn: machine.arn,
         name: machine.name,
@@ -190,6 +201,15 @@ async fn describe(
         revision_id: machine.revision_id.unwrap_or_default(),
         description: machine.description.unwrap_or_default(),
         variable_references: variable_references(&machine.variable_references),
+        logging_configuration: accepted
+            .logging_configuration
+            .unwrap_or_else(|| LOGGING_DEFAULT.to_owned()),
+        tracing_configuration: accepted
+            .tracing_configuration
+            .unwrap_or_else(|| TRACING_DEFAULT.to_owned()),
+        encryption_configuration: accepted
+            .encryption_configuration
+            .unwrap_or_else(|| ENCRYPTION_DEFAULT.to_owned()),
     })
 }
 

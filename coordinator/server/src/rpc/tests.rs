@@ -115,6 +115,55 @@ async fn both_faces_refuse_the_same_things() {
 }
 
 #[tokio::test]
+async fn settings_are_kept_as_the_other_face_keeps_them() {
+    let (router, _health, _drain) = served().await;
+    let mut machines = StateMachineServiceClient::new(router.clone());
+    let request = v1::CreateStateMachineRequest {
+        name: "m".into(),
+        definition: r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#.into(),
+        tracing_configuration: r#"{"enabled": true}"#.into(),
+        ..Default::default()
+    };
+    let mut odd = request.clone();
+    odd.logging_configuration = "[".into();
+    check(
+        machines.create_state_machine(odd).await,
+        Code::InvalidArgument,
+        "ValidationException",
+        "'loggingConfiguration' is not a JSON object of the AWS API",
+    );
+    let created = machines.create_state_machine(request).await.unwrap();
+    let state_machine_arn = created.into_inner().state_machine_arn;
+    let update = v1::UpdateStateMachineRequest {
+        state_machine_arn: state_machine_arn.clone(),
+        logging_configuration: Some(r#"{"includeExecutionData": true}"#.into()),
+        ..Default::default()
+    };
+    machines.update_state_machine(update).await.unwrap();
+    let request = v1::DescribeStateMachineRequest { state_machine_arn };
+    let machine = machines.describe_state_machine(request).await.unwrap();
+    let machine = machine.get_ref();
+    assert_eq!(
+        [
+            machine.logging_configuration.as_str(),
+            machine.tracing_configuration.as_str(),
+            machine.encryption_configuration.as_str(),
+        ],
+        [
+            r#"{"level":"OFF","includeExecutionData":true}"#,
+            r#"{"enabled":true}"#,
+            r#"{"type":"AWS_OWNED_KEY"}"#,
+        ]
+    );
+    let request = v1::GetStatusRequest {};
+    let status = AdminServiceClient::new(router).get_status(request).await;
+    assert_eq!(
+        status.unwrap().get_ref().arn_prefix,
+        "arn:aws:states:us-east-1:000000000000:"
+    );
+}
+
+#[tokio::test]
 async fn refusals_of_the_service_carry_their_reason() {
     let (router, _health, _drain) = served().await;
     let request = v1::SendTaskSuccessRequest {
@@ -154,6 +203,7 @@ async fn an_activity_is_created_polled_and_described() {
         .create_activity(v1::CreateActivityRequest {
             name: "a".into(),
             tags,
+            ..Default::default()
         })
         .await
         .unwrap();

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use tokio::sync::mpsc;
 
 use super::Service;
@@ -17,14 +18,8 @@ const PIECES_MAX: usize = 16;
 impl Service {
     pub(crate) async fn status(&self, _caller: &Caller) -> Result<StatusReport, ApiError> {
         let (live, resident) = self.count_running(None).await?;
-        let cluster: String = self
-            .shared
-            .cluster_id
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Ok(StatusReport {
-            cluster_id: cluster,
+            cluster_id: HEXLOWER.encode(&self.shared.cluster_id),
             partitions: u32::from(self.shared.partition_count),
             live_executions: live,
             resident_executions: resident,

@@ -72,12 +72,13 @@ impl Service {
         let cursor = token.map(|token| read_cursor(&token)).transpose()?;
         // Live ones first: what closes and is written in between is found among the closed ones then.
         let arn = machine.record.arn.clone();
-        let mut items = self.live_items(arn, cursor, limit + 1, &filter).await?;
+        let (mut items, reopening) = self.live_items(arn, cursor, limit + 1, &filter).await?;
         if request.status != Some(Status::Running) {
-            items.extend(
-                self.closed_items(caller, list, request.status, cursor, limit + 1)
-                    .await?,
-            );
+            let limit = limit + 1 + reopening.len();
+            let closed = self.closed_items(caller, list, request.status, cursor, limit);
+            let mut closed = closed.await?;
+            closed.retain(|((_, id), _)| !reopening.contains(id));
+            items.extend(closed);
         }
         let mut seen = BTreeSet::new();
         items.retain(|((_, id), _)| seen.insert(*id));
@@ -107,17 +108,18 @@ impl Service {
             .map_err(|_panic| going_down())?
     }
 
-    /// Running ones, and those that closed a moment ago.
+    /// Running ones, and those that closed a moment ago. Also those that run again and may be listed as closed yet.
     async fn live_items(
         &self,
         machine_arn: Arc<str>,
         mut before: Option<Cursor>,
         limit: usize,
         filter: &Filter,
-    ) -> Result<Vec<rows::ListedItem>, ApiError> {
-        let mut items = Vec::new();
+    ) -> Result<(Vec<rows::ListedItem>, BTreeSet<ExecutionId>), ApiError> {
+        let (mut items, mut reopening) = (Vec::new(), BTreeSet::new());
         loop {
-            let found = self.live_candidates(&machine_arn, before, limit).await?;
+            let (found, more) = self.live_candidates(&machine_arn, before, limit).await?;
+            reopening.extend(more);
             let last = found.len() < limit;
             for (item, host) in found {
                 let cursor = (item.sort, item.execution);
@@ -129,11 +131,11 @@ impl Service {
                         .map(|execution| (cursor, rows::item(&execution))),
                 );
                 if items.len() >= limit {
-                    return Ok(items);
+                    return Ok((items, reopening));
                 }
             }
             if last {
-                return Ok(items);
+                return Ok((items, reopening));
             }
         }
     }
@@ -144,8 +146,9 @@ impl Service {
         machine_arn: &Arc<str>,
         before: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<(LiveItem, usize)>, ApiError> {
+    ) -> Result<(Vec<(LiveItem, usize)>, Vec<ExecutionId>), ApiError> {
         let mut found: Vec<(LiveItem, usize)> = Vec::new();
+        let mut reopening = Vec::new();
         for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
             let machine_arn = machine_arn.clone();
             let request = |answer| ReadRequest::Running {
@@ -154,12 +157,13 @@ impl Service {
                 limit,
                 answer,
             };
-            let items = self.ask(host, request).await?;
-            found.extend(items.into_iter().map(|item| (item, index)));
+            let live = self.ask(host, request).await?;
+            found.extend(live.items.into_iter().map(|item| (item, index)));
+            reopening.extend(live.reopening);
         }
         found.sort_by_key(|(item, _)| std::cmp::Reverse((item.sort, item.execution)));
         found.truncate(limit);
-        Ok(found)
+        Ok((found, reopening))
     }
 
     async fn execution_at(

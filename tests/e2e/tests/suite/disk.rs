@@ -1,6 +1,7 @@
 //! A full disk refuses starts and loses nothing; a disk that fails ends the process and loses nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,10 +35,15 @@ impl Disk {
     /// Fills it until this much is free; gives the file that does.
     pub(crate) fn fill(&self, free: u64) -> Result<PathBuf> {
         let path = self.0.join("filler");
-        let statistics = nix_free(&self.0)?;
-        let bytes = usize::try_from(statistics.saturating_sub(free))?;
-        fs::write(&path, vec![1; bytes])?;
-        Ok(path)
+        loop {
+            let bytes = usize::try_from(nix_free(&self.0)?.saturating_sub(free))?;
+            match fs::write(&path, vec![1; bytes]) {
+                Ok(()) => return Ok(path),
+                // The coordinator took some of it meanwhile.
+                Err(error) if error.kind() == ErrorKind::StorageFull => fs::remove_file(&path)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

@@ -78,6 +78,14 @@ impl Settings {
         }
     }
 
+    /// What is kept of settings that came without a request.
+    pub(crate) fn checked(self) -> Result<Accepted, ApiError> {
+        let mut checker = Checker::default();
+        self.check(&mut checker);
+        checker.finish()?;
+        self.accept()
+    }
+
     /// What is kept. A setting that is given stays given even when it is the default: an update must reach it.
     pub(crate) fn accept(self) -> Result<Accepted, ApiError> {
         Ok(Accepted {

@@ -85,6 +85,14 @@ pub(crate) fn check_tags(checker: &mut Checker, tags: Option<&[Tag]>) {
     }
 }
 
+/// Everything about tags that came without a request.
+pub(crate) fn checked_tags(tags: &[Tag], resource: &str) -> Result<(), ApiError> {
+    let mut checker = Checker::default();
+    check_tags(&mut checker, Some(tags));
+    checker.finish()?;
+    limit_tags(Some(tags), resource)
+}
+
 /// Their number and the reserved prefix.
 pub(crate) fn limit_tags(tags: Option<&[Tag]>, resource: &str) -> Result<(), ApiError> {
     let tags = tags.unwrap_or_default();

@@ -17,7 +17,7 @@ use stepfleet_asl::{Diagnostic, Program, Value};
 use super::super::fault::{Fault, Outcome};
 use super::super::output::{Output, Tone};
 use super::super::payload;
-use super::validate::render;
+use super::validate::{diagnostic_json, render};
 use crate::catalog;
 use crate::rpc::diagnostics;
 use crate::service::api::MachineType;
@@ -49,9 +49,18 @@ pub(super) fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Faul
     let subject = match compile(&definition) {
         Ok(subject) => subject,
         Err(findings) => {
-            for finding in diagnostics(findings) {
-                let text = render(output, &finding, &args.file, &definition);
-                output.line(text)?;
+            let findings = diagnostics(findings);
+            if output.is_json() {
+                let findings = findings
+                    .iter()
+                    .map(|each| diagnostic_json(each, &definition));
+                let findings: Vec<serde_json::Value> = findings.collect();
+                output.document(&serde_json::json!({ "diagnostics": findings }))?;
+            } else {
+                for finding in findings {
+                    let text = render(output, &finding, &args.file, &definition);
+                    output.line(text)?;
+                }
             }
             let message = format!("{} is not a valid definition", args.file);
             return Err(Fault::Usage(message));

@@ -170,7 +170,8 @@ fn json(
     })
 }
 
-fn diagnostic_json(diagnostic: &api::Diagnostic, definition: &str) -> serde_json::Value {
+/// A diagnostic as a JSON object, with its place in the file.
+pub(super) fn diagnostic_json(diagnostic: &api::Diagnostic, definition: &str) -> serde_json::Value {
     let severity = match diagnostic.severity() {
         Severity::Warning => "WARNING",
         Severity::Error | Severity::Unspecified => "ERROR",

@@ -431,6 +431,7 @@ impl ActivityService for Canned {
             queued: if waiting { 2 } else { 0 },
             oldest_age_ms: if waiting { 75_000 } else { 0 },
             workers: if waiting { 0 } else { 4 },
+            ..DescribeActivityResponse::default()
         })
     }
 
@@ -542,6 +543,7 @@ impl AdminService for Canned {
             live_executions: 12,
             resident_executions: 10,
             refusing: "the disk is full".into(),
+            arn_prefix: PREFIX.into(),
         })
     }
 }

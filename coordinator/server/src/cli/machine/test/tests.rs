@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::cli::output::Format;
 use crate::cli::testing;
 
 const WORK: &str = "arn:aws:states:us-east-1:000000000000:activity:work";
@@ -24,6 +25,15 @@ fn run_files(
     cases: &serde_json::Value,
     change: impl FnOnce(&mut TestArgs),
 ) -> (Result<Outcome, String>, String) {
+    run_files_as(Format::Table, definition, cases, change)
+}
+
+fn run_files_as(
+    format: Format,
+    definition: &serde_json::Value,
+    cases: &serde_json::Value,
+    change: impl FnOnce(&mut TestArgs),
+) -> (Result<Outcome, String>, String) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, document: &serde_json::Value| {
         let path = folder.path().join(name);
@@ -36,7 +46,7 @@ fn run_files(
         only: None,
     };
     change(&mut args);
-    let (mut output, written) = testing::output();
+    let (mut output, written) = testing::output_as(format);
     let outcome = test(&args, &mut output).map_err(|fault| {
         assert_eq!(fault.exit_code(), 2);
         let folder = folder.path().to_str().unwrap();
@@ -206,6 +216,10 @@ fn definitions_that_cannot_be_run_say_what_is_wrong() {
         written.contains("The field 'Type' should have one of these values"),
         "{written}"
     );
+    let (outcome, written) = run_files_as(Format::Json, &bad, &cases(json!({})), |_| {});
+    outcome.unwrap_err();
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written["diagnostics"][0]["location"], "/States/A/Type");
 }
 
 #[test]
