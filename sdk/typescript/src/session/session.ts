@@ -159,13 +159,13 @@ export class Session {
     const call = this.#connection.duplex("FleetService/Work", api.WorkerMessageSchema, api.CoordinatorMessageSchema);
     const cancel = () => call.cancel();
     this.#end.signal.addEventListener("abort", cancel, { once: true });
+    let greeting: NodeJS.Timeout | undefined;
     try {
       return await new Promise<number>((resolve, reject) => {
         const late = () => reject(new TransportError("the coordinator did not answer in time"));
-        let greeting: NodeJS.Timeout | undefined = setTimeout(late, GREETING_TIMEOUT_MS);
+        greeting = setTimeout(late, GREETING_TIMEOUT_MS);
         call.on("error", (error) => reject(errorOf(error as never)));
         call.on("end", () => reject(new TransportError("the coordinator ended the stream")));
-        call.on("close", () => clearTimeout(greeting));
         call.on("data", (message: api.CoordinatorMessage) => {
           if (greeting !== undefined) {
             clearTimeout(greeting);
@@ -186,6 +186,7 @@ export class Session {
         call.write(create(api.WorkerMessageSchema, { hello: this.#hello() }));
       });
     } finally {
+      clearTimeout(greeting);
       this.#end.signal.removeEventListener("abort", cancel);
       // What comes over this connection from now on belongs to nobody.
       call.removeAllListeners("data");
