@@ -22,6 +22,8 @@ class StateMachineType(str, Enum):
     STANDARD = "STANDARD"
     EXPRESS = "EXPRESS"
 
+    __str__ = str.__str__
+
 
 class ExecutionStatus(str, Enum):
     """Where an execution is."""
@@ -32,6 +34,8 @@ class ExecutionStatus(str, Enum):
     TIMED_OUT = "TIMED_OUT"
     ABORTED = "ABORTED"
     PENDING_REDRIVE = "PENDING_REDRIVE"
+
+    __str__ = str.__str__
 
     @property
     def has_ended(self) -> bool:
