@@ -109,6 +109,8 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.accepted = 0
+        #: Connections that are open now hold back what the coordinator says.
+        self._silent: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -116,6 +118,11 @@ class Proxy:
         with self._lock:
             for end in self._open:
                 shut(end)
+
+    def swallow(self) -> None:
+        """Lets the connections that are open now stand, and passes nothing on: a network that lost its way back."""
+        with self._lock:
+            self._silent |= self._open
 
     def close(self) -> None:
         """Ends it."""
@@ -142,12 +149,14 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         try:
             while data := source.recv(65536):
-                sink.sendall(data)
+                if source not in self._silent:
+                    sink.sendall(data)
         except OSError:
             pass
         shut(sink)
         with self._lock:
             self._open.discard(source)
+            self._silent.discard(source)
         source.close()
 
 

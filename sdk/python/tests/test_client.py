@@ -61,6 +61,8 @@ class StateMachines(Case):
         self.assertEqual((tested.status, tested.next_state), ("SUCCEEDED", "More"))
         self.assertEqual(tested.output, {"a": 1, "sum": {"b": 2}})
         self.assertEqual(tested.inspection["result"], {"b": 2})
+        nothing = await self.client.test_state(state, mock_result=None)
+        self.assertEqual(nothing.output, {"sum": None})
         failed = await self.client.test_state(state, mock_error=("Boom", "why"))
         self.assertEqual((failed.status, failed.error, failed.cause), ("FAILED", "Boom", "why"))
 
@@ -148,6 +150,11 @@ class Executions(Case):
         for value in (float("nan"), {1, 2}, object()):
             with self.assertRaises(EncodeError):
                 await self.client.start(arn, value)
+
+    async def test_no_input_is_an_empty_object_and_none_is_null(self) -> None:
+        arn = await self.machine(PASS)
+        self.assertEqual((await self.client.wait(await self.client.start(arn))).input_text, "{}")
+        self.assertEqual((await self.client.wait(await self.client.start(arn, None))).input_text, "null")
 
 
 class Tasks(Case):

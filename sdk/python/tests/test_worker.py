@@ -302,6 +302,27 @@ class Breaks(Case):
                 ended = await self.client.wait(execution)
         self.assertEqual((ended.result(), calls), ("done", 1))
 
+    async def test_a_silent_connection_is_given_up(self) -> None:
+        proxy = Proxy(coordinator().port)
+        self.addCleanup(proxy.close)
+        client = client_at(proxy.url, keepalive_interval=0.5, keepalive_timeout=0.5)
+        self.addAsyncCleanup(client.close)
+        name, calls = await self.activity(), Counter[int]()
+        worker = Worker(client)
+
+        @worker.activity(name)
+        async def work(task: Task[int]) -> int:
+            calls[task.input] += 1
+            if task.input == 1:
+                proxy.swallow()
+            return task.input
+
+        arn = await self.machine(map_machine(name))
+        with self.assertLogs("stepfleet_sdk.worker", "WARNING"):
+            async with self.serving(worker):
+                ended = await self.client.wait(await self.client.start(arn, [1, 2, 3]))
+        self.assertEqual((ended.result(), calls), ([1, 2, 3], Counter([1, 2, 3])))
+
     async def test_a_killed_coordinator_loses_and_doubles_nothing(self) -> None:
         own = Coordinator()
         self.addCleanup(own.stop)
@@ -346,7 +367,8 @@ worker = Worker(Client(sys.argv[1]), name="drained", grace=20)
 
 @worker.activity(sys.argv[2], slots=2)
 def work(task: Task[int]) -> str:
-    print("begun", task.input, flush=True)
+    sys.stdout.write(f"begun {task.input}\\n")  # in one piece
+    sys.stdout.flush()
     os.read(0, 1)  # each takes one byte
     return "old"
 

@@ -170,6 +170,13 @@ test("an input that is no JSON is refused here", async (t) => {
   for (const value of [1n, circle, () => {}]) await assert.rejects(client.start("arn", value), sdk.EncodeError);
 });
 
+test("no input is an empty object, and null is null", async (t) => {
+  const client = await connected(t);
+  const arn = await machine(client, PASS);
+  assert.equal((await client.wait(await client.start(arn))).inputText, "{}");
+  assert.equal((await client.wait(await client.start(arn, null))).inputText, "null");
+});
+
 test("tasks are ended by their token", async (t) => {
   const client = await connected(t);
   const name = await activity(client);

@@ -124,6 +124,7 @@ export class Coordinator {
 export class CuttableProxy {
   accepted = 0;
   readonly #open = new Set<Socket>();
+  readonly #silent = new Set<Socket>();
   readonly #server: Server;
 
   private constructor(port: number) {
@@ -135,10 +136,13 @@ export class CuttableProxy {
         [far, near],
       ] as const) {
         this.#open.add(source);
-        source.pipe(sink);
+        source.on("data", (bytes) => {
+          if (!this.#silent.has(source)) sink.write(bytes);
+        });
         source.on("error", () => {});
         source.on("close", () => {
           this.#open.delete(source);
+          this.#silent.delete(source);
           sink.destroy();
         });
       }
@@ -159,6 +163,11 @@ export class CuttableProxy {
   /** Breaks every connection, as a network that goes away; new ones are taken. */
   cut(): void {
     for (const end of [...this.#open]) end.resetAndDestroy();
+  }
+
+  /** Lets the connections that are open now stand, and passes nothing on: a network that lost its way. */
+  swallow(): void {
+    for (const end of this.#open) this.#silent.add(end);
   }
 
   close(): void {

@@ -247,6 +247,29 @@ test("a task goes on while the connection is away", async (t) => {
   });
 });
 
+test("a silent connection is given up", async (t) => {
+  const proxy = await CuttableProxy.start((await coordinator()).port);
+  t.after(() => proxy.close());
+  const client = await connected(t);
+  const behind = clientAt(t, proxy.url, { keepaliveIntervalMs: 500, keepaliveTimeoutMs: 500 });
+  const name = await activity(client);
+  const calls: number[] = [];
+  const worker = new sdk.Worker(behind, { log: new Lines() }).activity(name, (task) => {
+    calls.push(task.input);
+    if (task.input === 1) proxy.swallow();
+    return task.input;
+  });
+  const arn = await machine(client, mapMachine(name));
+  const ended = await serving(worker, async () => client.wait(await client.start(arn, [1, 2, 3])));
+  assert.deepEqual(
+    [ended.result(), calls.sort()],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+  );
+});
+
 test("a killed coordinator loses and doubles nothing", async (t) => {
   const own = await Coordinator.start();
   t.after(() => own.stop());

@@ -5,7 +5,7 @@ harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -79,7 +79,7 @@ class Connection:
                 error = error_of(status)
             await asyncio.sleep(attempts.after(error))
 
-    async def stream(self, path: str, request: Message, response: type[M]) -> AsyncIterator[M]:
+    async def stream(self, path: str, request: Message, response: type[M]) -> AsyncGenerator[M, None]:
         """The answers of a streaming call."""
         call = self.channel().unary_stream(
             f"/stepfleet.v1.{path}",

@@ -13,6 +13,9 @@ from .errors import DecodeError, EncodeError
 
 T = TypeVar("T")
 
+#: An empty object: what an execution is given unless the caller says otherwise. `None` is JSON's `null`.
+EMPTY: Mapping[str, Any] = types.MappingProxyType({})
+
 
 def encode(value: object) -> str:
     """A value as JSON text.
@@ -52,6 +55,8 @@ def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # Not `asdict`, which copies deeply: nested dataclasses come back here.
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 

@@ -129,6 +129,8 @@ class Endpoint:
             ("grpc.primary_user_agent", self._user_agent),
             ("grpc.keepalive_time_ms", _ms(self.keepalive_interval)),
             ("grpc.keepalive_timeout_ms", _ms(self.keepalive_timeout)),
+            # The time above is not kept for a ping that was sent, only this one, which is a minute by default.
+            ("grpc.http2.ping_timeout_ms", _ms(self.keepalive_timeout)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.max_receive_message_length", _ANSWER_BYTES_MAX),

@@ -44,8 +44,9 @@ class Worker:
     compute. What it returns (any JSON value, dataclasses included) is the output of the task; what it raises fails it: a
     `TaskError` with the name it says, any other exception with the name of its class.
 
-    Heartbeats are sent by themselves. A handler may be called more than once for the same work: a task that timed out may
-    be scheduled again by the state machine while a late handler still goes on.
+    Heartbeats are sent by themselves, as long as no async handler blocks the event loop: what blocks or computes for long
+    belongs into an ordinary function. A handler may be called more than once for the same work: a task that timed out may be
+    scheduled again by the state machine while a late handler still goes on.
 
     Args:
         client: The coordinator; without one, the environment tells (`Endpoint.from_env`).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 
 from .. import _json, model
 from .._connection import HasConnection
@@ -177,5 +178,7 @@ class Admin(HasConnection):
     async def backup(self) -> AsyncIterator[bytes]:
         """A consistent copy of everything; the chunks, joined, are the backup file."""
         request = admin_pb2.BackupRequest()
-        async for answer in self._connection.stream("AdminService/Backup", request, admin_pb2.BackupResponse):
-            yield answer.chunk
+        stream = self._connection.stream("AdminService/Backup", request, admin_pb2.BackupResponse)
+        async with aclosing(stream) as answers:
+            async for answer in answers:
+                yield answer.chunk

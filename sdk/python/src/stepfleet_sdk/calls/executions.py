@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from .. import _json, errors, model
 from .._connection import HasConnection
+from .._json import EMPTY
 from .._proto import executions_pb2 as pb
 from .._retry import Attempts
 
@@ -19,7 +21,7 @@ class Executions(HasConnection):
     """Starting, following and ending executions."""
 
     async def start_execution(
-        self, state_machine_arn: str, input: object = None, *, name: str = "", trace_header: str = ""
+        self, state_machine_arn: str, input: object = EMPTY, *, name: str = "", trace_header: str = ""
     ) -> model.StartedExecution:
         """Starts an execution. `start` is the safe short form.
 
@@ -27,7 +29,7 @@ class Executions(HasConnection):
 
         Args:
             state_machine_arn: A state machine, a version or an alias.
-            input: Any JSON value; `None` is an empty object.
+            input: Any JSON value; an empty object by default.
             name: The same name with the same input, while it runs, gives the same answer. Empty draws one.
             trace_header: Kept with the execution.
 
@@ -35,13 +37,13 @@ class Executions(HasConnection):
             ApiError: `ExecutionAlreadyExists`, `StateMachineDoesNotExist`, …
         """
         request = pb.StartExecutionRequest(
-            state_machine_arn=state_machine_arn, name=name, input=_input(input), trace_header=trace_header
+            state_machine_arn=state_machine_arn, name=name, input=_json.encode(input), trace_header=trace_header
         )
         path = "ExecutionService/StartExecution"
         answer = await self._connection.unary(path, request, pb.StartExecutionResponse, repeat=bool(name))
         return model.StartedExecution(answer.execution_arn, model.date(answer, "start_date"))
 
-    async def start(self, state_machine_arn: str, input: object = None) -> str:
+    async def start(self, state_machine_arn: str, input: object = EMPTY) -> str:
         """Starts an execution and gives its ARN.
 
         It gets a random name, so that a repetition after a lost answer cannot start a second one.
@@ -57,7 +59,7 @@ class Executions(HasConnection):
             return arn
 
     async def start_sync_execution(
-        self, state_machine_arn: str, input: object = None, *, name: str = "", trace_header: str = ""
+        self, state_machine_arn: str, input: object = EMPTY, *, name: str = "", trace_header: str = ""
     ) -> model.SyncExecution:
         """Runs an execution of an EXPRESS state machine and gives how it ended, after 5 minutes at most.
 
@@ -65,7 +67,7 @@ class Executions(HasConnection):
 
         Args:
             state_machine_arn: A state machine, a version or an alias.
-            input: Any JSON value; `None` is an empty object.
+            input: Any JSON value; an empty object by default.
             name: Empty draws one.
             trace_header: Given back.
 
@@ -73,7 +75,7 @@ class Executions(HasConnection):
             ApiError: `StateMachineTypeNotSupported`, …
         """
         request = pb.StartSyncExecutionRequest(
-            state_machine_arn=state_machine_arn, name=name, input=_input(input), trace_header=trace_header
+            state_machine_arn=state_machine_arn, name=name, input=_json.encode(input), trace_header=trace_header
         )
         path = "ExecutionService/StartSyncExecution"
         answer = await self._connection.unary(
@@ -229,12 +231,14 @@ class Executions(HasConnection):
             request = pb.WatchExecutionRequest(execution_arn=execution_arn, after_event_id=seen)
             path = "ExecutionService/WatchExecution"
             try:
-                async for answer in self._connection.stream(path, request, pb.WatchExecutionResponse):
-                    attempts = Attempts(self._connection.endpoint.retries)
-                    ended = model.execution_status(answer.status).has_ended
-                    for event in answer.events:
-                        seen = event.id
-                        yield model.history_event(event)
+                # Closed at once when the caller looks no further.
+                async with aclosing(self._connection.stream(path, request, pb.WatchExecutionResponse)) as answers:
+                    async for answer in answers:
+                        attempts = Attempts(self._connection.endpoint.retries)
+                        ended = model.execution_status(answer.status).has_ended
+                        for event in answer.events:
+                            seen = event.id
+                            yield model.history_event(event)
                 if ended:
                     return
                 raise errors.TransportError("the watch ended before the execution")
@@ -260,7 +264,3 @@ def execution_arn(state_machine_arn: str, name: str) -> str | None:
     if not found:
         return None
     return f"{front}:execution:{machine.split(':')[0]}:{name}"
-
-
-def _input(value: object) -> str:
-    return "" if value is None else _json.encode(value)

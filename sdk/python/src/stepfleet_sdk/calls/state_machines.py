@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .. import _json, model
 from .._connection import HasConnection
+from .._json import EMPTY
 from .._proto import state_machines_pb2 as pb
 
+#: No mock, where `None` is a mock that gives `null`.
+NOTHING: Final = object()
 #: A JSON document: as text, or as a value.
 Document = str | Mapping[str, Any]
 
@@ -210,11 +213,11 @@ class StateMachines(HasConnection):
         definition: Document,
         *,
         state_name: str = "",
-        input: object = None,
+        input: object = EMPTY,
         role_arn: str = "",
         variables: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        mock_result: object = None,
+        mock_result: object = NOTHING,
         mock_error: tuple[str, str] | None = None,
         field_validation: str = "STRICT",
         retrier_retry_count: int = 0,
@@ -227,7 +230,7 @@ class StateMachines(HasConnection):
         Args:
             definition: One state, or a whole state machine with `state_name`.
             state_name: Which state of a whole state machine.
-            input: Any JSON value; `None` is an empty object.
+            input: Any JSON value; an empty object by default.
             role_arn: A Task without a mock needs one.
             variables: The variables that are set.
             context: Members of the context object; only with a mock.
@@ -245,7 +248,7 @@ class StateMachines(HasConnection):
         request = pb.TestStateRequest(
             definition=_json.document(definition),
             state_name=state_name,
-            input="" if input is None else _json.encode(input),
+            input=_json.encode(input),
             role_arn=role_arn,
             variables=_json.document(variables),
             context=_json.document(context),
@@ -258,7 +261,7 @@ class StateMachines(HasConnection):
         if mock_error is not None:
             error, cause = mock_error
             request.mock_error.CopyFrom(pb.TestStateRequest.MockError(error=error, cause=cause))
-        elif mock_result is not None:
+        elif mock_result is not NOTHING:
             request.mock_result = _json.encode(mock_result)
         answer = await self._connection.unary("StateMachineService/TestState", request, pb.TestStateResponse)
         return model.TestedState(
