@@ -284,6 +284,14 @@ class Secured(unittest.IsolatedAsyncioTestCase):
             with self.assertRaisesRegex(ConfigurationError, "belong together"):
                 Endpoint.from_env()
 
+    async def test_the_name_in_the_certificate_may_be_another(self) -> None:
+        trust = {"api_key": self.KEY, "ca_file": f"{self.folder}/server.crt"}
+        async with client_at(self.coordinator.url, domain_name="localhost", **trust) as client:
+            self.assertTrue((await client.get_status()).version)
+        async with client_at(self.coordinator.url, domain_name="elsewhere", retries=0, **trust) as client:
+            with self.assertRaises(TransportError):
+                await client.get_status()
+
     async def test_a_wrong_key_is_refused_and_an_unknown_authority_trusts_nobody(self) -> None:
         async with client_at(self.coordinator.url, api_key="wrong", ca_file=f"{self.folder}/server.crt") as client:
             with self.assertRaises(ApiError) as caught:

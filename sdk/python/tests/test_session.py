@@ -225,6 +225,9 @@ class Sessions(Case):
             await stream.send(cancelled=["t1"], pushes=[fleet_pb2.Push(number=2, task_token="t2", input="2")])
             await stream.push(3, "t3", input="3")
             await stream.send(cancelled=["t3"])
+            # Handed back at once: what was sent before has arrived.
+            await stream.push(4, "t4", activity=9)
+            await until("all has arrived", stream.returned)
             clean_up.set()
             await until("the second is done", stream.results)
             self.assertEqual((begun, stream.results()), ([1, 2], [("t2", 1, "2")]))

@@ -312,6 +312,11 @@ test("the environment gives key and authority; others are refused", { skip }, as
   delete process.env.STEPFLEET_CLIENT_KEY_FILE;
   assert.throws(() => sdk.Endpoint.fromEnv(), /belong together/);
 
+  const trust = { apiKey: key, caFile: join(folder, "server.crt"), retries: 0 };
+  assert.ok((await clientAt(t, secured.url, { ...trust, domainName: "localhost" }).getStatus()).version);
+  const elsewhere = clientAt(t, secured.url, { ...trust, domainName: "elsewhere" });
+  await assert.rejects(elsewhere.getStatus(), sdk.TransportError);
+
   const wrong = clientAt(t, secured.url, { apiKey: "wrong", caFile: join(folder, "server.crt") });
   const refused = (error: unknown) => error instanceof sdk.ApiError && error.code === status.UNAUTHENTICATED;
   await assert.rejects(wrong.getStatus(), refused);
