@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod observe;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
+pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,10 @@ pub(crate) struct Config {
     pub limits: Limits,
     pub checkpoint: Checkpoint,
     pub log: Log,
+    pub execution_log: ExecutionLog,
+    pub status_events: StatusEvents,
+    pub metrics: Metrics,
+    pub tracing: Tracing,
 }
 
 /// The constant parts of our own ARNs.
@@ -279,6 +285,10 @@ impl Default for Config {
                 format: LogFormat::Pretty,
                 level: "info".to_owned(),
             },
+            execution_log: ExecutionLog::default(),
+            status_events: StatusEvents::default(),
+            metrics: Metrics::default(),
+            tracing: Tracing::default(),
         }
     }
 }

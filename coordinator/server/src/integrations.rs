@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub task: TaskRef,
     pub resource: TaskResource,
     pub parameters: Payload,
+    /// In which trace it is.
+    pub trace_header: Option<Arc<str>>,
     /// Cancelled when the attempt ends otherwise than by what the integration reports.
     pub over: CancellationToken,
 }
@@ -126,6 +128,7 @@ impl Call {
             task: task_ref(execution, attempt),
             resource,
             parameters: parameters.payload,
+            trace_header: trace_header(shared, execution, attempt),
             over: CancellationToken::new(),
         }
     }
@@ -256,6 +259,18 @@ impl Call {
         let host = self.shared.partitions().host(self.task.hash);
         host.send_admitted(Message::Task(report)).await;
     }
+}
+
+/// For what a task calls, where executions have traces.
+fn trace_header(shared: &Shared, execution: &Execution, attempt: Attempt) -> Option<Arc<str>> {
+    let (observer, header) = (&shared.observer, &execution.header);
+    if !observer.traces() {
+        return None;
+    }
+    let (namespace, name) = (&header.namespace, &header.machine_name);
+    let catalog = &shared.catalog;
+    let revision = catalog.compiled(namespace, name, header.revision, &shared.integrations);
+    observer.header_for(&*revision.ok()?, execution, attempt.entry)
 }
 
 /// How a task of a resource waits.

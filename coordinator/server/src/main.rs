@@ -19,6 +19,7 @@ mod integrations;
 mod matching;
 mod metrics;
 mod net;
+mod observe;
 mod partition;
 mod rpc;
 mod serve;

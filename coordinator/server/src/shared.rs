@@ -24,6 +24,7 @@ use crate::integrations::Registry;
 use crate::integrations::calls::Calls;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::observe::Observer;
 use crate::partition::Partitions;
 use crate::serve::Counters;
 use crate::service::error::{ApiError, ErrorCode};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub store: Arc<dyn StateStore>,
     pub writer: WriterHandle,
     pub metrics: Metrics,
+    pub observer: Arc<Observer>,
     pub counters: Counters,
     pub express: Express,
     /// What integrations do for open attempts.

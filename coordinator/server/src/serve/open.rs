@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Counters;
 use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
@@ -31,6 +31,7 @@ use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::observe::Observer;
 use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
@@ -91,16 +92,18 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
-        clock: Arc::new(SystemClock::default()),
+        clock,
         entropy,
         tokens,
         arns: ArnSpace {
             partition: Arc::from(&*config.arn.partition),
             region: Arc::from(&*config.arn.region),
         },
-        catalog: Catalog::open(control.clone())?,
+        catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::default(),
         matching: Matching::default(),
         fleet: Fleet::default(),
@@ -108,6 +111,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         store: storage.store,
         writer,
         metrics,
+        observer,
         counters: Counters::default(),
         express: Express::new(
             config.limits.express_open_max,
