@@ -136,6 +136,18 @@ class Sessions(Case):
             self.assertEqual([(slots.activity, slots.slots) for slots in hello.activities], [("a", 2)])
             self.assertEqual(list(hello.held), [])
 
+    async def test_a_task_is_what_the_push_says(self) -> None:
+        seen: list[Any] = []
+
+        async def handler(task: Task[Any]) -> None:
+            seen.append((task.token, task.execution_arn, task.attempt, task.traceparent, task.heartbeat_seconds))
+
+        async with self.serving(handler) as (stream, _):
+            await stream.push(1, "t1", execution_arn="arn:e", attempt=2, traceparent="00-a-b-01", heartbeat_seconds=9)
+            await stream.push(2, "t2")
+            await until("both", lambda: len(stream.results()) == 2)
+            self.assertEqual(seen, [("t1", "arn:e", 2, "00-a-b-01", 9), ("t2", "", 0, None, None)])
+
     async def test_results_are_sent_again_until_they_are_confirmed(self) -> None:
         async def handler(task: Task[int]) -> int:
             return task.input

@@ -52,6 +52,7 @@ export interface TaskParts<I> {
   executionArn: string;
   activity: string;
   attempt: number;
+  traceparent: string | undefined;
   heartbeatSeconds: number | undefined;
   signal: AbortSignal;
   beat: (details: string) => void;
@@ -67,6 +68,8 @@ export class Task<I = unknown> {
   readonly activity: string;
   /** Which attempt of the state this is, as the coordinator counts. */
   readonly attempt: number;
+  /** W3C's trace context of the state, for spans of the worker's own; absent when the execution is not traced. */
+  readonly traceparent: string | undefined;
   /** The state's HeartbeatSeconds, if it has them. The worker sends heartbeats by itself, three in this time. */
   readonly heartbeatSeconds: number | undefined;
   /**
@@ -83,6 +86,7 @@ export class Task<I = unknown> {
     this.executionArn = parts.executionArn;
     this.activity = parts.activity;
     this.attempt = parts.attempt;
+    this.traceparent = parts.traceparent;
     this.heartbeatSeconds = parts.heartbeatSeconds;
     this.signal = parts.signal;
     // Private, so that no log of a task shows it.

@@ -188,6 +188,20 @@ test("hello says who comes", async (t) => {
   );
 });
 
+test("a task is what the push says", async (t) => {
+  const seen: unknown[] = [];
+  const { stream } = await serving(t, ({ token, executionArn, attempt, traceparent, heartbeatSeconds }) => {
+    seen.push([token, executionArn, attempt, traceparent, heartbeatSeconds]);
+  });
+  stream.push(1, "t1", { executionArn: "arn:e", attempt: 2, traceparent: "00-a-b-01", heartbeatSeconds: 9 });
+  stream.push(2, "t2");
+  await until("both", () => stream.results().length === 2);
+  assert.deepEqual(seen, [
+    ["t1", "arn:e", 2, "00-a-b-01", 9],
+    ["t2", "", 0, undefined, undefined],
+  ]);
+});
+
 test("results are sent again until they are confirmed", async (t) => {
   const { fake, stream } = await serving(t, (task) => task.input);
   for (const number of [1, 2, 3]) stream.push(number, `t${number}`, { input: String(number) });

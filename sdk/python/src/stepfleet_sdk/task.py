@@ -64,6 +64,8 @@ class Task(Generic[I_co]):
     activity: str
     #: Which attempt of the state this is, as the coordinator counts.
     attempt: int
+    #: W3C's trace context of the state, for spans of the worker's own; `None` when the execution is not traced.
+    traceparent: str | None
     #: The state's HeartbeatSeconds, if it has them. The worker sends heartbeats by itself, three in this time.
     heartbeat_seconds: int | None
     #: Set when the attempt is over.
@@ -77,6 +79,7 @@ class Task(Generic[I_co]):
         execution_arn: str,
         activity: str,
         attempt: int,
+        traceparent: str | None,
         heartbeat_seconds: int | None,
         cancelled: threading.Event,
         beat: Callable[[str], None],
@@ -86,6 +89,7 @@ class Task(Generic[I_co]):
         self.execution_arn = execution_arn
         self.activity = activity
         self.attempt = attempt
+        self.traceparent = traceparent
         self.heartbeat_seconds = heartbeat_seconds
         self.cancelled = cancelled
         self._beat = beat

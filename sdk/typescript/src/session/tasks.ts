@@ -49,6 +49,7 @@ export class Held {
       executionArn: this.push.executionArn,
       activity: this.served.activity.name,
       attempt: this.push.attempt,
+      traceparent: this.push.traceparent || undefined,
       heartbeatSeconds: this.push.heartbeatSeconds || undefined,
       signal: this.#over.signal,
       beat: (details) => {

@@ -108,7 +108,7 @@ class Welcome(_message.Message):
     def __init__(self, resumed: bool = ..., activity_arns: _Optional[_Iterable[str]] = ..., confirmed: _Optional[int] = ...) -> None: ...
 
 class Push(_message.Message):
-    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt")
+    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +116,7 @@ class Push(_message.Message):
     HEARTBEAT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     number: int
     task_token: str
     activity: int
@@ -123,7 +124,8 @@ class Push(_message.Message):
     heartbeat_seconds: int
     execution_arn: str
     attempt: int
-    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class RefusedResult(_message.Message):
     __slots__ = ("task_token", "reason")

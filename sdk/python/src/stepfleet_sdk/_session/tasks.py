@@ -75,6 +75,7 @@ class Held:
             execution_arn=push.execution_arn,
             activity=activity.name,
             attempt=push.attempt,
+            traceparent=push.traceparent or None,
             heartbeat_seconds=push.heartbeat_seconds or None,
             cancelled=self.cancelled,
             beat=self.beat,
