@@ -4,7 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders and files that are no part of the tree.
-const IGNORED: &[&str] = &["target", ".git", ".venv", "__pycache__", "node_modules"];
+const IGNORED: &[&str] = &[
+    "target",
+    ".git",
+    ".venv",
+    "__pycache__",
+    "node_modules",
+    "dist",
+];
 
 /// One file of the tree.
 #[derive(Clone, Debug)]

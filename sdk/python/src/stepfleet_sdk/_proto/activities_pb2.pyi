@@ -1,0 +1,181 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CreateActivityRequest(_message.Message):
+    __slots__ = ("name", "tags", "encryption_configuration")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    ENCRYPTION_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tags: _containers.ScalarMap[str, str]
+    encryption_configuration: str
+    def __init__(self, name: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., encryption_configuration: _Optional[str] = ...) -> None: ...
+
+class CreateActivityResponse(_message.Message):
+    __slots__ = ("activity_arn", "creation_date")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    CREATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    creation_date: _timestamp_pb2.Timestamp
+    def __init__(self, activity_arn: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DeleteActivityRequest(_message.Message):
+    __slots__ = ("activity_arn",)
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    def __init__(self, activity_arn: _Optional[str] = ...) -> None: ...
+
+class DeleteActivityResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeActivityRequest(_message.Message):
+    __slots__ = ("activity_arn",)
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    def __init__(self, activity_arn: _Optional[str] = ...) -> None: ...
+
+class DescribeActivityResponse(_message.Message):
+    __slots__ = ("activity_arn", "name", "creation_date", "queued", "oldest_age_ms", "workers", "encryption_configuration")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    ENCRYPTION_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    name: str
+    creation_date: _timestamp_pb2.Timestamp
+    queued: int
+    oldest_age_ms: int
+    workers: int
+    encryption_configuration: str
+    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ...) -> None: ...
+
+class ListActivitiesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListActivitiesResponse(_message.Message):
+    __slots__ = ("activities", "next_page_token")
+    ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    activities: _containers.RepeatedCompositeFieldContainer[ActivityListItem]
+    next_page_token: str
+    def __init__(self, activities: _Optional[_Iterable[_Union[ActivityListItem, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ActivityListItem(_message.Message):
+    __slots__ = ("activity_arn", "name", "creation_date")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    name: str
+    creation_date: _timestamp_pb2.Timestamp
+    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetActivityTaskRequest(_message.Message):
+    __slots__ = ("activity_arn", "worker_name")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    WORKER_NAME_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    worker_name: str
+    def __init__(self, activity_arn: _Optional[str] = ..., worker_name: _Optional[str] = ...) -> None: ...
+
+class GetActivityTaskResponse(_message.Message):
+    __slots__ = ("task_token", "input")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    input: str
+    def __init__(self, task_token: _Optional[str] = ..., input: _Optional[str] = ...) -> None: ...
+
+class SendTaskSuccessRequest(_message.Message):
+    __slots__ = ("task_token", "output")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    output: str
+    def __init__(self, task_token: _Optional[str] = ..., output: _Optional[str] = ...) -> None: ...
+
+class SendTaskSuccessResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SendTaskFailureRequest(_message.Message):
+    __slots__ = ("task_token", "error", "cause")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    error: str
+    cause: str
+    def __init__(self, task_token: _Optional[str] = ..., error: _Optional[str] = ..., cause: _Optional[str] = ...) -> None: ...
+
+class SendTaskFailureResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SendTaskHeartbeatRequest(_message.Message):
+    __slots__ = ("task_token",)
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    def __init__(self, task_token: _Optional[str] = ...) -> None: ...
+
+class SendTaskHeartbeatResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCallbacksRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCallbacksResponse(_message.Message):
+    __slots__ = ("callbacks", "next_page_token")
+    CALLBACKS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    callbacks: _containers.RepeatedCompositeFieldContainer[Callback]
+    next_page_token: str
+    def __init__(self, callbacks: _Optional[_Iterable[_Union[Callback, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Callback(_message.Message):
+    __slots__ = ("task_token", "execution_arn", "state_name", "resource", "parameters", "scheduled_date", "deadline")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
+    STATE_NAME_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_DATE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    execution_arn: str
+    state_name: str
+    resource: str
+    parameters: str
+    scheduled_date: _timestamp_pb2.Timestamp
+    deadline: _timestamp_pb2.Timestamp
+    def __init__(self, task_token: _Optional[str] = ..., execution_arn: _Optional[str] = ..., state_name: _Optional[str] = ..., resource: _Optional[str] = ..., parameters: _Optional[str] = ..., scheduled_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

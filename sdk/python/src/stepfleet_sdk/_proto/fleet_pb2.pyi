@@ -1,0 +1,136 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class WorkerMessage(_message.Message):
+    __slots__ = ("hello", "results", "heartbeats", "received", "draining", "returned")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    results: _containers.RepeatedCompositeFieldContainer[TaskResult]
+    heartbeats: _containers.RepeatedCompositeFieldContainer[TaskHeartbeat]
+    received: int
+    draining: bool
+    returned: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TaskResult, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[TaskHeartbeat, _Mapping]]] = ..., received: _Optional[int] = ..., draining: bool = ..., returned: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("worker_name", "session_id", "activities", "labels", "build_id", "held")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKER_NAME_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    worker_name: str
+    session_id: str
+    activities: _containers.RepeatedCompositeFieldContainer[ActivitySlots]
+    labels: _containers.ScalarMap[str, str]
+    build_id: str
+    held: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, worker_name: _Optional[str] = ..., session_id: _Optional[str] = ..., activities: _Optional[_Iterable[_Union[ActivitySlots, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ActivitySlots(_message.Message):
+    __slots__ = ("activity", "slots")
+    ACTIVITY_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    activity: str
+    slots: int
+    def __init__(self, activity: _Optional[str] = ..., slots: _Optional[int] = ...) -> None: ...
+
+class TaskResult(_message.Message):
+    __slots__ = ("task_token", "number", "output", "failure")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    number: int
+    output: str
+    failure: TaskFailure
+    def __init__(self, task_token: _Optional[str] = ..., number: _Optional[int] = ..., output: _Optional[str] = ..., failure: _Optional[_Union[TaskFailure, _Mapping]] = ...) -> None: ...
+
+class TaskFailure(_message.Message):
+    __slots__ = ("error", "cause")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    error: str
+    cause: str
+    def __init__(self, error: _Optional[str] = ..., cause: _Optional[str] = ...) -> None: ...
+
+class TaskHeartbeat(_message.Message):
+    __slots__ = ("task_token", "details")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    details: str
+    def __init__(self, task_token: _Optional[str] = ..., details: _Optional[str] = ...) -> None: ...
+
+class CoordinatorMessage(_message.Message):
+    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    PUSHES_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    RECONNECT_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    pushes: _containers.RepeatedCompositeFieldContainer[Push]
+    confirmed: int
+    cancelled: _containers.RepeatedScalarFieldContainer[str]
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedResult]
+    reconnect_after_ms: int
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("resumed", "activity_arns", "confirmed")
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ARNS_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_FIELD_NUMBER: _ClassVar[int]
+    resumed: bool
+    activity_arns: _containers.RepeatedScalarFieldContainer[str]
+    confirmed: int
+    def __init__(self, resumed: bool = ..., activity_arns: _Optional[_Iterable[str]] = ..., confirmed: _Optional[int] = ...) -> None: ...
+
+class Push(_message.Message):
+    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    task_token: str
+    activity: int
+    input: str
+    heartbeat_seconds: int
+    execution_arn: str
+    attempt: int
+    traceparent: str
+    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
+
+class RefusedResult(_message.Message):
+    __slots__ = ("task_token", "reason")
+    TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    task_token: str
+    reason: str
+    def __init__(self, task_token: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

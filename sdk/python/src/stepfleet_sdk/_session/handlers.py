@@ -1,0 +1,105 @@
+"""How the program's functions are called: inputs decoded, outputs encoded, exceptions turned into failures."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _json
+from ..errors import EncodeError
+from ..task import Task, TaskCancelled, TaskError
+
+_log = logging.getLogger("stepfleet_sdk.worker")
+
+#: JSON text of the output, or the failure.
+Ending = str | TaskError
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity as it was registered."""
+
+    name: str
+    slots: int
+    function: Callable[[Task[Any]], Any]
+    #: From the JSON text to what the function takes.
+    decode: Callable[[str], Any]
+    #: From what the function gives to JSON text.
+    encode: Callable[[Any], str]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function runs in the event loop; else in a thread."""
+        return _is_async(self.function)
+
+    def prepare(self, text: str) -> Any:
+        """The input.
+
+        Raises:
+            TaskError: It does not fit.
+        """
+        try:
+            return self.decode(text)
+        except Exception as error:
+            cause = f"the input does not fit activity `{self.name}`: {error or type(error).__name__}"
+            raise TaskError("InvalidInput", cause) from error
+
+    def conclude(self, value: Any) -> Ending:
+        """What a function's value is as a result."""
+        try:
+            return self.encode(value)
+        except EncodeError as error:
+            return TaskError("InvalidOutput", str(error))
+
+    async def call(self, make: Callable[[], Task[Any]]) -> Ending:
+        """Calls an async function; cancellation goes through."""
+        try:
+            awaited: Awaitable[Any] = self.function(make())
+            return self.conclude(await awaited)
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self._failed(error)
+
+    def call_blocking(self, make: Callable[[], Task[Any]]) -> Ending:
+        """Calls a blocking function."""
+        try:
+            return self.conclude(self.function(make()))
+        except BaseException as error:
+            # In a thread there is nobody else to tell, whatever it is.
+            return self._failed(error)
+
+    def _failed(self, error: BaseException) -> TaskError:
+        if not isinstance(error, (TaskError, TaskCancelled)):
+            _log.warning("a handler of activity %s raised", self.name, exc_info=error)
+        return TaskError.of(error)
+
+
+def raw_output(value: Any) -> str:
+    """The output of a handler that gives JSON text itself.
+
+    Raises:
+        EncodeError: It is no text.
+    """
+    if not isinstance(value, str):
+        raise EncodeError(f"a raw handler gives JSON text, not {type(value).__name__}")
+    return value
+
+
+def decoded(shape: Callable[[Any], Any] | None) -> Callable[[str], Any]:
+    """From JSON text to a value of the program."""
+    if shape is None:
+        return _json.decode
+    fit = _json.decoder(shape)
+    return lambda text: fit(_json.decode(text))
+
+
+def _is_async(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

@@ -1,0 +1,119 @@
+"""What is ready to go out. The connection takes everything there is whenever it can write, so batches grow by themselves
+when it is busy. Nothing but `hello` goes out before the coordinator's `welcome`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .._proto import fleet_pb2 as pb
+
+if TYPE_CHECKING:
+    from .tasks import Held
+
+#: Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
+FRAME_BYTES_MAX = 1024 * 1024
+#: Tokens of a kind per message, for the same reason.
+FRAME_TOKENS_MAX = 2048
+
+
+class Outbox:
+    """Filled by the session, emptied by the writer of the current connection."""
+
+    def __init__(self) -> None:
+        self.results: list[pb.TaskResult] = []
+        self.returned: list[str] = []
+        #: Number of the last push received.
+        self.received = 0
+        #: Nothing more will come: the stream ends when all has gone out.
+        self.closed = False
+        self._beats: dict[str, Held] = {}
+        self._welcomed = False
+        self._received_sent = 0
+        #: Send a message even if it only acknowledges.
+        self._acknowledge = False
+        self._draining = False
+        self._draining_told = False
+        self._woken = asyncio.Event()
+
+    def begin(self) -> None:
+        """Begins a connection: forgets what an earlier one did not send (the session knows what to send again)."""
+        self._welcomed = False
+        self._received_sent = 0
+        self._acknowledge = False
+        self._draining_told = False
+        self.results.clear()
+        self.returned.clear()
+
+    def welcomed(self) -> None:
+        """The coordinator has answered `hello`."""
+        self._welcomed = True
+        self.wake()
+
+    def beat(self, held: Held) -> None:
+        """A heartbeat of this task, with its newest progress."""
+        self._beats[held.token] = held
+        self.wake()
+
+    def forget(self, token: str) -> None:
+        """No heartbeat of this task is needed any more."""
+        self._beats.pop(token, None)
+
+    def drain(self) -> None:
+        """Says that this worker takes no new tasks, now and on every later connection."""
+        self._draining = True
+        self.wake()
+
+    def acknowledge(self) -> None:
+        """Acknowledges the newest push, unless another message has done so."""
+        if self.received != self._received_sent:
+            self._acknowledge = True
+            self.wake()
+
+    def close(self) -> None:
+        """Ends the stream once all has gone out."""
+        self.closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """There are news."""
+        self._woken.set()
+
+    async def next_message(self) -> pb.WorkerMessage | None:
+        """The next message; `None` when all has gone out after `close`."""
+        while True:
+            message = self._take()
+            if message is not None:
+                return message
+            if self.closed:
+                return None
+            self._woken.clear()
+            await self._woken.wait()
+
+    def _take(self) -> pb.WorkerMessage | None:
+        untold = self._draining and not self._draining_told
+        if not self._welcomed or not (self.results or self._beats or self.returned or self._acknowledge or untold):
+            return None
+        self._acknowledge = False
+        self._received_sent = self.received
+        self._draining_told = self._draining
+        message = pb.WorkerMessage(received=self.received, draining=self._draining)
+        message.returned.extend(self.returned[:FRAME_TOKENS_MAX])
+        del self.returned[:FRAME_TOKENS_MAX]
+        for token in list(self._beats)[:FRAME_TOKENS_MAX]:
+            details = self._beats.pop(token).take_details()
+            message.heartbeats.add(task_token=token, details=details)
+        count = self._fitting()
+        message.results.extend(self.results[:count])
+        del self.results[:count]
+        return message
+
+    def _fitting(self) -> int:
+        """How many results fit one message; at least one if there is any."""
+        size = 0
+        for count, result in enumerate(self.results):
+            size += result.ByteSize()
+            if size > FRAME_BYTES_MAX and count > 0:
+                return count
+        return len(self.results)

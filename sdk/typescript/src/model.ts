@@ -1,0 +1,396 @@
+// What the coordinator tells, as plain values: `Date`s, enums as AWS's words, JSON documents parsed on demand. Beside each
+// parsed document stands its text (`outputText`), for numbers that JavaScript cannot hold.
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import * as api from "./api.js";
+import { ExecutionError } from "./errors.js";
+import { decode } from "./json.js";
+
+/** How executions of a state machine run. */
+export type StateMachineType = "STANDARD" | "EXPRESS";
+
+/** Where an execution is. */
+export type ExecutionStatus = "RUNNING" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED" | "PENDING_REDRIVE";
+
+/** A finding about a definition. */
+export interface Diagnostic {
+  readonly severity: "ERROR" | "WARNING";
+  readonly code: string;
+  readonly message: string;
+  /** `/States/<name>/<field>`, or a line and column when the text is not JSON. */
+  readonly location: string;
+}
+
+/** A state machine that was created, or was there already with the same settings. */
+export interface CreatedStateMachine {
+  readonly arn: string;
+  readonly creationDate: Date;
+  readonly warnings: Diagnostic[];
+  /** Absent unless a version was published. */
+  readonly versionArn: string | undefined;
+}
+
+/** What an update did. */
+export interface UpdatedStateMachine {
+  readonly updateDate: Date;
+  /** Absent on the first revision. */
+  readonly revisionId: string | undefined;
+  readonly warnings: Diagnostic[];
+  /** Absent unless a version was published. */
+  readonly versionArn: string | undefined;
+}
+
+/** A state machine, one of its versions, or what an alias leads to. */
+export interface StateMachine {
+  readonly arn: string;
+  readonly name: string;
+  readonly status: "ACTIVE" | "DELETING";
+  /** Amazon States Language. */
+  readonly definition: unknown;
+  readonly definitionText: string;
+  readonly roleArn: string;
+  readonly type: StateMachineType;
+  readonly creationDate: Date;
+  readonly revisionId: string | undefined;
+  /** By state: the variables that its fields read. */
+  readonly variableReferences: Record<string, string[]>;
+  /** Of a version. */
+  readonly description: string | undefined;
+  readonly loggingConfiguration: unknown;
+  readonly tracingConfiguration: unknown;
+  readonly encryptionConfiguration: unknown;
+}
+
+/** A state machine as an execution runs it. */
+export interface StateMachineForExecution {
+  readonly arn: string;
+  readonly name: string;
+  readonly definition: unknown;
+  readonly definitionText: string;
+  readonly roleArn: string;
+  readonly updateDate: Date;
+  readonly revisionId: string | undefined;
+  readonly variableReferences: Record<string, string[]>;
+}
+
+/** A state machine in a list. */
+export interface StateMachineListItem {
+  readonly arn: string;
+  readonly name: string;
+  readonly type: StateMachineType;
+  readonly creationDate: Date;
+}
+
+/** What a check of a definition found. */
+export interface Validation {
+  readonly ok: boolean;
+  readonly diagnostics: Diagnostic[];
+  /** There were more than 100 findings. */
+  readonly truncated: boolean;
+}
+
+/** What one state did. */
+export interface TestedState {
+  readonly status: "SUCCEEDED" | "FAILED" | "RETRIABLE" | "CAUGHT_ERROR";
+  readonly output: unknown;
+  readonly outputText: string | undefined;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  /** The state that this one leads to; absent at the end. */
+  readonly nextState: string | undefined;
+  /** What the stages of the state gave (`afterInputPath`, …), as far as it got. */
+  readonly inspection: Record<string, unknown>;
+}
+
+/** A version of a state machine. */
+export interface Version {
+  readonly arn: string;
+  readonly creationDate: Date;
+}
+
+/** Where an alias leads, and how often: the weights of an alias add up to 100. */
+export interface Route {
+  readonly versionArn: string;
+  readonly weight: number;
+}
+
+/** An alias of a state machine's versions. */
+export interface Alias {
+  readonly arn: string;
+  readonly name: string;
+  readonly description: string;
+  readonly routes: Route[];
+  readonly creationDate: Date;
+  readonly updateDate: Date;
+}
+
+/** Something that was created, or an item of a list that has no more. */
+export interface Created {
+  readonly arn: string;
+  readonly creationDate: Date;
+}
+
+/** An execution that was started. */
+export interface StartedExecution {
+  readonly arn: string;
+  readonly startDate: Date;
+}
+
+/** How an execution of an EXPRESS state machine ended. */
+export interface SyncExecution {
+  readonly arn: string;
+  readonly stateMachineArn: string;
+  readonly name: string;
+  readonly status: ExecutionStatus;
+  readonly startDate: Date;
+  readonly stopDate: Date;
+  readonly input: unknown;
+  readonly inputText: string;
+  readonly output: unknown;
+  readonly outputText: string | undefined;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly traceHeader: string;
+  readonly billedDurationMs: number;
+  readonly billedMemoryMb: number;
+  /** The output of a succeeded execution; throws {@link ExecutionError} for another one. */
+  result<T = unknown>(): T;
+}
+
+/** An execution, also as the outcome that was waited for. */
+export interface Execution {
+  readonly arn: string;
+  readonly stateMachineArn: string;
+  readonly name: string;
+  readonly status: ExecutionStatus;
+  readonly startDate: Date;
+  /** Absent while it runs. */
+  readonly stopDate: Date | undefined;
+  readonly input: unknown;
+  readonly inputText: string;
+  readonly output: unknown;
+  readonly outputText: string | undefined;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly traceHeader: string;
+  readonly stateMachineVersionArn: string | undefined;
+  readonly stateMachineAliasArn: string | undefined;
+  readonly redriveCount: number;
+  readonly redriveDate: Date | undefined;
+  readonly redriveStatus: "REDRIVABLE" | "NOT_REDRIVABLE" | "REDRIVABLE_BY_MAP_RUN" | undefined;
+  readonly redriveStatusReason: string | undefined;
+  /** The output of a succeeded execution; throws {@link ExecutionError} for another one. */
+  result<T = unknown>(): T;
+}
+
+/** An execution in a list. */
+export interface ExecutionListItem {
+  readonly arn: string;
+  readonly stateMachineArn: string;
+  readonly name: string;
+  readonly status: ExecutionStatus;
+  readonly startDate: Date;
+  readonly stopDate: Date | undefined;
+  readonly stateMachineVersionArn: string | undefined;
+  readonly stateMachineAliasArn: string | undefined;
+  readonly redriveCount: number;
+  readonly redriveDate: Date | undefined;
+}
+
+/** One event of an execution's history. */
+export interface HistoryEvent {
+  readonly id: number;
+  readonly previousEventId: number;
+  readonly timestamp: Date;
+  /** AWS's name: `TaskStateEntered`, `ActivitySucceeded`, … */
+  readonly type: string;
+  /** The event's detail object, as the AWS endpoint gives it; absent where there is none. */
+  readonly details: Record<string, unknown> | undefined;
+  readonly detailsText: string | undefined;
+}
+
+/** An activity, its queue and its workers. */
+export interface Activity {
+  readonly arn: string;
+  readonly name: string;
+  readonly creationDate: Date;
+  /** Tasks that wait for a worker now. */
+  readonly queued: number;
+  /** Age of the oldest of them, milliseconds. */
+  readonly oldestAgeMs: number;
+  /** Worker slots and pollers connected now. */
+  readonly workers: number;
+  readonly encryptionConfiguration: unknown;
+}
+
+/** An activity in a list. */
+export interface ActivityListItem {
+  readonly arn: string;
+  readonly name: string;
+  readonly creationDate: Date;
+}
+
+/** A task from `getActivityTask`. */
+export interface ActivityTask {
+  /** A secret: whoever has it can complete the task. */
+  readonly token: string;
+  readonly input: unknown;
+  readonly inputText: string;
+}
+
+/** A task that waits for its token to be completed by anyone. */
+export interface Callback {
+  /** A secret: whoever has it can complete the task. */
+  readonly token: string;
+  readonly executionArn: string;
+  readonly stateName: string;
+  /** `service:action` of the Task's Resource. */
+  readonly resource: string;
+  /** The Task's Parameters: what a person or partner sees. */
+  readonly parameters: unknown;
+  readonly parametersText: string;
+  readonly scheduledDate: Date;
+  /** When TimeoutSeconds ends it; absent without a timeout. */
+  readonly deadline: Date | undefined;
+}
+
+/** Facts about a coordinator. */
+export interface Status {
+  readonly version: string;
+  readonly clusterId: string;
+  readonly partitions: number;
+  readonly liveExecutions: number;
+  readonly residentExecutions: number;
+  /** Why new starts are refused now; absent when they are not. */
+  readonly refusing: string | undefined;
+  /** What the ARNs of the caller begin with. */
+  readonly arnPrefix: string;
+}
+
+// From messages. An empty text is absent where emptiness means absence.
+
+/** A point in time that is always there. */
+export function date(stamp: Timestamp | undefined): Date {
+  return stamp === undefined ? new Date(0) : timestampDate(stamp);
+}
+
+/** A point in time that may be absent. */
+export function maybeDate(stamp: Timestamp | undefined): Date | undefined {
+  return stamp && timestampDate(stamp);
+}
+
+/** A document that may be absent. */
+export function maybe(text: string | undefined): unknown {
+  return text === undefined || text === "" ? undefined : decode(text);
+}
+
+/** The type of a state machine. */
+export function machineType(type: api.StateMachineType): StateMachineType {
+  return api.StateMachineType[type] as StateMachineType;
+}
+
+/** The status of an execution. */
+export function executionStatus(status: api.ExecutionStatus): ExecutionStatus {
+  return api.ExecutionStatus[status] as ExecutionStatus;
+}
+
+/** Whether nothing more will happen, unless somebody redrives it. */
+export function hasEnded(status: ExecutionStatus): boolean {
+  return status !== "RUNNING" && status !== "PENDING_REDRIVE";
+}
+
+/** Findings. */
+export function diagnostics(messages: readonly api.Diagnostic[]): Diagnostic[] {
+  return messages.map(({ severity, code, message, location }) => ({
+    severity: api.Diagnostic_Severity[severity] as Diagnostic["severity"],
+    code,
+    message,
+    location,
+  }));
+}
+
+/** The variables that states read. */
+export function references(entries: Record<string, api.VariableNames>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(entries).map(([state, { names }]) => [state, names]));
+}
+
+/** An event. */
+export function historyEvent(event: api.HistoryEvent): HistoryEvent {
+  return {
+    id: Number(event.id),
+    previousEventId: Number(event.previousEventId),
+    timestamp: date(event.timestamp),
+    type: event.type,
+    get details() {
+      return maybe(event.details) as Record<string, unknown> | undefined;
+    },
+    detailsText: event.details || undefined,
+  };
+}
+
+/** An execution. */
+export function execution(answer: api.DescribeExecutionResponse): Execution {
+  const status = executionStatus(answer.status);
+  const redriveStatus = api.ExecutionRedriveStatus[answer.redriveStatus] as Execution["redriveStatus"] | "UNSPECIFIED";
+  return {
+    arn: answer.executionArn,
+    stateMachineArn: answer.stateMachineArn,
+    name: answer.name,
+    status,
+    startDate: date(answer.startDate),
+    stopDate: maybeDate(answer.stopDate),
+    get input() {
+      return decode(answer.input);
+    },
+    inputText: answer.input,
+    get output() {
+      return maybe(answer.output);
+    },
+    outputText: answer.output,
+    error: answer.error,
+    cause: answer.cause,
+    traceHeader: answer.traceHeader,
+    stateMachineVersionArn: answer.stateMachineVersionArn || undefined,
+    stateMachineAliasArn: answer.stateMachineAliasArn || undefined,
+    redriveCount: answer.redriveCount,
+    redriveDate: maybeDate(answer.redriveDate),
+    redriveStatus: redriveStatus === "UNSPECIFIED" ? undefined : redriveStatus,
+    redriveStatusReason: answer.redriveStatusReason || undefined,
+    result: <T>() => result<T>(status, answer),
+  };
+}
+
+/** How an execution of an EXPRESS state machine ended. */
+export function syncExecution(answer: api.StartSyncExecutionResponse): SyncExecution {
+  const status = executionStatus(answer.status);
+  return {
+    arn: answer.executionArn,
+    stateMachineArn: answer.stateMachineArn,
+    name: answer.name,
+    status,
+    startDate: date(answer.startDate),
+    stopDate: date(answer.stopDate),
+    get input() {
+      return decode(answer.input);
+    },
+    inputText: answer.input,
+    get output() {
+      return maybe(answer.output);
+    },
+    outputText: answer.output,
+    error: answer.error,
+    cause: answer.cause,
+    traceHeader: answer.traceHeader,
+    billedDurationMs: Number(answer.billedDurationMs),
+    billedMemoryMb: Number(answer.billedMemoryMb),
+    result: <T>() => result<T>(status, answer),
+  };
+}
+
+function result<T>(
+  status: ExecutionStatus,
+  { output, error, cause }: { output?: string; error?: string; cause?: string },
+): T {
+  if (status !== "SUCCEEDED") throw new ExecutionError(status, error, cause);
+  return maybe(output) as T;
+}

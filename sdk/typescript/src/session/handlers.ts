@@ -1,0 +1,55 @@
+// How the program's functions are called: inputs decoded, outputs encoded, what they throw turned into failures.
+import { inspect } from "node:util";
+import { EncodeError } from "../errors.js";
+import type { Logger } from "../log.js";
+import { type Task, TaskCancelled, TaskError } from "../task.js";
+
+/** JSON text of the output, or the failure. */
+export type Ending = string | TaskError;
+
+/** An activity as it was registered. */
+export interface Activity {
+  readonly name: string;
+  readonly slots: number;
+  readonly handler: (task: Task<never>) => unknown;
+  /** From the JSON text to what the handler takes. */
+  readonly decode: (text: string) => unknown;
+  /** From what the handler gives to JSON text. */
+  readonly encode: (value: unknown) => string;
+}
+
+/** Calls a handler to its end; never rejects. */
+export async function call(
+  activity: Activity,
+  text: string,
+  make: (input: never) => Task<never>,
+  log: Logger,
+): Promise<Ending> {
+  let task: Task<never>;
+  try {
+    task = make(activity.decode(text) as never);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return new TaskError("InvalidInput", `the input does not fit activity \`${activity.name}\`: ${why}`);
+  }
+  let value: unknown;
+  try {
+    value = await activity.handler(task);
+  } catch (error) {
+    if (!(error instanceof TaskError || error instanceof TaskCancelled || task.cancelled)) {
+      log.warn(`a handler of activity ${activity.name} threw ${inspect(error)}`);
+    }
+    return TaskError.of(error);
+  }
+  try {
+    return activity.encode(value);
+  } catch (error) {
+    return new TaskError("InvalidOutput", (error as Error).message);
+  }
+}
+
+/** The output of a handler that gives JSON text itself. */
+export function rawOutput(value: unknown): string {
+  if (typeof value !== "string") throw new EncodeError(`a raw handler gives JSON text, not a ${typeof value}`);
+  return value;
+}

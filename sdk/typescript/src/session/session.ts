@@ -1,0 +1,281 @@
+// The life of one worker: connection after connection while it serves, then the phases of its end.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { type ClientDuplexStream, status } from "@grpc/grpc-js";
+import * as api from "../api.js";
+import { Backoff } from "../backoff.js";
+import type { Connection } from "../connection.js";
+import { Abandoned, ApiError, TransportError } from "../errors.js";
+import type { Logger } from "../log.js";
+import { delayAfter } from "../retry.js";
+import { errorOf } from "../status.js";
+import type { Activity } from "./handlers.js";
+import { Outbox } from "./outbox.js";
+import { Tasks } from "./tasks.js";
+
+/** From the first packet to `welcome`, milliseconds. */
+const GREETING_TIMEOUT_MS = 10_000;
+/** A push is acknowledged by itself when nothing else went out for so long, milliseconds. */
+const ACKNOWLEDGE_AFTER_MS = 1000;
+/** How long the coordinator may take to end the stream after the worker has said its last, milliseconds. */
+const LEAVE_TIMEOUT_MS = 2000;
+
+/** Refusals that time does not heal. */
+const FINAL: readonly status[] = [
+  status.UNAUTHENTICATED,
+  status.PERMISSION_DENIED,
+  status.NOT_FOUND,
+  status.ALREADY_EXISTS,
+  status.INVALID_ARGUMENT,
+  status.FAILED_PRECONDITION,
+  status.OUT_OF_RANGE,
+  status.UNIMPLEMENTED,
+];
+
+/** How a worker presents itself, and how long it may take to stop. */
+export interface Options {
+  readonly name: string;
+  readonly buildId: string;
+  readonly labels: Record<string, string>;
+  readonly createActivities: boolean;
+  readonly graceMs: number;
+  readonly stopTimeoutMs: number;
+  readonly confirmTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** Everything that one worker process is. */
+export class Session {
+  readonly #connection: Connection;
+  readonly #activities: readonly Activity[];
+  readonly #options: Options;
+  readonly #id = randomUUID().replaceAll("-", "");
+  readonly #outbox = new Outbox();
+  readonly #tasks: Tasks;
+  readonly #backoff = new Backoff(100, 5000);
+  /** Ends whatever the session waits for. */
+  readonly #end = new AbortController();
+  /** Looked at after every change. */
+  readonly #conditions = new Set<() => void>();
+  #missing: string[];
+  #acknowledging: NodeJS.Timeout | undefined;
+  /** A coordinator has welcomed this worker once: what fails now will heal. */
+  #welcomed = false;
+  /** That it is away was said. */
+  #away = false;
+
+  constructor(connection: Connection, activities: readonly Activity[], options: Options) {
+    this.#connection = connection;
+    this.#activities = activities;
+    this.#options = options;
+    const changed = () => {
+      for (const look of [...this.#conditions]) look();
+    };
+    this.#tasks = new Tasks(activities, this.#outbox, changed, options.log);
+    this.#missing = options.createActivities ? activities.map((activity) => activity.name) : [];
+  }
+
+  /** Serves until the shutdown, then drains. */
+  async run(shutdown: AbortSignal): Promise<void> {
+    const link = this.#connections();
+    // Looked at below; until then it may reject unseen.
+    link.catch(() => {});
+    try {
+      await Promise.race([link, aborted(shutdown, this.#end.signal)]);
+      const unfinished = await this.#windDown();
+      const { unconfirmed } = this.#tasks;
+      this.#outbox.close();
+      // Lets what is still to be said go out.
+      const left = link.catch(() => {});
+      await Promise.race([left, sleep(LEAVE_TIMEOUT_MS, undefined, { signal: this.#end.signal })]);
+      if (unfinished > 0 || unconfirmed > 0) throw new Abandoned(unfinished, unconfirmed);
+      this.#options.log.info("left");
+    } finally {
+      this.#end.abort();
+      clearTimeout(this.#acknowledging);
+      this.#tasks.close();
+    }
+  }
+
+  /** Draining, stopping, confirming; gives how many handlers did not end although they were cancelled. */
+  async #windDown(): Promise<number> {
+    const { log, graceMs, stopTimeoutMs, confirmTimeoutMs } = this.#options;
+    const idle = () => this.#tasks.running === 0;
+    log.info(`draining; ${this.#tasks.running} tasks run`);
+    this.#tasks.drain();
+    this.#outbox.drain();
+    if (!(await this.#until(idle, graceMs))) {
+      log.warn(`the grace period is over; cancelling ${this.#tasks.running} tasks`);
+      this.#tasks.stop();
+      await this.#until(idle, stopTimeoutMs);
+    }
+    const unfinished = this.#tasks.running;
+    await this.#until(() => this.#tasks.unconfirmed === 0, confirmTimeoutMs);
+    return unfinished;
+  }
+
+  /** Waits until something holds; false when it does not in time. */
+  #until(holds: () => boolean, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (held: boolean) => {
+        clearTimeout(timer);
+        this.#conditions.delete(look);
+        resolve(held);
+      };
+      const look = () => {
+        if (holds()) settle(true);
+      };
+      const timer = setTimeout(() => settle(holds()), ms);
+      this.#conditions.add(look);
+      look();
+    });
+  }
+
+  /** Connection after connection, until all is said. Rejects when this worker was never welcome and never will be. */
+  async #connections(): Promise<void> {
+    for (;;) {
+      let delay: number;
+      try {
+        delay = await this.#serve();
+      } catch (error) {
+        if (this.#outbox.closed || this.#end.signal.aborted) return;
+        if (!this.#welcomed && error instanceof ApiError && FINAL.includes(error.code)) throw error;
+        const where = this.#connection.endpoint.url;
+        const text = `without coordinator at ${where}; trying again until it is back: ${(error as Error).message}`;
+        this.#options.log[this.#away ? "debug" : "warn"](text);
+        this.#away = true;
+        delay = delayAfter(error, this.#backoff);
+      }
+      if (this.#outbox.closed) return;
+      await sleep(delay, undefined, { signal: this.#end.signal });
+    }
+  }
+
+  /** One connection to its end; gives after how many milliseconds the coordinator asks to come back. Rejects when it broke. */
+  async #serve(): Promise<number> {
+    this.#outbox.begin();
+    await this.#create();
+    const call = this.#connection.duplex("FleetService/Work", api.WorkerMessageSchema, api.CoordinatorMessageSchema);
+    const cancel = () => call.cancel();
+    this.#end.signal.addEventListener("abort", cancel, { once: true });
+    let greeting: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<number>((resolve, reject) => {
+        const late = () => reject(new TransportError("the coordinator did not answer in time"));
+        greeting = setTimeout(late, GREETING_TIMEOUT_MS);
+        call.on("error", (error) => reject(errorOf(error as never)));
+        call.on("end", () => reject(new TransportError("the coordinator ended the stream")));
+        call.on("data", (message: api.CoordinatorMessage) => {
+          if (greeting !== undefined) {
+            clearTimeout(greeting);
+            greeting = undefined;
+            if (message.welcome === undefined) {
+              reject(new TransportError("the coordinator did not begin with a welcome"));
+              return;
+            }
+            this.#onWelcome(message.welcome, call);
+          }
+          this.#onMessage(message);
+          if (message.reconnectAfterMs > 0) {
+            this.#options.log.info(`the coordinator asks to reconnect after ${message.reconnectAfterMs} ms`);
+            this.#away = true;
+            resolve(message.reconnectAfterMs);
+          }
+        });
+        call.write(create(api.WorkerMessageSchema, { hello: this.#hello() }));
+      });
+    } finally {
+      clearTimeout(greeting);
+      this.#end.signal.removeEventListener("abort", cancel);
+      // What comes over this connection from now on belongs to nobody.
+      call.removeAllListeners("data");
+      call.removeAllListeners("end");
+      call.cancel();
+    }
+  }
+
+  /** Creates the activities that are missing. */
+  async #create(): Promise<void> {
+    for (const activity of this.#missing) {
+      // Of an ARN, its last part counts.
+      const name = activity.slice(activity.lastIndexOf(":") + 1);
+      await this.#connection.unary(
+        "ActivityService/CreateActivity",
+        api.CreateActivityRequestSchema,
+        api.CreateActivityResponseSchema,
+        create(api.CreateActivityRequestSchema, { name }),
+        { signal: this.#end.signal },
+      );
+    }
+    this.#missing = [];
+  }
+
+  #hello(): api.Hello {
+    const { name, labels, buildId } = this.#options;
+    return create(api.HelloSchema, {
+      workerName: name,
+      sessionId: this.#id,
+      activities: this.#activities.map(({ name, slots }) => ({ activity: name, slots })),
+      labels,
+      buildId,
+      held: this.#tasks.inventory(),
+    });
+  }
+
+  #onWelcome(welcome: api.Welcome, call: ClientDuplexStream<api.WorkerMessage, api.CoordinatorMessage>): void {
+    const resumed = welcome.resumed ? " and resumed the session" : "";
+    this.#options.log.info(`connected to the coordinator at ${this.#connection.endpoint.url}${resumed}`);
+    this.#welcomed = true;
+    this.#away = false;
+    this.#backoff.reset();
+    this.#tasks.onWelcome(welcome);
+    // One message is with the transport at a time: what comes meanwhile goes out with the next one.
+    let busy = false;
+    const pump = () => {
+      if (busy || call.destroyed) return;
+      const message = this.#outbox.take();
+      if (message !== undefined) {
+        busy = true;
+        call.write(message, () => {
+          busy = false;
+          pump();
+        });
+      } else if (this.#outbox.closed) {
+        busy = true;
+        call.end();
+      }
+    };
+    let scheduled = false;
+    this.#outbox.welcomed(() => {
+      // After whatever is going on now, which may have more to say.
+      if (scheduled) return;
+      scheduled = true;
+      queueMicrotask(() => {
+        scheduled = false;
+        pump();
+      });
+    });
+  }
+
+  #onMessage(message: api.CoordinatorMessage): void {
+    this.#tasks.onRefused(message.refused);
+    this.#tasks.onConfirmed(message.confirmed);
+    for (const token of message.cancelled) this.#tasks.onCancelled(token);
+    for (const push of message.pushes) this.#tasks.onPush(push);
+    if (message.pushes.length > 0 && this.#acknowledging === undefined) {
+      this.#acknowledging = setTimeout(() => {
+        this.#acknowledging = undefined;
+        this.#outbox.acknowledge();
+      }, ACKNOWLEDGE_AFTER_MS);
+    }
+  }
+}
+
+/** Resolves when the signal is aborted; forgets about it when `end` is. */
+function aborted(signal: AbortSignal, end: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true, signal: end });
+  });
+}
