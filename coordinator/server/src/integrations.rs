@@ -8,6 +8,7 @@ pub(crate) mod api;
 pub(crate) mod callback;
 pub(crate) mod calls;
 pub(crate) mod child;
+pub(crate) mod http;
 pub(crate) mod sfn;
 
 use std::fmt::Debug;
@@ -17,8 +18,8 @@ use futures::future::BoxFuture;
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
 use stepfleet_engine::event::{Data, Failure, TaskResource};
-use stepfleet_engine::execution::{Execution, Header};
-use stepfleet_engine::{Attempt, Served, TaskRef};
+use stepfleet_engine::execution::{Execution, Header, Work};
+use stepfleet_engine::{Attempt, Served, TaskRef, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub task: TaskRef,
     pub resource: TaskResource,
     pub parameters: Payload,
+    /// When the task's own timeout ends the attempt.
+    pub deadline: Option<Timestamp>,
     /// Cancelled when the attempt ends otherwise than by what the integration reports.
     pub over: CancellationToken,
 }
@@ -82,6 +85,7 @@ impl Default for Registry {
             served: vec![
                 Arc::new(callback::Callback),
                 Arc::new(child::StartExecution),
+                Arc::new(http::Invoke),
                 Arc::new(sfn::Sfn),
             ],
         }
@@ -126,6 +130,7 @@ impl Call {
             task: task_ref(execution, attempt),
             resource,
             parameters: parameters.payload,
+            deadline: deadline(execution, attempt),
             over: CancellationToken::new(),
         }
     }
@@ -255,6 +260,19 @@ impl Call {
         let report = TaskReport::of_integration(self.task, outcome, reply);
         let host = self.shared.partitions().host(self.task.hash);
         host.send_admitted(Message::Task(report)).await;
+    }
+}
+
+fn deadline(execution: &Execution, attempt: Attempt) -> Option<Timestamp> {
+    match &execution.holder(attempt)?.stay()?.work {
+        Work::Task(work) => work.deadline,
+        Work::Activity(_)
+        | Work::Entered
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
 use crate::express::Express;
@@ -24,6 +25,7 @@ use crate::integrations::Registry;
 use crate::integrations::calls::Calls;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::partition::Partitions;
 use crate::serve::Counters;
 use crate::service::error::{ApiError, ErrorCode};
@@ -39,6 +41,9 @@ pub(crate) struct Shared {
     pub arns: ArnSpace,
     pub catalog: Catalog,
     pub integrations: Registry,
+    /// HTTP requests to endpoints outside.
+    pub outbound: Outbound,
+    pub connections: Connections,
     pub matching: Matching,
     pub fleet: Fleet,
     pub log: Arc<dyn PartitionLog>,

@@ -23,6 +23,7 @@ use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
 use crate::express::{self, Express, Interrupted};
@@ -31,6 +32,7 @@ use crate::fleet::Fleet;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
@@ -91,6 +93,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
+    let (outbound, connections) = outside(config)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock: Arc::new(SystemClock::default()),
@@ -102,6 +105,8 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         },
         catalog: Catalog::open(control.clone())?,
         integrations: Registry::default(),
+        outbound,
+        connections,
         matching: Matching::default(),
         fleet: Fleet::default(),
         log: storage.log,
@@ -139,6 +144,15 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+/// What tasks call outside.
+fn outside(config: &Config) -> anyhow::Result<(Outbound, Connections)> {
+    let outbound = Outbound::new(&config.http).context("http.ca")?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let connections =
+        Connections::open(config, &outbound, &environment).context("connections")?;
+    Ok((outbound, connections))
 }
 
 /// Brings back what is stored, and lets those work who own it.
