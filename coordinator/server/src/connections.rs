@@ -32,6 +32,7 @@ pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     by_name: BTreeMap<(String, String), Arc<Connection>>,
+    revealed: bool,
 }
 
 /// One connection.
@@ -111,7 +112,15 @@ impl Connections {
             let opened = Connection::open(connection, outbound, environment)?;
             by_name.insert(key, Arc::new(opened));
         }
-        Ok(Self { by_name })
+        Ok(Self {
+            by_name,
+            revealed: config.http.reveal_secrets,
+        })
+    }
+
+    /// Whether tests of states may show what connections add.
+    pub(crate) fn may_be_revealed(&self) -> bool {
+        self.revealed
     }
 
     /// The connection that a task of this account names by its ARN.
