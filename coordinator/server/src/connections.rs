@@ -75,10 +75,7 @@ pub(crate) enum ConnectionFault {
         what: &'static str,
     },
     #[error("tls of `{connection}`: {fault}")]
-    Tls {
-        connection: String,
-        fault: TlsFault,
-    },
+    Tls { connection: String, fault: TlsFault },
 }
 
 impl fmt::Debug for Connection {
@@ -183,9 +180,7 @@ impl Connection {
             id: connection.id.clone(),
             hosts: connection.hosts.clone(),
             fixed,
-            oauth: oauth
-                .map(|oauth| OAuth::open(oauth, &reader))
-                .transpose()?,
+            oauth: oauth.map(|oauth| OAuth::open(oauth, &reader)).transpose()?,
             client: client.map_err(|fault| ConnectionFault::Tls {
                 connection: connection.name.clone(),
                 fault,
@@ -283,10 +278,7 @@ impl Reader<'_> {
         Ok((name, sensitive(value).ok_or_else(fault)?))
     }
 
-    fn parameters(
-        &self,
-        parameters: &[settings::Parameter],
-    ) -> Result<Additions, ConnectionFault> {
+    fn parameters(&self, parameters: &[settings::Parameter]) -> Result<Additions, ConnectionFault> {
         let mut additions = Additions::default();
         for parameter in parameters {
             let value = self.text("a parameter", &parameter.value)?;
@@ -319,7 +311,10 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
 }
 
 fn basic_value(username: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{username}:{password}"))
+    )
 }
 
 /// Account, name and id of `arn:<partition>:events:<region>:<account>:connection/<name>[/<id>]`.

@@ -9,6 +9,7 @@ pub(crate) mod callback;
 pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod http;
+pub(crate) mod lambda;
 pub(crate) mod sfn;
 
 use std::fmt::Debug;
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::face::Pending;
+use crate::functions::{Functions, Named};
 use crate::partition::Message;
 use crate::partition::desk::task_ref;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -77,22 +79,35 @@ pub(crate) trait Serve: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Registry {
     served: Vec<Arc<dyn Serve>>,
+    functions: Arc<Functions>,
 }
 
 impl Default for Registry {
+    /// Without functions.
     fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
+impl Registry {
+    pub(crate) fn new(functions: Arc<Functions>) -> Self {
         Self {
             served: vec![
                 Arc::new(callback::Callback),
                 Arc::new(child::StartExecution),
                 Arc::new(http::Invoke),
+                Arc::new(lambda::Lambda(functions.clone())),
                 Arc::new(sfn::Sfn),
             ],
+            functions,
         }
     }
-}
 
-impl Registry {
+    /// Whether a Task that names a Lambda function by its ARN has something to call.
+    pub(crate) fn serves_function(&self, arn: &str) -> bool {
+        self.functions.knows(Named::read(arn, None))
+    }
+
     /// How an integration is served here.
     pub(crate) fn served(&self, integration: &Integration) -> Served {
         self.find(integration)
@@ -278,6 +293,9 @@ fn deadline(execution: &Execution, attempt: Attempt) -> Option<Timestamp> {
 
 /// How a task of a resource waits.
 pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
+    if resource.is_function() {
+        return Pattern::RequestResponse;
+    }
     match resource.action.split_once('.') {
         None => Pattern::RequestResponse,
         Some((_, "waitForTaskToken")) => Pattern::Callback,
@@ -285,5 +303,7 @@ pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ mod express;
 mod face;
 mod fatal;
 mod fleet;
+mod functions;
 mod http;
 mod integrations;
 mod matching;

@@ -521,8 +521,11 @@ fn integration_outcome(body: &EventBody) -> Option<(&TaskResource, &'static str)
     }
 }
 
-/// `states:startExecution.sync`
+/// `states:startExecution.sync`; all functions together, because tasks may name any.
 fn resource_label(resource: &TaskResource) -> String {
+    if resource.is_function() {
+        return format!("{}:function", resource.service);
+    }
     format!("{}:{}", resource.service, resource.action)
 }
 

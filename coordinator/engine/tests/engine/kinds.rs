@@ -19,23 +19,13 @@ const LATER: [(&str, &[&str]); 3] = [
             "MapRunSucceeded",
         ],
     ),
-    (
-        "Lambda functions",
-        &[
-            "LambdaFunctionFailed",
-            "LambdaFunctionScheduled",
-            "LambdaFunctionScheduleFailed",
-            "LambdaFunctionStarted",
-            "LambdaFunctionStartFailed",
-            "LambdaFunctionSucceeded",
-            "LambdaFunctionTimedOut",
-        ],
-    ),
     // An activity is looked up when its state is entered, and an integration refuses by failing its task.
     (
         "tasks that are refused before they start",
         &[
             "ActivityScheduleFailed",
+            "LambdaFunctionScheduleFailed",
+            "LambdaFunctionStartFailed",
             "TaskStartFailed",
             "TaskSubmitFailed",
         ],

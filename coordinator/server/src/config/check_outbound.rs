@@ -124,7 +124,11 @@ fn check_function(config: &Config, function: &Function, faults: &mut Vec<String>
         )),
         (Some(_), None) => {}
         (None, Some(endpoint)) => {
-            check_url(&format!("functions: endpoint of `{name}`"), endpoint, faults);
+            check_url(
+                &format!("functions: endpoint of `{name}`"),
+                endpoint,
+                faults,
+            );
         }
     }
     if let Some(wanted) = &function.connection {

@@ -99,7 +99,8 @@ fn read_secret<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
         let message = error.message();
-        let message = if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        let message = if message.starts_with("invalid type") || message.starts_with("invalid value")
+        {
             "a value of the wrong type"
         } else {
             message

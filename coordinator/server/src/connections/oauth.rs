@@ -61,7 +61,9 @@ impl NoToken {
             ),
             Self::Trouble(why) => unusable(
                 "InternalError",
-                format!("The authorization endpoint of the connection {connection} gave no token: {why}"),
+                format!(
+                    "The authorization endpoint of the connection {connection} gave no token: {why}"
+                ),
             ),
         }
     }
@@ -154,7 +156,9 @@ impl OAuth {
         }
         if !answer.status.is_success() {
             let status = answer.status.as_u16();
-            return Err(NoToken::Trouble(format!("it answered with status {status}")));
+            return Err(NoToken::Trouble(format!(
+                "it answered with status {status}"
+            )));
         }
         let none = || NoToken::Trouble("its answer has no access_token".to_owned());
         let answer: Answer = serde_json::from_slice(&answer.body).map_err(|_| none())?;
@@ -210,5 +214,8 @@ fn with_query(uri: &Uri, query: &str) -> Result<Uri, String> {
 /// A number of seconds, which some servers write as text.
 fn seconds(value: &serde_json::Value) -> Option<i64> {
     let number = || value.as_str().and_then(|text| text.parse().ok());
-    value.as_i64().or_else(number).filter(|seconds| *seconds > 0)
+    value
+        .as_i64()
+        .or_else(number)
+        .filter(|seconds| *seconds > 0)
 }

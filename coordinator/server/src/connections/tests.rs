@@ -54,9 +54,15 @@ async fn secrets_stand_in_the_file_in_other_files_or_in_the_environment() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
         .collect();
-    let expect = [("x-other", "from the environment"), ("x-key", "from the text")];
+    let expect = [
+        ("x-other", "from the environment"),
+        ("x-key", "from the text"),
+    ];
     assert_eq!(headers, expect);
-    assert_eq!(additions.query, [("q".to_owned(), "from a file".to_owned())]);
+    assert_eq!(
+        additions.query,
+        [("q".to_owned(), "from a file".to_owned())]
+    );
     assert_eq!(additions.body, [("b".to_owned(), "body".to_owned())]);
     assert!(token.is_none());
     let shown = format!("{connections:?} {connection:?} {additions:?}");
@@ -81,7 +87,10 @@ fn a_secret_that_is_not_there_names_itself() {
         api_key = { name = "k", value = "line\nbreak" }
     "#;
     let text = opened(unsound).unwrap_err().to_string();
-    assert_eq!(text, "api_key of `c` has characters that no header may have");
+    assert_eq!(
+        text,
+        "api_key of `c` has characters that no header may have"
+    );
 }
 
 #[test]
@@ -96,15 +105,18 @@ fn a_connection_is_found_by_its_arn_in_its_own_account() {
     )
     .unwrap();
     let found = |arn: &str| connections.by_arn(ACCOUNT, arn);
-    let arn = |account: &str, rest: &str| {
-        format!("arn:aws:events:eu-west-1:{account}:connection/{rest}")
-    };
+    let arn =
+        |account: &str, rest: &str| format!("arn:aws:events:eu-west-1:{account}:connection/{rest}");
     for rest in ["free", "free/any", "fixed", "fixed/11"] {
         assert!(found(&arn(ACCOUNT, rest)).is_ok(), "{rest}");
     }
     let absent = "Events.ConnectionResource.ResourceNotFound";
     for rest in ["other/any", "fixed/12", ""] {
-        assert_eq!(error(&found(&arn(ACCOUNT, rest)).unwrap_err()), absent, "{rest}");
+        assert_eq!(
+            error(&found(&arn(ACCOUNT, rest)).unwrap_err()),
+            absent,
+            "{rest}"
+        );
     }
     assert_eq!(error(&found("free").unwrap_err()), absent);
     let foreign = found(&arn("111111111111", "free/any")).unwrap_err();
@@ -121,10 +133,9 @@ async fn with_tokens(
     handler: impl Fn(&Received, u32) -> Reply + Send + Sync + 'static,
 ) -> (Endpoint, Arc<Connection>, Outbound) {
     let asked = AtomicU32::new(0);
-    let server = Endpoint::new(move |request| {
-        handler(request, asked.fetch_add(1, Ordering::Relaxed) + 1)
-    })
-    .await;
+    let server =
+        Endpoint::new(move |request| handler(request, asked.fetch_add(1, Ordering::Relaxed) + 1))
+            .await;
     let text = format!(
         "[[connections]]\nname = \"c\"\n[connections.oauth]\nendpoint = \"{}/token?tenant=1\"\n\
          client_id = \"me\"\nclient_secret = \"s3cret:/\"\n{settings}",
@@ -167,7 +178,10 @@ async fn a_token_is_fetched_once_and_again_when_it_is_old_or_refused() {
     assert_eq!(asked[0].line, "POST /token?tenant=1 HTTP/1.1");
     assert_eq!(asked[0].body, "grant_type=client_credentials");
     let credentials = STANDARD.encode("me:s3cret%3A%2F");
-    assert_eq!(asked[0].header("authorization"), Some(&*format!("Basic {credentials}")));
+    assert_eq!(
+        asked[0].header("authorization"),
+        Some(&*format!("Basic {credentials}"))
+    );
 }
 
 #[tokio::test]
@@ -181,7 +195,10 @@ async fn credentials_and_parameters_stand_where_the_server_wants_them() {
         ]
     "#;
     let (server, connection, outbound) = with_tokens(settings, numbered).await;
-    connection.additions(&outbound, &|| Timestamp(0)).await.unwrap();
+    connection
+        .additions(&outbound, &|| Timestamp(0))
+        .await
+        .unwrap();
     let asked = &server.received()[0];
     assert_eq!(asked.line, "POST /token?tenant=1&audience=x%2Fy HTTP/1.1");
     assert_eq!(
@@ -201,8 +218,7 @@ async fn without_a_token_the_failure_says_why_and_nothing_of_what_was_said() {
         ("200 OK", "s3cret:/", "InternalError"),
     ] {
         let reply = Reply::of(status, "application/json", body);
-        let (_server, connection, outbound) =
-            with_tokens("", move |_, _| reply.clone()).await;
+        let (_server, connection, outbound) = with_tokens("", move |_, _| reply.clone()).await;
         let refused = connection.additions(&outbound, &|| Timestamp(0)).await;
         let failure = refused.map(|_| ()).unwrap_err();
         assert_eq!(

@@ -100,7 +100,11 @@ pub(super) fn runtime(cause: String) -> Failure {
 pub(super) fn unusable(parameters: &str, why: &str) -> Failure {
     const CHARS_MAX: usize = 8192;
     let shown: String = parameters.chars().take(CHARS_MAX).collect();
-    let more = if shown.len() < parameters.len() { "…" } else { "" };
+    let more = if shown.len() < parameters.len() {
+        "…"
+    } else {
+        ""
+    };
     runtime(format!(
         "The Parameters '{shown}{more}' could not be used to start the Task: [{why}]"
     ))

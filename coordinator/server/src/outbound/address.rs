@@ -142,9 +142,8 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
             octets[start + 3],
         )
     };
-    let within = |net: Ipv6Addr, bits: u8| {
-        Ipv6Net::new(net, bits).is_ok_and(|net| net.contains(&address))
-    };
+    let within =
+        |net: Ipv6Addr, bits: u8| Ipv6Net::new(net, bits).is_ok_and(|net| net.contains(&address));
     let nat64 = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
     let six_to_four = Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0);
     if within(six_to_four, 16) {
@@ -213,7 +212,10 @@ mod tests {
     fn settings_allow_private_addresses_and_deny_any() {
         let rules = Rules::of(&Http {
             allow_addresses: vec!["10.1.0.0/16".parse().unwrap()],
-            deny_addresses: vec!["10.1.2.0/24".parse().unwrap(), "9.9.9.9/32".parse().unwrap()],
+            deny_addresses: vec![
+                "10.1.2.0/24".parse().unwrap(),
+                "9.9.9.9/32".parse().unwrap(),
+            ],
             ..Http::default()
         });
         assert_eq!(judged(&rules, "10.1.1.1"), Ok(()));

@@ -65,9 +65,18 @@ async fn a_redirect_is_an_answer() {
 async fn what_breaks_or_hangs_is_told_as_that() {
     let broken = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhal";
     for (reply, expect) in [
-        (Reply::Last(Vec::new()), "The connection broke before the answer"),
-        (Reply::Last(broken.into()), "The connection broke within the answer"),
-        (Reply::Last(b"SSH-2.0\r\n\r\n".into()), "The connection broke before the answer"),
+        (
+            Reply::Last(Vec::new()),
+            "The connection broke before the answer",
+        ),
+        (
+            Reply::Last(broken.into()),
+            "The connection broke within the answer",
+        ),
+        (
+            Reply::Last(b"SSH-2.0\r\n\r\n".into()),
+            "The connection broke before the answer",
+        ),
         (Reply::Hang, "The request took longer than 0 seconds."),
     ] {
         let shown = format!("{reply:?}");
@@ -86,7 +95,10 @@ async fn what_breaks_or_hangs_is_told_as_that() {
     drop(closed);
     let refused = call(&open(), &format!("http://{address}")).await;
     let text = refused.unwrap_err().to_string();
-    assert!(text.starts_with("The host cannot be connected to"), "{text}");
+    assert!(
+        text.starts_with("The host cannot be connected to"),
+        "{text}"
+    );
     let unknown = call(&open(), "http://does-not-exist.invalid/").await;
     let text = unknown.unwrap_err().to_string();
     assert!(text.starts_with("The host cannot be resolved"), "{text}");

@@ -29,6 +29,7 @@ use crate::entropy::Entropy;
 use crate::express::{self, Express, Interrupted};
 use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
+use crate::functions::Functions;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
@@ -93,20 +94,23 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
+    let arns = ArnSpace {
+        partition: Arc::from(&*config.arn.partition),
+        region: Arc::from(&*config.arn.region),
+    };
     let (outbound, connections) = outside(config)?;
+    let functions = Arc::new(Functions::of(config, &arns, &connections));
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock: Arc::new(SystemClock::default()),
         entropy,
         tokens,
-        arns: ArnSpace {
-            partition: Arc::from(&*config.arn.partition),
-            region: Arc::from(&*config.arn.region),
-        },
+        arns,
         catalog: Catalog::open(control.clone())?,
-        integrations: Registry::default(),
+        integrations: Registry::new(functions.clone()),
         outbound,
         connections,
+        functions,
         matching: Matching::default(),
         fleet: Fleet::default(),
         log: storage.log,
@@ -150,8 +154,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
 fn outside(config: &Config) -> anyhow::Result<(Outbound, Connections)> {
     let outbound = Outbound::new(&config.http).context("http.ca")?;
     let environment = |name: &str| std::env::var(name).ok();
-    let connections =
-        Connections::open(config, &outbound, &environment).context("connections")?;
+    let connections = Connections::open(config, &outbound, &environment).context("connections")?;
     Ok((outbound, connections))
 }
 

@@ -139,8 +139,9 @@ fn write(
 ) -> Result<(), String> {
     if let Some(members) = value.as_object() {
         let mut members = members.iter();
-        return members
-            .try_for_each(|(inner, value)| write(form, &format!("{name}[{inner}]"), value, format));
+        return members.try_for_each(|(inner, value)| {
+            write(form, &format!("{name}[{inner}]"), value, format)
+        });
     }
     let Some(items) = value.as_array() else {
         // A form has no null: its nearest is nothing.

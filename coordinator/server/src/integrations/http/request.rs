@@ -313,7 +313,9 @@ fn connection(members: &Object) -> Result<Option<String>, String> {
             continue;
         };
         let Some(config) = config.as_object() else {
-            return Err(format!("The value for the field '{field}' must be an OBJECT"));
+            return Err(format!(
+                "The value for the field '{field}' must be an OBJECT"
+            ));
         };
         let arn = string(config.get("ConnectionArn"), "ConnectionArn")?;
         let arn = arn.ok_or("The field 'ConnectionArn' is required but was missing")?;
@@ -354,7 +356,9 @@ fn each(
         return Ok(());
     };
     let Some(pairs) = value.as_object() else {
-        return Err(format!("The value for the field '{field}' must be an OBJECT"));
+        return Err(format!(
+            "The value for the field '{field}' must be an OBJECT"
+        ));
     };
     for (name, value) in pairs.iter() {
         let single = std::slice::from_ref(value);
@@ -374,7 +378,9 @@ fn string<'a>(value: Option<&'a Value>, field: &str) -> Result<Option<&'a str>, 
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok(Some(text)),
-            None => Err(format!("The value for the field '{field}' must be a STRING")),
+            None => Err(format!(
+                "The value for the field '{field}' must be a STRING"
+            )),
         },
     }
 }

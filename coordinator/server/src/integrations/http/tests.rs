@@ -105,27 +105,90 @@ fn what_is_no_request_is_refused_with_its_reason() {
     let commas = json!({"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "COMMAS"}});
     for (parameters, reason) in [
         (json!([]), "They must be a JSON object"),
-        (json!({"Method": "GET"}), "The field 'ApiEndpoint' is required but was missing"),
-        (json!({"ApiEndpoint": "https://a"}), "The field 'Method' is required but was missing"),
-        (json!({"ApiEndpoint": 1, "Method": "GET"}), "The value for the field 'ApiEndpoint' must be a STRING"),
-        (json!({"ApiEndpoint": "a b", "Method": "GET"}), "The ApiEndpoint 'a b' is not a URL"),
-        (json!({"ApiEndpoint": "/path", "Method": "GET"}), "must be a whole URL"),
-        (json!({"ApiEndpoint": "ftp://a/", "Method": "GET"}), "must begin with https://"),
-        (json!({"ApiEndpoint": "https://u:p@a/", "Method": "GET"}), "may hold no user name or password"),
-        (json!({"ApiEndpoint": "https://a", "Method": "TRACE"}), "The field 'Method' should have one of these values: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD]"),
-        (post(&json!({"Nonsense": 1})), "The field 'Nonsense' is not supported by Step Functions"),
-        (post(&json!({"InvocationConfig": {}})), "The field 'ConnectionArn' is required but was missing"),
-        (post(&json!({"Headers": "x"})), "The value for the field 'Headers' must be an OBJECT"),
-        (post(&json!({"Headers": {"a": {}}})), "The value of 'a' in the field 'Headers' must be a STRING or a list of these"),
-        (post(&json!({"Headers": {"a b": "c"}})), "The header 'a b' has characters that headers may not have"),
-        (post(&json!({"Headers": {"a": "b\r\nc: d"}})), "The header 'a' has characters that headers may not have"),
-        (post(&json!({"Headers": {"AUTHORIZATION": "c"}})), "The header 'AUTHORIZATION' may not be set by a task"),
-        (post(&json!({"Headers": {"host": "c"}})), "The header 'host' may not be set by a task"),
-        (post(&json!({"Headers": {"X-Amz-Date": "c"}})), "The header 'X-Amz-Date' may not be set by a task"),
-        (post(&json!({"Headers": {"content-length": "9"}})), "The header 'content-length' may not be set by a task"),
-        (post(&json!({"RequestBody": "x", "Transform": form})), "A RequestBody that is URL_ENCODED must be a JSON object"),
-        (post(&json!({"RequestBody": {"a": [[]]}, "Transform": commas})), "The list 'a' holds more than"),
-        (post(&json!({"Transform": {"RequestBodyEncoding": "x"}})), "The field 'RequestBodyEncoding' should have one of these values: [NONE, URL_ENCODED]"),
+        (
+            json!({"Method": "GET"}),
+            "The field 'ApiEndpoint' is required but was missing",
+        ),
+        (
+            json!({"ApiEndpoint": "https://a"}),
+            "The field 'Method' is required but was missing",
+        ),
+        (
+            json!({"ApiEndpoint": 1, "Method": "GET"}),
+            "The value for the field 'ApiEndpoint' must be a STRING",
+        ),
+        (
+            json!({"ApiEndpoint": "a b", "Method": "GET"}),
+            "The ApiEndpoint 'a b' is not a URL",
+        ),
+        (
+            json!({"ApiEndpoint": "/path", "Method": "GET"}),
+            "must be a whole URL",
+        ),
+        (
+            json!({"ApiEndpoint": "ftp://a/", "Method": "GET"}),
+            "must begin with https://",
+        ),
+        (
+            json!({"ApiEndpoint": "https://u:p@a/", "Method": "GET"}),
+            "may hold no user name or password",
+        ),
+        (
+            json!({"ApiEndpoint": "https://a", "Method": "TRACE"}),
+            "The field 'Method' should have one of these values: [GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD]",
+        ),
+        (
+            post(&json!({"Nonsense": 1})),
+            "The field 'Nonsense' is not supported by Step Functions",
+        ),
+        (
+            post(&json!({"InvocationConfig": {}})),
+            "The field 'ConnectionArn' is required but was missing",
+        ),
+        (
+            post(&json!({"Headers": "x"})),
+            "The value for the field 'Headers' must be an OBJECT",
+        ),
+        (
+            post(&json!({"Headers": {"a": {}}})),
+            "The value of 'a' in the field 'Headers' must be a STRING or a list of these",
+        ),
+        (
+            post(&json!({"Headers": {"a b": "c"}})),
+            "The header 'a b' has characters that headers may not have",
+        ),
+        (
+            post(&json!({"Headers": {"a": "b\r\nc: d"}})),
+            "The header 'a' has characters that headers may not have",
+        ),
+        (
+            post(&json!({"Headers": {"AUTHORIZATION": "c"}})),
+            "The header 'AUTHORIZATION' may not be set by a task",
+        ),
+        (
+            post(&json!({"Headers": {"host": "c"}})),
+            "The header 'host' may not be set by a task",
+        ),
+        (
+            post(&json!({"Headers": {"X-Amz-Date": "c"}})),
+            "The header 'X-Amz-Date' may not be set by a task",
+        ),
+        (
+            post(&json!({"Headers": {"content-length": "9"}})),
+            "The header 'content-length' may not be set by a task",
+        ),
+        (
+            post(&json!({"RequestBody": "x", "Transform": form})),
+            "A RequestBody that is URL_ENCODED must be a JSON object",
+        ),
+        (
+            post(&json!({"RequestBody": {"a": [[]]}, "Transform": commas})),
+            "The list 'a' holds more than",
+        ),
+        (
+            post(&json!({"Transform": {"RequestBodyEncoding": "x"}})),
+            "The field 'RequestBodyEncoding' should have one of these values: [NONE, URL_ENCODED]",
+        ),
     ] {
         let failure = read(&parameters).unwrap_err();
         assert_eq!(failure.error.as_deref(), Some("States.Runtime"));
@@ -154,9 +217,16 @@ fn a_connection_wins_over_what_has_the_same_name() {
     assert!(!debug.contains("secret"), "{debug}");
     let shown = request.shown();
     assert_eq!(shown.url, "https://a/?r=3&q=of%20the%20connection");
-    assert_eq!(shown.body.as_deref(), Some(r#"{"b":"of the connection","c":1}"#));
+    assert_eq!(
+        shown.body.as_deref(),
+        Some(r#"{"b":"of the connection","c":1}"#)
+    );
     assert!(shown.headers.contains("x-key: secret") && !shown.headers.contains("mine"));
-    let bare = read(&post(&json!({}))).unwrap().with(&additions).unwrap().shown();
+    let bare = read(&post(&json!({})))
+        .unwrap()
+        .with(&additions)
+        .unwrap()
+        .shown();
     assert_eq!(bare.body.as_deref(), Some(r#"{"b":"of the connection"}"#));
     assert!(bare.headers.contains("content-type: application/json"));
     let text = read(&post(&json!({"RequestBody": "text"}))).unwrap();
@@ -181,7 +251,11 @@ fn answered(status: u16, kind: &'static str, body: &[u8]) -> Result<Payload, Fai
 
 #[test]
 fn an_answer_becomes_a_result() {
-    let result = answered(201, "application/json; charset=utf-8", br#"{"b":1.50,"a":12345678901234567890}"#);
+    let result = answered(
+        201,
+        "application/json; charset=utf-8",
+        br#"{"b":1.50,"a":12345678901234567890}"#,
+    );
     assert_eq!(
         result.unwrap().text(),
         r#"{"Headers":{"content-type":["application/json; charset=utf-8"],"set-cookie":["a","b"]},"ResponseBody":{"b":1.5,"a":12345678901234567890},"StatusCode":201,"StatusText":"Reason"}"#
@@ -202,7 +276,12 @@ fn an_answer_becomes_a_result() {
 #[test]
 fn an_answer_that_is_no_success_or_no_text_is_a_failure() {
     for (status, kind, body, error) in [
-        (404, "text/plain", &b"gone"[..], "States.Http.StatusCode.404"),
+        (
+            404,
+            "text/plain",
+            &b"gone"[..],
+            "States.Http.StatusCode.404",
+        ),
         (302, "text/plain", b"gone", "States.Http.StatusCode.302"),
         (500, "image/png", b"gone", "States.Http.StatusCode.500"),
         (200, "image/png", b"gone", "States.Runtime"),

@@ -1,83 +1,30 @@
 //! HTTP tasks of executions over a coordinator in memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::aws;
-use crate::config::Config;
 use crate::config::outbound::Http;
-use crate::face::{Face, testing};
+use crate::integrations::testing::{PATIENCE, World};
 use crate::outbound::testing::{Endpoint, Reply, open};
-use crate::service::api::Caller;
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 const RESOURCE: &str = "arn:aws:states:::http:invoke";
 
-struct World {
-    face: Arc<Face>,
-    caller: Caller,
+fn state(parameters: &Value, more: &Value) -> Value {
+    let mut state =
+        json!({"Type": "Task", "Resource": RESOURCE, "Parameters": parameters, "End": true});
+    let more = more.as_object().unwrap().clone();
+    state.as_object_mut().unwrap().extend(more);
+    state
 }
 
-impl World {
-    async fn new(http: Http, connections: &str) -> Self {
-        let parsed: crate::config::Filed = toml::from_str(connections).unwrap();
-        let config = Config {
-            http,
-            connections: parsed.connections,
-            ..Config::default()
-        };
-        let (face, _) = testing::face_with(config).await;
-        face.open_to_tasks();
-        let caller = Caller {
-            principal: "tests".into(),
-            namespace: "000000000000".into(),
-        };
-        Self { face, caller }
-    }
+async fn start(world: &World, parameters: &Value, more: &Value) -> String {
+    world.start(&state(parameters, more), &json!({})).await
+}
 
-    async fn call(&self, operation: &str, request: &Value) -> Result<Value, String> {
-        let request = request.to_string();
-        let call = aws::call(&self.face, &self.caller, operation, request.as_bytes());
-        let answer = call.await.map_err(|error| error.to_string())?;
-        Ok(serde_json::from_slice(&answer.0).unwrap())
-    }
-
-    /// A machine of one task, by a connection `c` if it says so.
-    async fn machine(&self, kind: &str, parameters: &Value, more: &Value) -> String {
-        let mut state =
-            json!({"Type": "Task", "Resource": RESOURCE, "Parameters": parameters, "End": true});
-        let more = more.as_object().unwrap().clone();
-        state.as_object_mut().unwrap().extend(more);
-        let definition = json!({"StartAt": "S", "States": {"S": state}}).to_string();
-        let request = json!({
-            "name": format!("m{}", self.face.service.shared.entropy.uuid()),
-            "definition": definition,
-            "roleArn": "arn:aws:iam::000000000000:role/tests",
-            "type": kind,
-        });
-        let created = self.call("CreateStateMachine", &request).await.unwrap();
-        created["stateMachineArn"].as_str().unwrap().to_owned()
-    }
-
-    async fn start(&self, parameters: &Value, more: &Value) -> String {
-        let machine = self.machine("STANDARD", parameters, more).await;
-        let request = json!({"stateMachineArn": machine});
-        let started = self.call("StartExecution", &request).await.unwrap();
-        started["executionArn"].as_str().unwrap().to_owned()
-    }
-
-    async fn run(&self, parameters: &Value, more: &Value) -> (Value, String) {
-        let arn = self.start(parameters, more).await;
-        let closed = self.face.service.until_closed(&self.caller, &arn);
-        timeout(PATIENCE, closed).await.unwrap().unwrap();
-        let request = json!({"executionArn": arn});
-        let described = self.call("DescribeExecution", &request).await.unwrap();
-        let history = self.call("GetExecutionHistory", &request).await.unwrap();
-        (described, history.to_string())
-    }
+async fn run(world: &World, parameters: &Value, more: &Value) -> (Value, String) {
+    world.run(&state(parameters, more), &json!({})).await
 }
 
 fn parameters(url: &str) -> Value {
@@ -102,7 +49,7 @@ async fn a_connection_adds_its_secrets_and_the_history_has_none_of_them() {
     let mut parameters = parameters(&endpoint.url);
     parameters["Method"] = json!("POST");
     parameters["InvocationConfig"] = json!({"ConnectionArn": ARN});
-    let (described, history) = world.run(&parameters, &json!({})).await;
+    let (described, history) = run(&world, &parameters, &json!({})).await;
     assert_eq!(described["status"], "SUCCEEDED", "{described}");
     let output: Value = serde_json::from_str(described["output"].as_str().unwrap()).unwrap();
     assert_eq!(output["ResponseBody"], json!({"a": 1}));
@@ -111,7 +58,12 @@ async fn a_connection_adds_its_secrets_and_the_history_has_none_of_them() {
     assert_eq!(received.header("x-key"), Some("s3cret-key"));
     assert_eq!(received.body, r#"{"password":"s3cret-password"}"#);
     assert!(!history.contains("s3cret"), "{history}");
-    for part in ["TaskScheduled", "TaskStarted", "TaskSucceeded", r#""resourceType":"http""#] {
+    for part in [
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSucceeded",
+        r#""resourceType":"http""#,
+    ] {
         assert!(history.contains(part), "{part} in {history}");
     }
 }
@@ -130,7 +82,7 @@ async fn a_failure_is_retried_by_its_name() {
         {"ErrorEquals": ["States.Http.StatusCode.503"], "IntervalSeconds": 1, "MaxAttempts": 1},
         {"ErrorEquals": ["States.Http.Socket"], "IntervalSeconds": 1, "MaxAttempts": 1},
     ]});
-    let (described, history) = world.run(&parameters(&endpoint.url), &retry).await;
+    let (described, history) = run(&world, &parameters(&endpoint.url), &retry).await;
     assert_eq!(described["status"], "SUCCEEDED", "{described} {history}");
     assert_eq!(endpoint.received().len(), 3);
     assert!(history.contains("States.Http.StatusCode.503") && history.contains("later"));
@@ -140,7 +92,7 @@ async fn a_failure_is_retried_by_its_name() {
 async fn a_request_ends_with_its_execution() {
     let endpoint = Endpoint::new(|_| Reply::Hang).await;
     let world = World::new(open(), "").await;
-    let arn = world.start(&parameters(&endpoint.url), &json!({})).await;
+    let arn = start(&world, &parameters(&endpoint.url), &json!({})).await;
     let asked = async {
         while endpoint.received().is_empty() {
             tokio::task::yield_now().await;
@@ -157,7 +109,7 @@ async fn a_task_that_takes_too_long_ends_by_its_own_timeout() {
     let endpoint = Endpoint::new(|_| Reply::Hang).await;
     let world = World::new(open(), "").await;
     let more = json!({"TimeoutSeconds": 1});
-    let (described, _) = world.run(&parameters(&endpoint.url), &more).await;
+    let (described, _) = run(&world, &parameters(&endpoint.url), &more).await;
     assert_eq!(described["error"], "States.Timeout", "{described}");
     timeout(PATIENCE, endpoint.left.cancelled()).await.unwrap();
     let brief = Http {
@@ -165,7 +117,7 @@ async fn a_task_that_takes_too_long_ends_by_its_own_timeout() {
         ..open()
     };
     let world = World::new(brief, "").await;
-    let (described, _) = world.run(&parameters(&endpoint.url), &json!({})).await;
+    let (described, _) = run(&world, &parameters(&endpoint.url), &json!({})).await;
     assert_eq!(described["error"], "States.Http.Socket", "{described}");
 }
 
@@ -178,7 +130,7 @@ async fn what_may_not_be_called_fails_and_is_caught() {
         (endpoint.url.clone(), "http://"),
         (format!("https://localhost:{port}"), "private address"),
     ] {
-        let (described, _) = world.run(&parameters(&url), &json!({})).await;
+        let (described, _) = run(&world, &parameters(&url), &json!({})).await;
         assert_eq!(described["error"], "States.Permissions", "{described}");
         assert!(described["cause"].as_str().unwrap().contains(cause));
     }
@@ -190,8 +142,11 @@ async fn an_answer_that_is_too_large_fails_as_every_result_does() {
     let body = "x".repeat(300_000);
     let endpoint = Endpoint::new(move |_| Reply::of("200 OK", "text/plain", &body)).await;
     let world = World::new(open(), "").await;
-    let (described, _) = world.run(&parameters(&endpoint.url), &json!({})).await;
-    assert_eq!(described["error"], "States.DataLimitExceeded", "{described}");
+    let (described, _) = run(&world, &parameters(&endpoint.url), &json!({})).await;
+    assert_eq!(
+        described["error"], "States.DataLimitExceeded",
+        "{described}"
+    );
 }
 
 #[tokio::test]
@@ -199,16 +154,16 @@ async fn an_express_execution_calls_too() {
     let endpoint = Endpoint::new(|_| Reply::of("200 OK", "text/plain", "hello")).await;
     let world = World::new(open(), "").await;
     let selector = json!({"ResultSelector": {"said.$": "$.ResponseBody"}});
-    let machine = world
-        .machine("EXPRESS", &parameters(&endpoint.url), &selector)
-        .await;
+    let state = state(&parameters(&endpoint.url), &selector);
+    let machine = world.machine("EXPRESS", &state).await;
     let request = json!({"stateMachineArn": machine});
     let ran = world.call("StartSyncExecution", &request).await.unwrap();
     assert_eq!(ran["output"], r#"{"said":"hello"}"#, "{ran}");
 }
 
 fn test_state(parameters: &Value, reveal: bool, level: &str) -> Value {
-    let state = json!({"Type": "Task", "Resource": RESOURCE, "Parameters": parameters, "End": true});
+    let state =
+        json!({"Type": "Task", "Resource": RESOURCE, "Parameters": parameters, "End": true});
     json!({
         "definition": state.to_string(),
         "roleArn": "arn:aws:iam::000000000000:role/tests",
@@ -241,7 +196,10 @@ async fn a_test_makes_the_request_and_shows_it_without_secrets_unless_asked_to()
     assert!(!traced.to_string().contains("s3cret"), "{traced}");
     let revealed = test(true, "TRACE").await;
     let request = &revealed["inspectionData"]["request"];
-    assert_eq!(request["url"], format!("{}/path?token=s3cret-token", endpoint.url));
+    assert_eq!(
+        request["url"],
+        format!("{}/path?token=s3cret-token", endpoint.url)
+    );
     assert_eq!(request["body"], r#"{"password":"s3cret-password"}"#);
     let debugged = test(true, "DEBUG").await;
     assert!(debugged["inspectionData"]["result"].is_string());
@@ -261,7 +219,10 @@ async fn a_test_that_fails_or_is_not_allowed_says_so() {
     mocked["mock"] = json!({"result": r#"{"StatusCode": 200, "ResponseBody": 1}"#});
     mocked.as_object_mut().unwrap().remove("roleArn");
     let mocked = world.call("TestState", &mocked).await.unwrap();
-    assert_eq!(mocked["output"], r#"{"StatusCode": 200, "ResponseBody": 1}"#);
+    assert_eq!(
+        mocked["output"],
+        r#"{"StatusCode": 200, "ResponseBody": 1}"#
+    );
     assert_eq!(endpoint.received().len(), 1);
     let strict = World::new(Http::default(), "").await;
     let request = test_state(&parameters(&endpoint.url), true, "TRACE");
