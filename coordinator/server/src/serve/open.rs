@@ -98,8 +98,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         partition: Arc::from(&*config.arn.partition),
         region: Arc::from(&*config.arn.region),
     };
-    let (outbound, connections) = outside(config)?;
-    let functions = Arc::new(Functions::of(config, &arns, &connections));
+    let (outbound, connections, functions) = outside(config, &arns)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock: Arc::new(SystemClock::default()),
@@ -127,8 +126,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),
         partition_count: storage.format.partitions,
-        session_ttl_ms: i64::try_from(config.session_ttl_s.saturating_mul(1000))
-            .unwrap_or(i64::MAX),
+        session_ttl_ms: milliseconds(config.session_ttl_s),
         cluster_id,
         host_budget_bytes: budget / host_count,
         pressure: Pressure::default(),
@@ -151,11 +149,15 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
 }
 
 /// What tasks call outside.
-fn outside(config: &Config) -> anyhow::Result<(Outbound, Connections)> {
+fn outside(
+    config: &Config,
+    arns: &ArnSpace,
+) -> anyhow::Result<(Outbound, Connections, Arc<Functions>)> {
     let outbound = Outbound::new(&config.http).context("http.ca")?;
     let environment = |name: &str| std::env::var(name).ok();
     let connections = Connections::open(config, &outbound, &environment).context("connections")?;
-    Ok((outbound, connections))
+    let functions = Arc::new(Functions::of(config, arns, &connections));
+    Ok((outbound, connections, functions))
 }
 
 /// Brings back what is stored, and lets those work who own it.
@@ -266,6 +268,10 @@ async fn tokens(
         .try_into()
         .context("the key of task tokens is damaged")?;
     Ok(TokenKeys::new(1, secret, cluster))
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 fn processors() -> usize {

@@ -12,6 +12,7 @@ use stepfleet_e2e::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 
 const EXECUTIONS: usize = 20;
 const ARN: &str =
@@ -25,22 +26,27 @@ struct Endpoint {
     asked: Arc<AtomicUsize>,
     answers: watch::Sender<bool>,
     heads: Arc<Mutex<Vec<String>>>,
+    /// They end with the last of this.
+    tasks: Arc<JoinSet<()>>,
 }
 
 impl Endpoint {
     async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let endpoint = Self {
+        let mut endpoint = Self {
             url: format!("http://{}", listener.local_addr()?),
             ..Self::default()
         };
         let serving = endpoint.clone();
-        tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let endpoint = serving.clone();
-                tokio::spawn(async move { endpoint.serve(stream).await });
+                connections.spawn(async move { endpoint.serve(stream).await });
             }
         });
+        endpoint.tasks = Arc::new(tasks);
         Ok(endpoint)
     }
 

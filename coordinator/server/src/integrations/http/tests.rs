@@ -101,9 +101,20 @@ fn forms_tell_of_lists_as_they_are_asked_to() {
 
 #[test]
 fn what_is_no_request_is_refused_with_its_reason() {
+    for (parameters, reason) in refusals() {
+        let failure = read(&parameters).unwrap_err();
+        assert_eq!(failure.error.as_deref(), Some("States.Runtime"));
+        let cause = failure.cause.unwrap();
+        let begins = cause.starts_with(&format!("The Parameters '{parameters}' could not be used"));
+        assert!(begins && cause.contains(reason), "{cause}");
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn refusals() -> Vec<(Json, &'static str)> {
     let form = json!({"RequestBodyEncoding": "URL_ENCODED"});
     let commas = json!({"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "COMMAS"}});
-    for (parameters, reason) in [
+    vec![
         (json!([]), "They must be a JSON object"),
         (
             json!({"Method": "GET"}),
@@ -189,13 +200,7 @@ fn what_is_no_request_is_refused_with_its_reason() {
             post(&json!({"Transform": {"RequestBodyEncoding": "x"}})),
             "The field 'RequestBodyEncoding' should have one of these values: [NONE, URL_ENCODED]",
         ),
-    ] {
-        let failure = read(&parameters).unwrap_err();
-        assert_eq!(failure.error.as_deref(), Some("States.Runtime"));
-        let cause = failure.cause.unwrap();
-        let begins = cause.starts_with(&format!("The Parameters '{parameters}' could not be used"));
-        assert!(begins && cause.contains(reason), "{cause}");
-    }
+    ]
 }
 
 #[test]
