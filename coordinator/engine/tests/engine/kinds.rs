@@ -8,7 +8,7 @@ use regex::Regex;
 use stepfleet_engine::history::HistoryKind;
 
 /// Types that nothing writes yet.
-const LATER: [(&str, &[&str]); 3] = [
+const LATER: [(&str, &[&str]); 2] = [
     (
         "distributed Map",
         &[
