@@ -13,7 +13,7 @@ mod tests;
 mod tls;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 
 use crate::config::outbound::{ConnectionTls, Http};
@@ -44,9 +44,11 @@ pub(crate) struct Outbound {
     requests_max: u32,
     /// Requests that may begin now.
     places: Arc<Semaphore>,
-    ca: Vec<std::path::PathBuf>,
-    /// For endpoints without TLS settings of their own.
-    client: Client,
+    /// Believed beside the system's.
+    roots: Arc<RootCertStore>,
+    /// For endpoints without TLS settings of their own. Made for the first request: reading the system's certificates
+    /// takes a good part of a start.
+    client: Arc<OnceLock<Client>>,
 }
 
 /// A pool of connections of one TLS configuration.
@@ -63,17 +65,14 @@ impl Outbound {
     /// # Errors
     /// A certificate cannot be read.
     pub(crate) fn new(http: &Http) -> Result<Self, TlsFault> {
-        let rules = Arc::new(Rules::of(http));
-        let ca: Vec<_> = http.ca.iter().cloned().collect();
-        let client = Client::new(rules.clone(), tls::public(&ca)?);
         Ok(Self {
-            rules,
+            rules: Arc::new(Rules::of(http)),
             plain: http.plain,
             timeout: Duration::from_secs(http.timeout_s),
             requests_max: http.requests_max,
             places: Arc::new(Semaphore::new(http.requests_max as usize)),
-            ca,
-            client,
+            roots: Arc::new(tls::configured(http.ca.as_deref())?),
+            client: Arc::default(),
         })
     }
 
@@ -82,8 +81,13 @@ impl Outbound {
     /// # Errors
     /// A file cannot be read, or certificate and key do not belong together.
     pub(crate) fn client_with(&self, settings: &ConnectionTls) -> Result<Client, TlsFault> {
-        let config = tls::of_connection(&self.ca, settings)?;
+        let config = tls::of_connection(&self.roots, settings)?;
         Ok(Client::new(self.rules.clone(), config))
+    }
+
+    fn client(&self) -> &Client {
+        let make = || Client::new(self.rules.clone(), tls::public(&self.roots));
+        self.client.get_or_init(make)
     }
 
     /// Judges an endpoint by its scheme and name; its addresses are judged when they are connected to.
@@ -121,6 +125,8 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            // Servers that take `user-agent` for another header than `User-Agent` are still about.
+            .http1_title_case_headers(true)
             .build(connector);
         Self(pool)
     }

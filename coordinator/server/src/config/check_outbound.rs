@@ -148,10 +148,15 @@ fn check_function(config: &Config, function: &Function, faults: &mut Vec<String>
 
 fn check_url(setting: &str, url: &str, faults: &mut Vec<String>) {
     let sound = url.parse::<Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some()
+        let has_user = uri
+            .authority()
+            .is_some_and(|host| host.as_str().contains('@'));
+        matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some() && !has_user
     });
     if !sound {
-        faults.push(format!("{setting} is not a URL: `{url}`"));
+        faults.push(format!(
+            "{setting} is not a URL, or one with a user name: write https://host/path"
+        ));
     }
 }
 

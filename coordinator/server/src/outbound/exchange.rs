@@ -60,7 +60,7 @@ impl Outbound {
         self.check(request.uri())?;
         let place = self.places.acquire().await;
         let _place = place.expect("the semaphore of requests is never closed");
-        let client = client.unwrap_or(&self.client);
+        let client = client.unwrap_or_else(|| self.client());
         let exchange = exchange(client, request, bounds.bytes_max);
         match tokio::time::timeout(bounds.timeout, exchange).await {
             Ok(answered) => answered,

@@ -17,15 +17,23 @@ pub(crate) struct TlsFault {
     reason: String,
 }
 
+/// The certificates of the configuration, which are believed beside those of the system.
+pub(super) fn configured(ca: Option<&Path>) -> Result<RootCertStore, TlsFault> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = ca {
+        add(&mut roots, path)?;
+    }
+    Ok(roots)
+}
+
 /// For endpoints without settings of their own.
-pub(super) fn public(ca: &[PathBuf]) -> Result<ClientConfig, TlsFault> {
-    let builder = builder(public_roots(ca)?);
-    Ok(builder.with_no_client_auth())
+pub(super) fn public(configured: &RootCertStore) -> ClientConfig {
+    builder(public_roots(configured)).with_no_client_auth()
 }
 
 /// For the endpoints of a connection.
 pub(super) fn of_connection(
-    ca: &[PathBuf],
+    configured: &RootCertStore,
     settings: &ConnectionTls,
 ) -> Result<ClientConfig, TlsFault> {
     let roots = match &settings.ca {
@@ -34,7 +42,7 @@ pub(super) fn of_connection(
             add(&mut roots, path)?;
             roots
         }
-        None => public_roots(ca)?,
+        None => public_roots(configured),
     };
     let builder = builder(roots);
     let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else {
@@ -57,19 +65,16 @@ fn builder(
         .with_root_certificates(roots)
 }
 
-fn public_roots(ca: &[PathBuf]) -> Result<RootCertStore, TlsFault> {
-    let mut roots = RootCertStore::empty();
+fn public_roots(configured: &RootCertStore) -> RootCertStore {
+    let mut roots = configured.clone();
     let native = rustls_native_certs::load_native_certs();
     let (added, _not_understood) = roots.add_parsable_certificates(native.certs);
-    for path in ca {
-        add(&mut roots, path)?;
-    }
-    if added == 0 && ca.is_empty() {
+    if added == 0 && configured.is_empty() {
         tracing::warn!(
             "the system has no certificates to believe: HTTPS endpoints fail until they are installed or http.ca names some"
         );
     }
-    Ok(roots)
+    roots
 }
 
 fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsFault> {

@@ -83,6 +83,8 @@ pub(crate) struct Request {
     /// Decoded names, and what stands in the URL.
     query: Vec<(String, String)>,
     headers: HeaderMap,
+    /// The names as they were written, for people.
+    spelling: Spelling,
     body: Option<Body>,
     encoding: Encoding,
     /// ARN of the connection that it is made by.
@@ -128,6 +130,7 @@ impl Request {
             endpoint,
             query,
             headers: HeaderMap::new(),
+            spelling: Spelling::new(),
             body: Some(Body::Json(document.value().clone())),
             encoding: Encoding::Plain,
             connection: None,
@@ -166,11 +169,13 @@ impl Request {
         })?;
         query.extend(added);
         let encoding = body::encoding(members.get("Transform"))?;
+        let (headers, spelling) = headers(members)?;
         Ok(Self {
             method,
             endpoint,
             query,
-            headers: headers(members)?,
+            headers,
+            spelling,
             body: body::read(members.get("RequestBody"), encoding)?,
             encoding,
             connection: connection(members)?,
@@ -178,20 +183,25 @@ impl Request {
     }
 
     fn with_defaults(mut self, region: &str, bytes_max: usize) -> Self {
-        let mut default = |name: HeaderName, value: &str| {
+        let mut default = |name: HeaderName, spelled: &str, value: &str| {
             if let (false, Ok(value)) = (
                 self.headers.contains_key(&name),
                 HeaderValue::from_str(value),
             ) {
+                self.spelling.push((name.clone(), spelled.to_owned()));
                 self.headers.insert(name, value);
             }
         };
         if let Some(body) = &self.body {
-            default(CONTENT_TYPE, body::content_type(body, self.encoding));
+            default(
+                CONTENT_TYPE,
+                "Content-Type",
+                body::content_type(body, self.encoding),
+            );
         }
         let agent = format!("Amazon|StepFunctions|HttpInvoke|{region}");
-        default(USER_AGENT, &agent);
-        default(RANGE, &format!("bytes=0-{bytes_max}"));
+        default(USER_AGENT, "User-Agent", &agent);
+        default(RANGE, "Range", &format!("bytes=0-{bytes_max}"));
         self
     }
 
@@ -242,7 +252,7 @@ impl Request {
         Shown {
             protocol: url.split(':').next().unwrap_or_default().to_owned(),
             method: self.method.to_string(),
-            headers: shown_headers(&self.headers),
+            headers: shown_headers(&self.headers, &self.spelling),
             body: self.body_text().ok().flatten(),
             url,
         }
@@ -264,8 +274,10 @@ impl Request {
 }
 
 /// `[name: value, other: value]`, as AWS shows headers.
-pub(crate) fn shown_headers(headers: &HeaderMap) -> String {
+pub(crate) fn shown_headers(headers: &HeaderMap, spelling: &[(HeaderName, String)]) -> String {
     let shown = headers.iter().map(|(name, value)| {
+        let own = spelling.iter().find(|(other, _)| other == name);
+        let name = own.map_or(name.as_str(), |(_, spelled)| spelled);
         let value = String::from_utf8_lossy(value.as_bytes());
         format!("{name}: {value}")
     });
@@ -273,6 +285,7 @@ pub(crate) fn shown_headers(headers: &HeaderMap) -> String {
 }
 
 type Query = Vec<(String, String)>;
+type Spelling = Vec<(HeaderName, String)>;
 
 /// A URL up to its query, and the parts of that.
 fn endpoint(text: &str) -> Result<(String, Query), String> {
@@ -324,8 +337,9 @@ fn connection(members: &Object) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-fn headers(members: &Object) -> Result<HeaderMap, String> {
+fn headers(members: &Object) -> Result<(HeaderMap, Spelling), String> {
     let mut headers = HeaderMap::new();
+    let mut spelling = Spelling::new();
     each(members, "Headers", |name, value| {
         let lower = name.to_ascii_lowercase();
         let in_family = REFUSED_FAMILIES
@@ -340,10 +354,11 @@ fn headers(members: &Object) -> Result<HeaderMap, String> {
                 "The header '{name}' has characters that headers may not have"
             ));
         };
+        spelling.push((parsed.clone(), name.to_owned()));
         headers.append(parsed, value);
         Ok(())
     })?;
-    Ok(headers)
+    Ok((headers, spelling))
 }
 
 /// Calls back with each name and value of an object of texts, numbers, booleans and lists of these.

@@ -45,8 +45,8 @@ fn parameters_become_a_request() {
     );
     assert_eq!(
         shown.headers,
-        "[x-one: 1, x-many: a, x-many: b, x-number: 5, content-type: application/json, \
-         user-agent: Amazon|StepFunctions|HttpInvoke|us-east-1, range: bytes=0-262144]"
+        "[X-One: 1, x-many: a, x-many: b, X-Number: 5, Content-Type: application/json, \
+         User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144]"
     );
     assert_eq!(shown.body.as_deref(), Some(r#"{"a":[1.0,"é"]}"#));
     assert_eq!(request.message().unwrap().uri().to_string(), shown.url);
@@ -59,11 +59,11 @@ fn a_text_is_sent_as_it_is_and_headers_of_the_task_win_over_defaults() {
     assert_eq!(shown.body.as_deref(), Some("a=b"));
     assert_eq!(
         shown.headers,
-        "[content-type: text/x, user-agent: me, range: bytes=0-1]"
+        "[Content-Type: text/x, User-Agent: me, Range: bytes=0-1]"
     );
     let none = read(&post(&json!({}))).unwrap().shown();
     assert_eq!(none.body, None);
-    assert!(!none.headers.contains("content-type"));
+    assert!(!none.headers.contains("Content-Type"));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_connection_wins_over_what_has_the_same_name() {
         shown.body.as_deref(),
         Some(r#"{"b":"of the connection","c":1}"#)
     );
-    assert!(shown.headers.contains("x-key: secret") && !shown.headers.contains("mine"));
+    assert!(shown.headers.contains("X-Key: secret") && !shown.headers.contains("mine"));
     let bare = read(&post(&json!({})))
         .unwrap()
         .with(&additions)

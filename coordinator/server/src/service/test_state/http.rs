@@ -71,7 +71,7 @@ fn shown_answer(answer: &Answer, protocol: String) -> ShownAnswer {
         protocol,
         status_code: answer.status.as_u16().to_string(),
         status_message: answer.reason.clone(),
-        headers: shown_headers(&answer.headers),
+        headers: shown_headers(&answer.headers, &[]),
         body: (!body.is_empty()).then_some(body),
     }
 }

@@ -188,7 +188,7 @@ async fn a_test_makes_the_request_and_shows_it_without_secrets_unless_asked_to()
     assert_eq!(data["request"]["method"], "GET");
     assert_eq!(data["request"]["url"], format!("{}/path", endpoint.url));
     let headers = data["request"]["headers"].as_str().unwrap();
-    assert!(headers.contains("user-agent: Amazon|StepFunctions|HttpInvoke|us-east-1"));
+    assert!(headers.contains("User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1"));
     assert_eq!(data["response"]["statusCode"], "200");
     assert_eq!(data["response"]["statusMessage"], "OK");
     assert_eq!(data["response"]["protocol"], "http");
