@@ -54,7 +54,7 @@ pub(crate) struct Invocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     RequestResponse,
-    /// Nobody waits for what the function makes of it.
+    /// Of the endpoint's answer only the status counts, so that what was not delivered can be tried again.
     Event,
     DryRun,
 }

@@ -2,7 +2,7 @@
 //! was judged is connected to. So a name cannot lead elsewhere between the two, and nothing gets around the rules.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,10 +11,14 @@ use futures::future::BoxFuture;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tower::Service;
 
 use super::address::{Refused, Rules};
 
+/// Names that are resolved at once, of a pool of threads that others need too. A slow name server may hold them all:
+/// then further names wait.
+const RESOLUTIONS_MAX: usize = 64;
 /// For each address of a host.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -22,6 +26,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     rules: Arc<Rules>,
+    resolutions: Arc<Semaphore>,
 }
 
 /// Why there is no connection.
@@ -37,7 +42,10 @@ pub(super) enum Unconnected {
 
 impl Connector {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
-        Self { rules }
+        Self {
+            rules,
+            resolutions: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+        }
     }
 }
 
@@ -51,39 +59,52 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let rules = self.rules.clone();
-        Box::pin(async move { connect(&rules, &uri).await.map(TokioIo::new) })
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(rules: &Rules, uri: &Uri) -> Result<TcpStream, Unconnected> {
-    let addresses = resolve(uri).await.map_err(Unconnected::Unresolved)?;
-    for address in &addresses {
-        rules.check(address.ip())?;
-    }
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Requests are written whole.
-                let _is_a_hint = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
+impl Connector {
+    async fn connect(&self, uri: &Uri) -> Result<TcpStream, Unconnected> {
+        let addresses = self.resolve(uri).await.map_err(Unconnected::Unresolved)?;
+        for address in &addresses {
+            self.rules.check(address.ip())?;
         }
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // Requests are written whole.
+                    let _is_a_hint = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = error,
+                Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(Unconnected::Unreachable(last))
     }
-    Err(Unconnected::Unreachable(last))
-}
 
-async fn resolve(uri: &Uri) -> io::Result<Vec<SocketAddr>> {
-    let host = uri.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let default = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
-    let port = uri.port_u16().unwrap_or(default);
-    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    async fn resolve(&self, uri: &Uri) -> io::Result<Vec<SocketAddr>> {
+        let host = uri.host().unwrap_or_default();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let default = if uri.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        let port = uri.port_u16().unwrap_or(default);
+        let place = self.resolutions.clone().acquire_owned().await;
+        let place = place.expect("the semaphore of resolutions is never closed");
+        let resolution = crate::task::blocking("resolve a name", move || {
+            // Held by the thread, which goes on when nobody waits any more.
+            let _place = place;
+            let addresses = (host.as_str(), port).to_socket_addrs()?;
+            Ok(addresses.collect())
+        });
+        resolution.await.map_err(io::Error::other)?
+    }
 }
