@@ -125,6 +125,8 @@ impl Serving {
         ];
         let mut environment = self.activity.environment.clone();
         environment.extend(own.map(|(key, value)| (key.to_owned(), value)));
+        let traceparent = task.traceparent().map(str::to_owned);
+        environment.extend(traceparent.map(|context| ("TRACEPARENT".to_owned(), context)));
         environment
     }
 }

@@ -61,7 +61,7 @@ async fn commands_are_served_and_sigterm_drains() {
         ])
         .args([
             "--activity",
-            "who=echo $STEPFLEET_ACTIVITY $STEPFLEET_ATTEMPT $STEPFLEET_TASK_TOKEN",
+            "who=echo $STEPFLEET_ACTIVITY $STEPFLEET_ATTEMPT $STEPFLEET_TASK_TOKEN $TRACEPARENT",
         ])
         .spawn()
         .unwrap();
@@ -86,11 +86,15 @@ async fn commands_are_served_and_sigterm_drains() {
         activity: 1,
         attempt: 3,
         task_token: "t2".to_owned(),
+        traceparent: "00-1-2-01".to_owned(),
         input: "{}".to_owned(),
         ..Default::default()
     };
     connection.pushes(vec![who]).await;
-    assert_eq!(connection.result().await.2, Ok("\"who 3 t2\"".to_owned()));
+    assert_eq!(
+        connection.result().await.2,
+        Ok("\"who 3 t2 00-1-2-01\"".to_owned())
+    );
 
     signal(&child, Signal::SIGTERM);
     connection.confirm(2).await;

@@ -196,6 +196,8 @@ pub struct TaskWork {
     pub resource: TaskResource,
     pub parameters: Data,
     pub stage: TaskStage,
+    /// None of one that was scheduled under a release that did not keep it.
+    pub scheduled_at: Option<Timestamp>,
     pub deadline: Option<Timestamp>,
     pub heartbeat_seconds: Option<u32>,
     /// Soft, as for activities.

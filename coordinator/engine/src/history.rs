@@ -4,10 +4,12 @@ mod details;
 mod json;
 mod kind;
 mod project;
+mod severity;
 
 pub use details::HistoryDetails;
 pub use kind::HistoryKind;
 pub use project::project;
+pub use severity::Severity;
 
 use crate::ids::{EventId, Timestamp};
 

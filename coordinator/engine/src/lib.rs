@@ -32,7 +32,7 @@ pub use env::{Delegated, Env, Served, Services};
 pub use event::{Data, Event, EventBody};
 pub use execution::Execution;
 pub use heartbeat::{heartbeat, restart_heartbeats};
-pub use history::{HistoryEvent, project};
+pub use history::{HistoryEvent, Severity, project};
 pub use ids::*;
 pub use input::Input;
 pub use redrive::{NotRedrivable, redrivable};

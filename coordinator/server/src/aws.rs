@@ -34,11 +34,13 @@ use tokio::time::Instant;
 use crate::auth;
 use crate::face::{Face, Pending, confirm_deliveries};
 use crate::metrics;
+use crate::observe::trace;
 use crate::service::Service;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
 pub(crate) use answer::{error_response, seconds, status_of};
+pub(crate) use executions::status_name;
 use input::Bounds;
 use operation::Operation;
 
@@ -52,6 +54,8 @@ struct Call<'a> {
     caller: &'a Caller,
     bounds: &'a Bounds,
     body: &'a [u8],
+    /// In which trace the request was made, as its head tells.
+    trace_header: Option<String>,
 }
 
 /// The body of a success, and the task that it delivers.
@@ -117,6 +121,7 @@ async fn serve(face: &Face, operation: Operation, request: Request) -> Result<An
         caller: &caller,
         bounds: &face.bounds,
         body: &body,
+        trace_header: trace::header_of(&head.headers),
     };
     call.answer(operation).await.map_err(Refusal::from)
 }
@@ -232,6 +237,7 @@ pub(crate) async fn call(
         caller,
         bounds: &face.bounds,
         body,
+        trace_header: None,
     };
     let Answer { body, delivery } = call.answer(operation).await?;
     Ok((body, delivery))

@@ -18,6 +18,8 @@ use crate::control::{ControlError, ControlStore};
 use crate::entropy;
 use crate::express::SECONDS_MAX;
 use crate::integrations::Registry;
+use crate::metrics::{MachineMeters, Metrics};
+use crate::observe::settings::Watched;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use records::{ActivityRecord, MachineRecord, RevisionRecord, Versioned};
@@ -33,6 +35,7 @@ type RevisionKey = (Arc<str>, Arc<str>, u64);
 /// The catalogue.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    metrics: Metrics,
     control: Arc<dyn ControlStore>,
     machines: RwLock<BTreeMap<Key, Arc<Versioned<MachineRecord>>>>,
     /// By ARN: what a Task names.
@@ -45,6 +48,10 @@ pub(crate) struct Catalog {
 pub(crate) struct Revision {
     pub program: Arc<Program>,
     pub role_arn: Arc<str>,
+    /// What is told of its executions.
+    pub watched: Watched,
+    /// What they count with.
+    pub meters: MachineMeters,
 }
 
 fn machine_key(namespace: &str, name: &str) -> String {
@@ -61,7 +68,7 @@ fn activity_key(namespace: &str, name: &str) -> String {
 
 impl Catalog {
     /// Reads all records.
-    pub(crate) fn open(control: Arc<dyn ControlStore>) -> Result<Self, ApiError> {
+    pub(crate) fn open(control: Arc<dyn ControlStore>, metrics: Metrics) -> Result<Self, ApiError> {
         let mut machines = BTreeMap::new();
         for (_, entry) in control.scan("machine/") {
             let machine: Versioned<MachineRecord> = Versioned::read(&entry)?;
@@ -80,6 +87,7 @@ impl Catalog {
         }
         let (machines, activities) = (RwLock::new(machines), RwLock::new(activities));
         Ok(Self {
+            metrics,
             control,
             machines,
             activities,
@@ -180,6 +188,7 @@ impl Catalog {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
+        self.metrics.machine_forgotten(&machine.record.arn);
         Ok(())
     }
 
@@ -238,6 +247,15 @@ impl Catalog {
         let compiled = Arc::new(Revision {
             program: Arc::new(program),
             role_arn: Arc::from(record.role_arn),
+            watched: Watched::of(
+                record.logging_configuration.as_deref(),
+                record.tracing_configuration.as_deref(),
+            ),
+            meters: self.metrics.machine(
+                self.machine_arn(namespace, name)
+                    .as_deref()
+                    .unwrap_or("deleted"),
+            ),
         });
         let mut revisions = self
             .revisions
@@ -266,6 +284,24 @@ impl Catalog {
             .filter(|machine| machine.record.deleting)
             .cloned()
             .collect()
+    }
+
+    fn machine_arn(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
+        let machine = self.machine(namespace, name)?;
+        Some(machine.record.arn.clone())
+    }
+
+    /// Versions and aliases of each state machine that has any.
+    pub(crate) fn published(&self) -> Vec<(Arc<str>, u64, u64)> {
+        let machines = self.machines.read().unwrap_or_else(PoisonError::into_inner);
+        let counts = machines.values().filter_map(|machine| {
+            let published = &machine.record.published;
+            let versions = published.versions.len() as u64;
+            let aliases = published.aliases.len() as u64;
+            let any = published.last_version > 0;
+            any.then(|| (machine.record.arn.clone(), versions, aliases))
+        });
+        counts.collect()
     }
 
     pub(crate) fn machine_count(&self) -> usize {

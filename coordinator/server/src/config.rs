@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod check_outbound;
 pub(crate) mod outbound;
+mod observe;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
 use outbound::{Connection, Function, Http};
+pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,10 @@ pub(crate) struct Config {
     pub limits: Limits,
     pub checkpoint: Checkpoint,
     pub log: Log,
+    pub execution_log: ExecutionLog,
+    pub status_events: StatusEvents,
+    pub metrics: Metrics,
+    pub tracing: Tracing,
     pub http: Http,
     /// A file with more connections and functions, so that the rest of the configuration need not be secret.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -311,6 +317,10 @@ impl Default for Config {
             connections: Vec::new(),
             functions: Vec::new(),
             filed: Filed::default(),
+            execution_log: ExecutionLog::default(),
+            status_events: StatusEvents::default(),
+            metrics: Metrics::default(),
+            tracing: Tracing::default(),
         }
     }
 }

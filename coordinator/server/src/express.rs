@@ -9,15 +9,14 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Header};
-use stepfleet_engine::{Event, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Revision;
 use crate::partition::desk::RECORD_PAYLOAD_BYTES_MAX;
 use crate::partition::going_down;
 use crate::partition::message::Answer;
@@ -44,15 +43,6 @@ pub(crate) struct Express {
     pub(crate) halt: CancellationToken,
     /// Told whenever a state machine is being deleted.
     deletions: watch::Sender<()>,
-    /// Who is told the histories, if anybody is.
-    pub(crate) histories: OnceLock<Arc<dyn HistorySink>>,
-}
-
-/// Takes histories that nobody can ask for later. It is called between two decisions, so it must not wait.
-pub(crate) trait HistorySink: Debug + Send + Sync {
-    /// The events of one decision, which were all made at this time, and the execution after them. An execution that
-    /// runs again after a crash tells its history again.
-    fn recorded(&self, execution: &Execution, at: Timestamp, events: &[Event]);
 }
 
 impl Express {
@@ -63,7 +53,6 @@ impl Express {
             journal: OnceLock::new(),
             halt: CancellationToken::new(),
             deletions: watch::Sender::new(()),
-            histories: OnceLock::new(),
         }
     }
 
@@ -98,12 +87,12 @@ pub(crate) async fn checkpoint(shared: &Shared) -> Result<stepfleet_store::Seq, 
 /// Too many run already, or the coordinator ends meanwhile: then nothing tells how far it came.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
-    program: &Arc<Program>,
+    revision: &Arc<Revision>,
     header: Header,
     input: Payload,
 ) -> Result<Execution, ApiError> {
     let place = Place::take(shared, &input)?;
-    let mut run = Run::new(shared, program, place);
+    let mut run = Run::new(shared, revision, place);
     let begun = run.begin(Arc::new(header), input, shared.clock.now())?;
     // Most end here: a decision goes as far as it can.
     if !begun.execution.is_running() {
@@ -119,7 +108,7 @@ pub(crate) async fn run(
 /// Too many run already, or the input does not fit a record.
 pub(crate) fn start(
     shared: &Arc<Shared>,
-    program: Arc<Program>,
+    revision: Arc<Revision>,
     header: Header,
     input: Payload,
     answer: Answer<StartedExecution>,
@@ -130,7 +119,7 @@ pub(crate) fn start(
     }
     let place = Place::take(shared, &input)?;
     shared.express.journal().start(Start {
-        run: Run::new(shared, &program, place),
+        run: Run::new(shared, &revision, place),
         header: Arc::new(header),
         input,
         at: shared.clock.now(),

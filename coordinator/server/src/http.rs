@@ -7,12 +7,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
 const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// AWS's names have no suffixes, which OpenMetrics asks for.
+const AWS_METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether requests are worth sending here. Cheap to clone; anyone may set it.
 #[derive(Clone, Debug)]
@@ -98,12 +101,17 @@ async fn ready(State(endpoints): State<Endpoints>) -> Response {
     }
 }
 
-async fn render_metrics(State(endpoints): State<Endpoints>) -> Response {
-    (
-        [(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)],
-        endpoints.metrics.render(),
-    )
-        .into_response()
+async fn render_metrics(State(endpoints): State<Endpoints>, uri: Uri) -> Response {
+    let metrics = &endpoints.metrics;
+    let (content_type, text) = match uri.query().unwrap_or_default() {
+        "names=aws" => (AWS_METRICS_CONTENT_TYPE, metrics.render_aws()),
+        "" | "names=prometheus" => (METRICS_CONTENT_TYPE, metrics.render()),
+        _ => {
+            let text = "the one parameter is `names`, `prometheus` or `aws`\n";
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }
 
 async fn unknown() -> Response {
@@ -134,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn readiness_follows_what_was_set() {
         let readiness = Readiness::new();
-        let router = router(readiness.clone(), Metrics::new());
+        let router = router(readiness.clone(), Metrics::default());
         assert_eq!(get(&router, "/livez").await, (200, "ok\n".to_owned()));
         assert_eq!(
             get(&router, "/readyz").await,
@@ -151,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_root_says_what_this_is() {
-        let router = router(Readiness::new(), Metrics::new());
+        let router = router(Readiness::new(), Metrics::default());
         let (status, text) = get(&router, "/").await;
         assert!(
             status == 200 && text.starts_with("This is Stepfleet"),
@@ -159,5 +167,9 @@ mod tests {
         );
         assert_eq!(get(&router, "/nothing").await.0, 404);
         assert!(get(&router, "/metrics").await.1.ends_with("# EOF\n"));
+        let (status, text) = get(&router, "/metrics?names=aws").await;
+        assert_eq!(status, 200);
+        assert!(text.contains("\nOpenExecutionCount 0\n"), "{text}");
+        assert_eq!(get(&router, "/metrics?names=other").await.0, 400);
     }
 }

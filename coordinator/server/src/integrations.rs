@@ -43,6 +43,8 @@ pub(crate) struct Call {
     pub parameters: Payload,
     /// When the task's own timeout ends the attempt.
     pub deadline: Option<Timestamp>,
+    /// In which trace it is.
+    pub trace_header: Option<Arc<str>>,
     /// Cancelled when the attempt ends otherwise than by what the integration reports.
     pub over: CancellationToken,
 }
@@ -146,6 +148,7 @@ impl Call {
             resource,
             parameters: parameters.payload,
             deadline: deadline(execution, attempt),
+            trace_header: trace_header(shared, execution, attempt),
             over: CancellationToken::new(),
         }
     }
@@ -289,6 +292,18 @@ fn deadline(execution: &Execution, attempt: Attempt) -> Option<Timestamp> {
         | Work::Map(_)
         | Work::Over => None,
     }
+}
+
+/// For what a task calls, where executions have traces.
+fn trace_header(shared: &Shared, execution: &Execution, attempt: Attempt) -> Option<Arc<str>> {
+    let (observer, header) = (&shared.observer, &execution.header);
+    if !observer.traces() {
+        return None;
+    }
+    let (namespace, name) = (&header.namespace, &header.machine_name);
+    let catalog = &shared.catalog;
+    let revision = catalog.compiled(namespace, name, header.revision, &shared.integrations);
+    observer.header_for(&*revision.ok()?, execution, attempt.entry)
 }
 
 /// How a task of a resource waits.

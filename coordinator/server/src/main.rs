@@ -21,6 +21,7 @@ mod integrations;
 mod matching;
 mod metrics;
 mod net;
+mod observe;
 mod outbound;
 mod partition;
 mod rpc;

@@ -1,21 +1,40 @@
 //! Every metric of the coordinator, declared once. The rest of the program calls the small record functions; only
-//! `render` knows the text format. Units are in the names: seconds and bytes, never milliseconds.
+//! `render` knows the text format; `aws` has the names that CloudWatch has. Units are in the names: seconds and bytes, never milliseconds.
+
+mod aws;
+mod labels;
+mod machines;
+mod times;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use stepfleet_engine::event::TaskResource;
-use stepfleet_engine::execution::Status;
 use stepfleet_engine::{Event, EventBody};
 
+use crate::observe::queue::Signal;
 use crate::service::api::MachineType;
+
+pub(crate) use machines::{Closed, MachineMeters};
+pub(crate) use times::LastActivity;
+
+use labels::{
+    ActivityLabels, ExportLabels, OperationLabels, OutcomeLabels, ReasonLabels, RequestLabels,
+    ResourceLabels, ResourceOutcomeLabels, StatusLabels, TypeLabels, activity_outcome,
+    integration_outcome, resource_label, status_label, type_label,
+};
+use machines::Machines;
+
+/// State machines, and activities, that have series of their own when nothing else is set.
+pub(crate) const DIMENSIONS_MAX: usize = 200;
 
 /// Cheap handle on all metrics.
 #[derive(Clone, Debug)]
@@ -28,55 +47,6 @@ pub(crate) struct Metrics {
 pub(crate) enum Face {
     Aws,
     Grpc,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    face: &'static str,
-    operation: &'static str,
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    operation: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TypeLabels {
-    r#type: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StatusLabels {
-    r#type: &'static str,
-    status: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResourceLabels {
-    resource: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResourceOutcomeLabels {
-    resource: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ActivityLabels {
-    activity: String,
 }
 
 #[derive(Debug)]
@@ -106,19 +76,23 @@ struct Inner {
     pollers: Gauge,
     connections: Gauge,
     refused: Family<ReasonLabels, Counter>,
+    exports: Family<ExportLabels, Counter>,
+    executions_open_limit: Gauge,
+    executions_throttled: Counter,
+    machines: Machines,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self::new()
+        Self::new(DIMENSIONS_MAX)
     }
 }
 
 impl Metrics {
-    /// All metrics at zero.
-    pub(crate) fn new() -> Self {
+    /// All metrics at zero. So many state machines and so many activities have series of their own.
+    pub(crate) fn new(dimensions_max: usize) -> Self {
         Self {
-            inner: Arc::new(Inner::new()),
+            inner: Arc::new(Inner::new(dimensions_max)),
         }
     }
 
@@ -127,6 +101,11 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.inner.registry).expect("writing to a String cannot fail");
         text
+    }
+
+    /// The same numbers, as far as AWS has them, under its names.
+    pub(crate) fn render_aws(&self) -> String {
+        aws::translate(&self.render())
     }
 
     /// One answered request; `code` is `OK` or the exception's name.
@@ -151,12 +130,38 @@ impl Metrics {
             .observe(seconds);
     }
 
+    /// What executions of this state machine count with.
+    pub(crate) fn machine(&self, arn: &str) -> MachineMeters {
+        self.inner.machines.machine(arn)
+    }
+
+    /// The state machine is gone: its series end.
+    pub(crate) fn machine_forgotten(&self, arn: &str) {
+        self.inner.machines.machine_forgotten(arn);
+    }
+
+    /// So many versions and aliases the state machine has now.
+    pub(crate) fn published(&self, arn: &str, versions: u64, aliases: u64) {
+        self.inner.machines.published(arn, versions, aliases);
+    }
+
     /// An execution of a state machine of this type was started.
-    pub(crate) fn started(&self, of: MachineType) {
+    pub(crate) fn started(&self, of: MachineType, machine: &MachineMeters) {
         let labels = TypeLabels {
             r#type: type_label(of),
         };
         self.inner.executions_started.get_or_create(&labels).inc();
+        machine.started.inc();
+    }
+
+    /// A start was refused because too much waits or runs already.
+    pub(crate) fn throttled(&self) {
+        self.inner.executions_throttled.inc();
+    }
+
+    /// So many executions may be open.
+    pub(crate) fn executions_open_limit(&self, count: u64) {
+        set(&self.inner.executions_open_limit, count);
     }
 
     /// A closed execution runs again.
@@ -164,13 +169,14 @@ impl Metrics {
         self.inner.executions_redriven.inc();
     }
 
-    /// An execution of a state machine of this type was closed with this status.
-    pub(crate) fn closed(&self, of: MachineType, status: Status) {
+    /// An execution of a state machine of this type was closed.
+    pub(crate) fn closed(&self, of: MachineType, machine: &MachineMeters, closed: Closed) {
         let labels = StatusLabels {
             r#type: type_label(of),
-            status: status_label(status),
+            status: status_label(closed.status),
         };
         self.inner.executions_closed.get_or_create(&labels).inc();
+        machine.closed(closed);
     }
 
     /// Express executions that run now; those that are stored are counted as live.
@@ -250,6 +256,7 @@ impl Metrics {
         self.inner.activity_queue_depth.remove(&ActivityLabels {
             activity: activity.to_owned(),
         });
+        self.inner.machines.activity_forgotten(activity);
     }
 
     /// One commit of this many chunks took this long, its sync included.
@@ -280,6 +287,13 @@ impl Metrics {
     /// A connection was accepted; dropping the guard ends it.
     pub(crate) fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.inner.connections)
+    }
+
+    /// So much of what is told of executions was delivered to its destination, dropped, or is tried again.
+    pub(crate) fn exported(&self, signal: Signal, outcome: &'static str, count: u64) {
+        let signal = signal.as_str();
+        let labels = ExportLabels { signal, outcome };
+        self.inner.exports.get_or_create(&labels).inc_by(count);
     }
 
     /// A request was refused to protect the coordinator; `reason` is a fixed word (`overload`, `disk`, `memory`, …).
@@ -318,7 +332,7 @@ impl Face {
 }
 
 impl Inner {
-    fn new() -> Self {
+    fn new(dimensions_max: usize) -> Self {
         let mut inner = Self {
             registry: Registry::with_prefix("stepfleet"),
             requests: Family::default(),
@@ -345,12 +359,17 @@ impl Inner {
             pollers: Gauge::default(),
             connections: Gauge::default(),
             refused: Family::default(),
+            exports: Family::default(),
+            executions_open_limit: Gauge::default(),
+            executions_throttled: Counter::default(),
+            machines: Machines::new(dimensions_max),
         };
         inner.register_requests();
         inner.register_executions();
         inner.register_activities();
         inner.register_integrations();
         inner.register_storage();
+        inner.machines.register(&mut inner.registry);
         inner
     }
 
@@ -358,7 +377,7 @@ impl Inner {
         let registry = &mut self.registry;
         registry.register(
             "requests",
-            "Requests answered, by operation and code",
+            "Requests answered, by operation and code (AWS: ConsumedCapacity, ThrottledEvents)",
             self.requests.clone(),
         );
         registry.register_with_unit(
@@ -377,6 +396,11 @@ impl Inner {
             "Connections open now",
             self.connections.clone(),
         );
+        registry.register(
+            "exports",
+            "What executions tell (log records, events), by destination's outcome",
+            self.exports.clone(),
+        );
     }
 
     fn register_executions(&mut self) {
@@ -388,7 +412,7 @@ impl Inner {
         );
         registry.register(
             "executions_redriven",
-            "Closed executions that were made to run again",
+            "Closed executions that were made to run again (AWS: ExecutionsRedriven)",
             self.executions_redriven.clone(),
         );
         registry.register(
@@ -398,7 +422,7 @@ impl Inner {
         );
         registry.register(
             "executions_live",
-            "Standard executions open now",
+            "Standard executions open now (AWS: OpenExecutionCount)",
             self.executions_live.clone(),
         );
         registry.register(
@@ -412,6 +436,16 @@ impl Inner {
             self.executions_resident.clone(),
         );
         registry.register(
+            "executions_open_limit",
+            "Standard executions that may be open (AWS: OpenExecutionLimit)",
+            self.executions_open_limit.clone(),
+        );
+        registry.register(
+            "executions_throttled",
+            "Starts refused because too much waits or runs (AWS: ExecutionThrottled)",
+            self.executions_throttled.clone(),
+        );
+        registry.register(
             "executions_quarantined",
             "Executions set aside because an invariant broke",
             self.executions_quarantined.clone(),
@@ -422,17 +456,17 @@ impl Inner {
         let registry = &mut self.registry;
         registry.register(
             "activity_tasks_scheduled",
-            "Activity tasks queued",
+            "Activity tasks queued (AWS: ActivitiesScheduled)",
             self.activity_tasks_scheduled.clone(),
         );
         registry.register(
             "activity_tasks_started",
-            "Activity tasks handed to a worker",
+            "Activity tasks handed to a worker (AWS: ActivitiesStarted)",
             self.activity_tasks_started.clone(),
         );
         registry.register(
             "activity_tasks_completed",
-            "Activity tasks ended, by outcome",
+            "Activity tasks ended, by outcome (AWS: ActivitiesSucceeded, ActivitiesFailed, ActivitiesTimedOut)",
             self.activity_tasks_completed.clone(),
         );
         registry.register(
@@ -456,17 +490,18 @@ impl Inner {
         let registry = &mut self.registry;
         registry.register(
             "integration_tasks_scheduled",
-            "Tasks of service integrations scheduled",
+            "Tasks of service integrations scheduled (AWS: ServiceIntegrationsScheduled)",
             self.integration_tasks_scheduled.clone(),
         );
         registry.register(
             "integration_tasks_started",
-            "Tasks of service integrations started",
+            "Tasks of service integrations started (AWS: ServiceIntegrationsStarted)",
             self.integration_tasks_started.clone(),
         );
         registry.register(
             "integration_tasks_completed",
-            "Tasks of service integrations ended, by outcome",
+            "Tasks of service integrations ended, by outcome \
+             (AWS: ServiceIntegrationsSucceeded, ServiceIntegrationsFailed, ServiceIntegrationsTimedOut)",
             self.integration_tasks_completed.clone(),
         );
     }
@@ -495,183 +530,6 @@ fn request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_5, 2.0, 19))
 }
 
-/// How an activity task ended, if the event ends one.
-fn activity_outcome(body: &EventBody) -> Option<&'static str> {
-    if matches!(body, EventBody::ActivitySucceeded { .. }) {
-        Some("succeeded")
-    } else if matches!(body, EventBody::ActivityFailed { .. }) {
-        Some("failed")
-    } else if matches!(body, EventBody::ActivityTimedOut { .. }) {
-        Some("timed_out")
-    } else {
-        None
-    }
-}
-
-/// How a task of an integration ended, if the event ends one.
-fn integration_outcome(body: &EventBody) -> Option<(&TaskResource, &'static str)> {
-    if let EventBody::TaskSucceeded { resource, .. } = body {
-        Some((resource, "succeeded"))
-    } else if let EventBody::TaskFailed { resource, .. } = body {
-        Some((resource, "failed"))
-    } else if let EventBody::TaskTimedOut { resource, .. } = body {
-        Some((resource, "timed_out"))
-    } else {
-        None
-    }
-}
-
-/// `states:startExecution.sync`; all functions together, because tasks may name any.
-fn resource_label(resource: &TaskResource) -> String {
-    if resource.is_function() {
-        return format!("{}:function", resource.service);
-    }
-    format!("{}:{}", resource.service, resource.action)
-}
-
-fn type_label(of: MachineType) -> &'static str {
-    match of {
-        MachineType::Standard => "standard",
-        MachineType::Express => "express",
-    }
-}
-
-fn status_label(status: Status) -> &'static str {
-    match status {
-        Status::Running => "running",
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::TimedOut => "timed_out",
-        Status::Aborted => "aborted",
-    }
-}
-
 fn set(gauge: &Gauge, count: u64) {
     gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-}
-
-#[cfg(test)]
-mod tests {
-    use stepfleet_asl::Payload;
-    use stepfleet_engine::{EventId, FrameId, PayloadId, Worker};
-
-    use super::*;
-
-    fn task_events() -> Vec<Event> {
-        let data = || stepfleet_engine::Data {
-            id: PayloadId(1),
-            payload: Payload::parse("{}").unwrap(),
-        };
-        let frame = FrameId(0);
-        let scheduled = EventBody::ActivityScheduled {
-            frame,
-            activity: "a".into(),
-            input: data(),
-            timeout_seconds: None,
-            heartbeat_seconds: None,
-        };
-        let started = EventBody::ActivityStarted {
-            frame,
-            worker: Worker::default(),
-        };
-        let succeeded = EventBody::ActivitySucceeded {
-            frame,
-            output: data(),
-        };
-        let resource = || TaskResource {
-            service: "states".into(),
-            action: "startExecution.sync".into(),
-        };
-        let begun = EventBody::TaskScheduled {
-            frame,
-            resource: resource(),
-            region: "us-east-1".into(),
-            parameters: data(),
-            timeout_seconds: None,
-            heartbeat_seconds: None,
-        };
-        let on = EventBody::TaskStarted {
-            frame,
-            resource: resource(),
-        };
-        let failed = EventBody::TaskFailed {
-            frame,
-            resource: resource(),
-            failure: Default::default(),
-        };
-        [scheduled, started, succeeded, begun, on, failed]
-            .into_iter()
-            .map(|body| Event {
-                previous: EventId(0),
-                body,
-            })
-            .collect()
-    }
-
-    fn record_everything(metrics: &Metrics) {
-        metrics.request(Face::Aws, "StartExecution", "OK", 0.002);
-        metrics.request(Face::Grpc, "StartExecution", "InvalidName", 0.001);
-        metrics.started(MachineType::Standard);
-        metrics.closed(MachineType::Express, Status::Succeeded);
-        metrics.redriven();
-        metrics.express_open(4);
-        metrics.executions_live(3);
-        metrics.executions_resident(2);
-        metrics.quarantined();
-        metrics.recorded(&task_events());
-        metrics.activity_queue_depth("arn:aws:states:us-east-1:000000000000:activity:a", 7);
-        metrics.appended(3, 2);
-        metrics.log_bytes(4096);
-        metrics.sessions(1);
-        metrics.refused("overload");
-    }
-
-    #[test]
-    fn every_recorded_metric_is_in_the_text() {
-        let metrics = Metrics::new();
-        record_everything(&metrics);
-        let guard = metrics.poller();
-        let connection = metrics.connection();
-        let text = metrics.render();
-        for line in [
-            r#"stepfleet_requests_total{face="aws",operation="StartExecution",code="OK"} 1"#,
-            r#"stepfleet_requests_total{face="grpc",operation="StartExecution",code="InvalidName"} 1"#,
-            r#"stepfleet_request_seconds_count{operation="StartExecution"} 2"#,
-            r#"stepfleet_executions_started_total{type="standard"} 1"#,
-            r#"stepfleet_executions_closed_total{type="express",status="succeeded"} 1"#,
-            "stepfleet_express_executions_open 4",
-            "stepfleet_executions_redriven_total 1",
-            "stepfleet_executions_live 3",
-            "stepfleet_executions_resident 2",
-            "stepfleet_executions_quarantined_total 1",
-            "stepfleet_activity_tasks_scheduled_total 1",
-            "stepfleet_activity_tasks_started_total 1",
-            r#"stepfleet_activity_tasks_completed_total{outcome="succeeded"} 1"#,
-            r#"activity="arn:aws:states:us-east-1:000000000000:activity:a"} 7"#,
-            "stepfleet_append_seconds_count 1",
-            "stepfleet_chunks_total 3",
-            "stepfleet_events_total 6",
-            r#"stepfleet_integration_tasks_scheduled_total{resource="states:startExecution.sync"} 1"#,
-            r#"stepfleet_integration_tasks_started_total{resource="states:startExecution.sync"} 1"#,
-            r#"stepfleet_integration_tasks_completed_total{resource="states:startExecution.sync",outcome="failed"} 1"#,
-            "stepfleet_log_bytes_total 4096",
-            "stepfleet_sessions 1",
-            "stepfleet_pollers 1",
-            "stepfleet_connections 1",
-            r#"stepfleet_refused_total{reason="overload"} 1"#,
-            "# EOF",
-        ] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
-        }
-        drop((guard, connection));
-        assert!(metrics.render().contains("stepfleet_pollers 0"));
-    }
-
-    #[test]
-    fn a_forgotten_activity_leaves_the_text() {
-        let metrics = Metrics::new();
-        metrics.activity_queue_depth("gone", 1);
-        metrics.activity_forgotten("gone");
-        assert!(!metrics.render().contains("gone"));
-    }
 }

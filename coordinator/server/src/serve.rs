@@ -43,7 +43,8 @@ pub(crate) struct Counters {
 
 /// Serves until SIGTERM, SIGINT or a fault that makes going on unsafe.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(config.metrics.dimensions_max);
+    metrics.executions_open_limit(config.limits.executions_open_max);
     let options = net::Options::new(&config, metrics.clone()).context("TLS")?;
     let grace = options.grace;
     let listener = TcpListener::bind(config.listen)
@@ -85,6 +86,8 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         last_checkpoint(&shared).await;
     }
     running.finish().await;
+    shared.observer.flush().await;
+    shared.observer.clone().spool().await;
     match shared.fatal.reason() {
         Some(reason) => Err(anyhow!(reason)),
         None => Ok(()),

@@ -29,6 +29,7 @@ use crate::integrations::calls::Calls;
 use crate::integrations::lambda::Invocation;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::observe::Observer;
 use crate::outbound::Outbound;
 use crate::partition::Partitions;
 use crate::serve::Counters;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub store: Arc<dyn StateStore>,
     pub writer: WriterHandle,
     pub metrics: Metrics,
+    pub observer: Arc<Observer>,
     pub counters: Counters,
     pub express: Express,
     /// What integrations do for open attempts.

@@ -4,6 +4,7 @@
 mod aws;
 mod binaries;
 mod certificates;
+mod collector;
 mod condition;
 mod coordinator;
 mod faults;
@@ -13,11 +14,13 @@ mod ports;
 mod process;
 mod proxy;
 mod random;
+mod receiver;
 mod world;
 
 pub use aws::{Answer, call_aws, request};
 pub use binaries::{Binaries, binaries};
 pub use certificates::Certificates;
+pub use collector::Collector;
 pub use condition::{Deadline, until};
 pub use coordinator::{Coordinator, Settings};
 pub use faults::Faults;
@@ -29,4 +32,5 @@ pub use ports::free_port;
 pub use process::{Process, Signal};
 pub use proxy::{Direction, Proxy};
 pub use random::Random;
+pub use receiver::Receiver;
 pub use world::{World, scenario, skipped, tell};

@@ -75,6 +75,7 @@ pub(super) fn write_task(execution: &mut Execution, moment: Moment, body: &Event
                 resource: resource.clone(),
                 parameters: parameters.clone(),
                 stage: TaskStage::Scheduled,
+                scheduled_at: Some(moment.at),
                 deadline: after(moment.at, *timeout_seconds),
                 heartbeat_seconds: *heartbeat_seconds,
                 heartbeat_deadline: None,

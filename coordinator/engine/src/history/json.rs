@@ -18,17 +18,38 @@ impl HistoryEvent {
         event.put("id", number(self.id.0));
         event.put("previousEventId", number(self.previous.0));
         if let Some(field) = self.kind.details_field() {
-            event.put(field, details(&self.details, include_execution_data));
+            let form = Form {
+                with_data: include_execution_data,
+                log: None,
+            };
+            event.put(field, details(&self.details, form));
         }
         event.into_value()
     }
+
+    /// The `details` of a log record: the same members, numbers as texts, each payload cut at so many bytes.
+    pub fn details_for_log(&self, include_execution_data: bool, bytes_max: usize) -> Value {
+        let form = Form {
+            with_data: include_execution_data,
+            log: Some(bytes_max),
+        };
+        details(&self.details, form)
+    }
+}
+
+/// For whom details are written.
+#[derive(Clone, Copy, Default)]
+struct Form {
+    with_data: bool,
+    /// For a log record, with the bytes that a payload may have there; the API never truncates.
+    log: Option<usize>,
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of all kinds of details")]
-fn details(details: &HistoryDetails, with_data: bool) -> Value {
+fn details(details: &HistoryDetails, form: Form) -> Value {
     use HistoryDetails as D;
     let mut members = Members {
-        with_data,
+        form,
         ..Members::default()
     };
     match details {
@@ -45,7 +66,7 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
             members.text("stateMachineVersionArn", version_arn.as_ref());
         }
         D::ExecutionRedriven { count } => {
-            members.put("redriveCount", Value::from(i64::from(*count)));
+            members.number("redriveCount", *count);
         }
         D::Output { output } => members.data("output", "outputDetails", output),
         D::Failure(failure) => members.failure(failure),
@@ -82,8 +103,9 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
         } => {
             members.resource(resource);
             members.text("region", Some(region));
-            if with_data {
-                members.put("parameters", Value::from(parameters.text()));
+            if form.with_data {
+                let (text, _) = form.cut(parameters.text());
+                members.put("parameters", Value::from(text));
             }
             members.seconds(*timeout_seconds, *heartbeat_seconds);
         }
@@ -105,19 +127,31 @@ fn details(details: &HistoryDetails, with_data: bool) -> Value {
             members.text("location", Some(location));
             members.text("state", Some(state));
         }
-        D::MapStateStarted { length } => members.put("length", Value::from(i64::from(*length))),
+        D::MapStateStarted { length } => members.number("length", *length),
         D::MapIteration { name, index } => {
             members.text("name", Some(name));
-            members.put("index", Value::from(i64::from(*index)));
+            members.number("index", *index);
         }
     }
     members.into_value()
 }
 
+impl Form {
+    /// What may be shown of a text, and whether that is not all of it.
+    fn cut(self, text: &str) -> (&str, bool) {
+        match self.log {
+            Some(bytes_max) if text.len() > bytes_max => {
+                (&text[..text.floor_char_boundary(bytes_max)], true)
+            }
+            Some(_) | None => (text, false),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Members {
     members: Object,
-    with_data: bool,
+    form: Form,
 }
 
 impl Members {
@@ -131,28 +165,46 @@ impl Members {
         }
     }
 
-    /// A payload and its `…Details`; the API never truncates.
+    /// A count, which log records have as a text.
+    fn number(&mut self, key: &str, number: u32) {
+        let value = if self.form.log.is_some() {
+            Value::from(number.to_string().as_str())
+        } else {
+            Value::from(i64::from(number))
+        };
+        self.put(key, value);
+    }
+
+    /// A payload and its `…Details`.
     fn data(&mut self, key: &str, details: &str, payload: &Payload) {
-        if self.with_data {
-            self.put(key, Value::from(payload.text()));
-            self.whole(details);
+        if self.form.with_data {
+            let (text, truncated) = self.form.cut(payload.text());
+            self.put(key, Value::from(text));
+            self.truncated(details, truncated);
         }
     }
 
-    /// Variables, each as a text; nothing when there are none.
+    /// Variables, each as a text; nothing when there are none. Together they are bounded as one payload is.
     fn assigned(&mut self, assigned: &Variables) {
-        if self.with_data && !assigned.is_empty() {
-            let texts = assigned
-                .iter()
-                .map(|(name, value)| (name.clone(), Value::from(value.text())));
-            self.put("assignedVariables", texts.collect::<Object>().into());
-            self.whole("assignedVariablesDetails");
+        if !self.form.with_data || assigned.is_empty() {
+            return;
         }
+        let (mut texts, mut truncated) = (Object::new(), false);
+        let mut form = self.form;
+        for (name, value) in assigned.iter() {
+            let text = value.text();
+            let (text, cut) = form.cut(text);
+            truncated |= cut;
+            form.log = form.log.map(|left| left - text.len());
+            texts.insert(name.clone(), Value::from(text));
+        }
+        self.put("assignedVariables", texts.into());
+        self.truncated("assignedVariablesDetails", truncated);
     }
 
-    fn whole(&mut self, details: &str) {
+    fn truncated(&mut self, details: &str, is: bool) {
         let mut truncated = Object::new();
-        truncated.insert("truncated".into(), Value::from(false));
+        truncated.insert("truncated".into(), Value::from(is));
         self.put(details, truncated.into());
     }
 
@@ -172,7 +224,7 @@ impl Members {
             ("heartbeatInSeconds", heartbeat),
         ] {
             if let Some(seconds) = seconds {
-                self.put(key, Value::from(i64::from(seconds)));
+                self.number(key, seconds);
             }
         }
     }

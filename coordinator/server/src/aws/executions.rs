@@ -103,6 +103,7 @@ struct Item {
 impl Call<'_> {
     pub(super) async fn start_execution(&self) -> Result<Vec<u8>, ApiError> {
         let request = parse::<StartExecutionInput>(self.body)?.check(self.bounds)?;
+        let request = request.in_trace(self.trace_header.clone());
         let started = self.service.start_execution(self.caller, request).await?;
         body(&Started {
             execution_arn: started.arn,
@@ -229,7 +230,7 @@ fn redrive_status(obstacle: Option<NotRedrivable>) -> &'static str {
     }
 }
 
-pub(super) fn status_name(status: Status) -> &'static str {
+pub(crate) fn status_name(status: Status) -> &'static str {
     match status {
         Status::Running => "RUNNING",
         Status::Succeeded => "SUCCEEDED",

@@ -46,6 +46,7 @@ impl Call<'_> {
     pub(super) async fn start_sync_execution(&self) -> Result<Vec<u8>, ApiError> {
         let input = parse::<StartSyncExecutionInput>(self.body)?;
         let (request, data) = input.check(self.bounds)?;
+        let request = request.in_trace(self.trace_header.clone());
         let service = self.service;
         let ended = service.start_sync_execution(self.caller, request).await?;
         let included = data == IncludedData::AllData;

@@ -25,6 +25,9 @@ impl Config {
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
         check_outbound::check(self, &mut faults);
+        self.execution_log.check(&mut faults);
+        self.status_events.check(&mut faults);
+        self.tracing.check(&mut faults);
         if faults.is_empty() {
             Ok(())
         } else {
@@ -220,7 +223,7 @@ fn check_numbers(config: &Config, faults: &mut Vec<String>) {
     }
 }
 
-fn at_least_one(name: &str, value: u64, faults: &mut Vec<String>) {
+pub(super) fn at_least_one(name: &str, value: u64, faults: &mut Vec<String>) {
     if value == 0 {
         faults.push(format!("{name} must be at least 1"));
     }

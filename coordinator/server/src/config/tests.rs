@@ -347,3 +347,45 @@ fn the_printed_configuration_can_be_read_again() {
         config
     );
 }
+
+#[test]
+fn an_execution_log_needs_its_destination() {
+    let missing = refused("[execution_log]\nto = \"otlp\"\n", &[]);
+    assert!(missing.contains("execution_log.otlp"), "{missing}");
+    let no_url = refused(
+        "[execution_log]\nto = \"otlp\"\notlp = \"collector\"\n",
+        &[],
+    );
+    assert!(no_url.contains("`collector` is no URL"), "{no_url}");
+    let unused = refused("[execution_log]\nto = \"none\"\nfile = \"x\"\n", &[]);
+    assert!(unused.contains("write to = \"file\""), "{unused}");
+    let unknown = refused("[execution_log]\nto = \"cloudwatch\"\n", &[]);
+    assert!(unknown.contains("execution_log.to"), "{unknown}");
+    let zero = refused("[execution_log]\nfiles_max = 0\n", &[]);
+    assert!(zero.contains("files_max must be at least 1"), "{zero}");
+    let environment = [("STEPFLEET_EXECUTION_LOG__TO", "stdout")];
+    let config = load("", &environment, Args::default()).unwrap();
+    assert_eq!(config.execution_log.to, LogTo::Stdout);
+}
+
+#[test]
+fn status_events_need_a_url() {
+    let no_url = refused("[status_events]\nwebhook = \"hooks.example.com\"\n", &[]);
+    assert!(no_url.contains("status_events.webhook"), "{no_url}");
+    let alone = refused("[status_events]\nbearer_file = \"x\"\n", &[]);
+    assert!(
+        alone.contains("status_events.webhook is missing"),
+        "{alone}"
+    );
+    let plain = "[status_events]\nwebhook = \"http://h/\"\nca = \"x\"\n";
+    let plain = refused(plain, &[]);
+    assert!(plain.contains("is not https"), "{plain}");
+}
+
+#[test]
+fn traces_need_a_collectors_url() {
+    let no_url = refused("[tracing]\notlp = \"collector:4317\"\n", &[]);
+    assert!(no_url.contains("tracing.otlp"), "{no_url}");
+    let none = refused("[tracing]\none_in = 0\n", &[]);
+    assert!(none.contains("tracing.one_in must be at least 1"), "{none}");
+}

@@ -121,8 +121,8 @@ async fn run_again(shared: Arc<Shared>, started: Started, place: Place) {
         header.revision,
         &shared.integrations,
     );
-    let program = match revision {
-        Ok(revision) if is_there(&shared, &header) => revision.program.clone(),
+    let revision = match revision {
+        Ok(revision) if is_there(&shared, &header) => revision,
         Ok(_) => return shared.express.journal().ended(header.id).await,
         Err(error) => {
             let arn = &header.execution_arn;
@@ -130,7 +130,7 @@ async fn run_again(shared: Arc<Shared>, started: Started, place: Place) {
             return shared.express.journal().ended(header.id).await;
         }
     };
-    let run = Run::new(&shared, &program, place);
+    let run = Run::new(&shared, &revision, place);
     let at = shared.clock.now();
     carry_out(shared, run, header, input, at).await;
 }

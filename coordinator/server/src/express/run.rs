@@ -7,18 +7,22 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use stepfleet_asl::{Patience, Payload, Program};
+use stepfleet_asl::{Patience, Payload};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
-    Attempt, Command, Decision, Env, Input, Rejection, Timestamp, decide, next_deadline, start,
+    Attempt, Command, Decision, Env, EventId, EventSeq, Input, Rejection, Timestamp, decide,
+    next_deadline, start,
 };
 use tokio::sync::watch;
 
 use super::budget::Place;
+use crate::catalog::Revision;
 use crate::evaluation::{Evaluation, Undecided};
 use crate::integrations::Call;
+use crate::metrics::{Closed, LastActivity};
+use crate::observe::Decided;
 use crate::partition::going_down;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
@@ -28,7 +32,7 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub(super) struct Run {
     shared: Arc<Shared>,
-    program: Arc<Program>,
+    revision: Arc<Revision>,
     limits: Limits,
     place: Place,
 }
@@ -59,10 +63,10 @@ impl From<Unended> for ApiError {
 }
 
 impl Run {
-    pub(super) fn new(shared: &Arc<Shared>, program: &Arc<Program>, place: Place) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, revision: &Arc<Revision>, place: Place) -> Self {
         Self {
             shared: shared.clone(),
-            program: program.clone(),
+            revision: revision.clone(),
             // What is not kept needs no bound.
             limits: Limits {
                 history_events_max: 0,
@@ -79,9 +83,10 @@ impl Run {
         input: Payload,
         at: Timestamp,
     ) -> Result<Decision, Unended> {
-        self.shared.metrics.started(MachineType::Express);
-        let begun = self.brief(at, |env| start(&self.program, header, input, env))?;
-        self.tell(&begun, at);
+        let meters = &self.revision.meters;
+        self.shared.metrics.started(MachineType::Express, meters);
+        let begun = self.brief(at, |env| start(&self.revision.program, header, input, env))?;
+        self.tell(None, &begun, at);
         Ok(begun)
     }
 
@@ -177,7 +182,9 @@ impl Run {
     /// None when the input comes too late.
     async fn step(&self, execution: &Execution, input: Input) -> Result<Option<Decision>, Unended> {
         let (again, at) = (input.clone(), self.shared.clock.now());
-        let brief = self.brief(at, |env| decide(&self.program, execution, env, input));
+        let brief = self.brief(at, |env| {
+            decide(&self.revision.program, execution, env, input)
+        });
         let decision = match brief? {
             Ok(decision) => decision,
             Err(Rejection::Interrupted) => self.decide_off(execution, again, at).await?,
@@ -189,7 +196,7 @@ impl Run {
                 | Rejection::RedrivenBefore(_)),
             ) => return Err(self.broken(execution, &rejection)),
         };
-        self.tell(&decision, at);
+        self.tell(Some(execution), &decision, at);
         Ok(Some(decision))
     }
 
@@ -213,7 +220,7 @@ impl Run {
         at: Timestamp,
     ) -> Result<Decision, Unended> {
         let evaluation = Evaluation {
-            program: self.program.clone(),
+            program: self.revision.program.clone(),
             execution: execution.clone(),
             limits: self.limits,
             input,
@@ -234,18 +241,34 @@ impl Run {
         Unended::Broken
     }
 
-    /// Tells of a decision those who count and those who collect histories.
-    fn tell(&self, decision: &Decision, at: Timestamp) {
+    /// Tells of a decision those who count, and operators.
+    fn tell(&self, before: Option<&Execution>, decision: &Decision, at: Timestamp) {
         let Decision {
             events, execution, ..
         } = decision;
-        self.shared.metrics.recorded(events);
+        let metrics = &self.shared.metrics;
+        metrics.recorded(events);
+        let last = &mut LastActivity::default();
+        metrics.timed(last, at, events, before, execution);
         if !execution.is_running() {
-            let status = execution.status;
-            self.shared.metrics.closed(MachineType::Express, status);
+            let closed = Closed::of(execution, at);
+            let meters = &self.revision.meters;
+            let metrics = &self.shared.metrics;
+            metrics.closed(MachineType::Express, meters, closed);
         }
-        if let Some(histories) = self.shared.express.histories.get() {
-            histories.recorded(execution, at, events);
+        let observer = &self.shared.observer;
+        let observed = observer.observe(&Decided {
+            revision: &self.revision,
+            machine_type: MachineType::Express,
+            first_seq: EventSeq(before.map_or(1, |before| before.last_seq.0 + 1)),
+            last_event: before.map_or(EventId(0), |before| before.last_event),
+            before,
+            events,
+            at,
+            execution,
+        });
+        if let Some(observed) = observed {
+            observer.tell(*observed);
         }
     }
 }

@@ -4,18 +4,21 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stepfleet_engine::execution::{Execution, Status};
-use stepfleet_engine::{Event, ExecutionId, Timestamp, project};
+use stepfleet_engine::ExecutionId;
+use stepfleet_engine::execution::Status;
 use stepfleet_store::Seq;
 use stepfleet_store::records::record::{ChunkRecord, RecordReader};
-use tokio::sync::mpsc;
 
-use super::{HistorySink, PARTITION, checkpoint, recovery};
-use crate::config::{Config, Limits};
+use super::{PARTITION, checkpoint, recovery};
+use crate::config::{Config, ExecutionLog, Limits, LogTo};
 use crate::face::testing;
+use crate::metrics::Metrics;
+use crate::observe::queue::{Losses, Next, Receiver, Signal, queue};
+use crate::observe::record::Records;
 use crate::service::Service;
 use crate::service::api::{
-    Caller, CreateStateMachine, MachineType, StartExecution, StartedExecution, SyncExecution,
+    Accepted, Caller, CreateStateMachine, MachineType, StartExecution, StartedExecution,
+    SyncExecution,
 };
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -24,35 +27,29 @@ struct World {
     service: Service,
     caller: Caller,
     machine: String,
-    told: mpsc::Receiver<Told>,
+    told: Receiver<Records>,
     /// What the last checkpoint covered of the journal.
     covered: Seq,
 }
 
-/// One decision, as a sink hears it.
+/// One decision, as its log records tell it.
 #[derive(Debug, PartialEq)]
 struct Told {
     name: String,
-    status: Status,
-    kinds: Vec<String>,
+    kinds: Vec<&'static str>,
 }
 
-#[derive(Debug)]
-struct Sink(mpsc::Sender<Told>);
-
-impl HistorySink for Sink {
-    fn recorded(&self, execution: &Execution, at: Timestamp, events: &[Event]) {
-        let _full = self.0.try_send(Told {
-            name: execution.header.name.to_string(),
-            status: execution.status,
-            kinds: events
-                .iter()
-                .filter_map(|event| project(event, execution.last_event, at))
-                .map(|event| format!("{:?}", event.kind))
-                .collect(),
-        });
+impl Told {
+    fn status(&self) -> Status {
+        match self.kinds.last() {
+            Some(&"ExecutionSucceeded") => Status::Succeeded,
+            Some(&"ExecutionAborted") => Status::Aborted,
+            Some(_) | None => Status::Running,
+        }
     }
 }
+
+const LOGGED: &str = r#"{"level":"ALL","includeExecutionData":false,"destinations":[{"cloudWatchLogsLogGroup":{"logGroupArn":"g"}}]}"#;
 
 fn pass() -> Value {
     json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}})
@@ -71,11 +68,19 @@ async fn world(definition: Value, limits: Limits) -> World {
 }
 
 async fn world_of(definition: Value, config: Config) -> World {
+    let config = Config {
+        execution_log: ExecutionLog {
+            to: LogTo::None,
+            ..ExecutionLog::default()
+        },
+        ..config
+    };
     let (face, _drain) = testing::face_with(config).await;
     let service = face.service.clone();
-    let (sender, told) = mpsc::channel(1000);
-    let sink: Arc<dyn HistorySink> = Arc::new(Sink(sender));
-    service.shared.express.histories.set(sink).unwrap();
+    let clock = service.shared.clock.clone();
+    let losses = Losses::new(Signal::ExecutionLog, Metrics::default(), clock);
+    let (log, told) = queue(Arc::new(losses));
+    service.shared.observer.log_to(log);
     let caller = Caller {
         principal: Arc::from("test"),
         namespace: Arc::from("000000000000"),
@@ -84,6 +89,10 @@ async fn world_of(definition: Value, config: Config) -> World {
         name: "m".to_owned(),
         definition: definition.to_string(),
         machine_type: MachineType::Express,
+        accepted: Accepted {
+            logging_configuration: Some(LOGGED.to_owned()),
+            ..Accepted::default()
+        },
         ..CreateStateMachine::default()
     };
     let machine = service.create_state_machine(&caller, request).await;
@@ -119,7 +128,14 @@ impl World {
 
     /// What the next decision tells.
     async fn told(&mut self) -> Told {
-        self.told.recv().await.unwrap()
+        let Some(Next::Value(records)) = self.told.next().await else {
+            panic!("nothing more is told");
+        };
+        let kinds = records.events.iter().map(|event| event.kind.as_str());
+        Told {
+            name: records.header.name.to_string(),
+            kinds: kinds.collect(),
+        }
     }
 
     /// Starts and ends in the journal, in order.
@@ -160,7 +176,7 @@ async fn a_start_is_in_the_journal_before_it_is_answered() {
     assert!(started.arn.contains(":express:m:a:"), "{}", started.arn);
     let journal = world.journal().await;
     assert!(matches!(journal[..], [(_, true)]), "{journal:?}");
-    assert_eq!(world.told().await.status, Status::Running);
+    assert_eq!(world.told().await.status(), Status::Running);
     assert_eq!(world.interrupted().await, 1);
 }
 
@@ -173,7 +189,7 @@ async fn every_start_is_another_execution_whatever_its_name() {
     for _ in 0..2 {
         let told = world.told().await;
         assert_eq!(
-            (told.name.as_str(), told.status),
+            (told.name.as_str(), told.status()),
             ("same", Status::Succeeded)
         );
     }
@@ -269,7 +285,7 @@ async fn their_memory_is_bounded() {
 async fn the_deletion_of_its_state_machine_stops_an_execution() {
     let mut world = world(wait(), Limits::default()).await;
     world.start("a").await.unwrap();
-    assert_eq!(world.told().await.status, Status::Running);
+    assert_eq!(world.told().await.status(), Status::Running);
     let (service, caller) = (world.service.clone(), world.caller.clone());
     let request = world.request("sync");
     #[expect(clippy::disallowed_methods, reason = "a test may leave its task alone")]
@@ -280,7 +296,7 @@ async fn the_deletion_of_its_state_machine_stops_an_execution() {
         .delete_state_machine(&world.caller, &world.machine);
     deleted.await.unwrap();
     for _ in 0..2 {
-        assert_eq!(world.told().await.status, Status::Aborted);
+        assert_eq!(world.told().await.status(), Status::Aborted);
     }
     let refused = sync.await.unwrap().unwrap_err();
     assert_eq!(refused.code, ErrorCode::StateMachineDeleting);
@@ -306,7 +322,7 @@ async fn the_end_of_the_process_is_an_answer_to_who_waits_and_no_end_for_the_oth
 }
 
 #[tokio::test]
-async fn a_sink_hears_the_whole_history() {
+async fn its_log_has_the_whole_history() {
     let mut world = world(pass(), Limits::default()).await;
     world.run("a").await.unwrap();
     let told = world.told().await;

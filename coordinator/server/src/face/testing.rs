@@ -25,7 +25,7 @@ pub(crate) async fn face_with(config: Config) -> (Arc<Face>, CancellationToken) 
         partitions: 1,
         ..config
     };
-    let running = crate::serve::open::open(&config, Metrics::new())
+    let running = crate::serve::open::open(&config, Metrics::default())
         .await
         .expect("memory can be opened");
     let service = Service::new(running.shared.clone(), &config);
@@ -34,7 +34,7 @@ pub(crate) async fn face_with(config: Config) -> (Arc<Face>, CancellationToken) 
         Arc::new(Face::new(
             service,
             &config.limits,
-            Metrics::new(),
+            Metrics::default(),
             drain.clone(),
         )),
         drain,

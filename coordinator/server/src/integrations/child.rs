@@ -80,7 +80,7 @@ pub(super) async fn start(call: &Call, style: Style) -> Ended {
             machine_arn: parameters.machine_arn.clone(),
             name: Some(parameters.name(call)),
             input: parameters.input.clone(),
-            trace_header: parameters.trace_header.clone(),
+            trace_header: parameters.trace_header(call),
             origin: Some(origin(call)),
         };
         let (service, caller) = (&face.service, call.caller());
@@ -234,6 +234,12 @@ fn origin(call: &Call) -> Arc<str> {
 }
 
 impl Parameters {
+    /// The child goes on with the trace of its parent, unless it is to be in another one.
+    fn trace_header(&self, call: &Call) -> Option<String> {
+        let own = self.trace_header.clone();
+        own.or_else(|| call.trace_header.as_deref().map(str::to_owned))
+    }
+
     fn of(call: &Call) -> Result<Self, Failure> {
         let text = call.parameters.text();
         let refuse = |why: String| {

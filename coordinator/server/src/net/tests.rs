@@ -168,7 +168,7 @@ impl Server {
 }
 
 async fn start(config: Config, extra: Router) -> Server {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let web = crate::http::router(Readiness::new(), metrics.clone())
         .route(
             "/who",

@@ -22,7 +22,7 @@ impl Desk {
     /// Makes the decision about `report`, which was interrupted here, with full patience.
     pub(super) fn set_aside(&self, resident: &mut Resident, report: TaskReport) {
         let evaluation = Evaluation {
-            program: resident.program.clone(),
+            program: resident.revision.program.clone(),
             execution: resident.execution.clone(),
             limits: self.shared.limits,
             input: report.input(),

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::message::TaskReply;
 use crate::fleet::Session;
 use crate::matching::Slot;
+use crate::observe::Observed;
 use crate::service::error::ApiError;
 
 /// One partition of a host.
@@ -100,6 +101,7 @@ pub(crate) enum Effect {
         header: Arc<Header>,
         input: stepfleet_asl::Payload,
         heartbeat_seconds: u32,
+        trace_header: Option<Arc<str>>,
     },
     /// The attempt ended otherwise: its worker is told.
     Cancel {
@@ -115,6 +117,8 @@ pub(crate) enum Effect {
         answer: oneshot::Sender<Vec<(PartitionId, Seq)>>,
     },
     Notify(Arc<Notify>),
+    /// What operators are told.
+    Observed(Box<Observed>),
     /// Anything rare: an answer bound to its value.
     Run(Box<dyn FnOnce() + Send>),
 }
@@ -128,6 +132,7 @@ impl fmt::Debug for Effect {
             Self::Rows { .. } => "Rows",
             Self::Covered { .. } => "Covered",
             Self::Notify(_) => "Notify",
+            Self::Observed(_) => "Observed",
             Self::Run(_) => "Run",
         })
     }
@@ -203,7 +208,7 @@ pub(crate) fn refused(token: String, error: &ApiError) -> RefusedResult {
     }
 }
 
-/// A push without its number and activity, which the session gives.
+/// A push without its number and activity, which the session gives, and without its trace.
 pub(crate) fn push(
     token: String,
     task: &TaskRef,
@@ -219,5 +224,6 @@ pub(crate) fn push(
         heartbeat_seconds,
         execution_arn: header.execution_arn.to_string(),
         attempt: task.attempt.attempt,
+        traceparent: String::new(),
     }
 }

@@ -21,10 +21,12 @@ use super::HostHandle;
 use super::batch::{Batch, Effect, Outbound, Partition};
 use super::ends::Ends;
 use super::message::{LiveItem, LiveItems, Message, TaskReport};
+use super::record::Before;
 use super::resident::{MachineNumber, Machines, Resident};
 use super::{rows, tasks};
 use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
+use crate::metrics::{Closed, LastActivity};
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::shared::Shared;
@@ -59,6 +61,7 @@ pub(crate) struct Desk {
     pub residents: u64,
     /// Executions in memory that leave when their rows are written.
     pub leaving: usize,
+    pub(super) last_activity: LastActivity,
     time: Timestamp,
     pub(super) rows: VecDeque<Outbound>,
 }
@@ -107,6 +110,7 @@ impl Desk {
             resident_bytes: 0,
             residents: 0,
             leaving: 0,
+            last_activity: LastActivity::default(),
             time,
             rows: VecDeque::new(),
         }
@@ -169,7 +173,7 @@ impl Desk {
             }
         }
         if !events.is_empty() {
-            self.record(resident, Before::of(&before), &events);
+            self.record(resident, Before::decided(&before), &events);
         }
         self.reindex(resident, before.status);
         if resident.tail.records.len() > TAIL_BYTES_MAX && resident.execution.is_running() {
@@ -234,8 +238,9 @@ impl Desk {
             return made;
         }
         let env = self.env();
-        let attempt =
-            AssertUnwindSafe(|| decide(&resident.program, &resident.execution, &env, input));
+        let attempt = AssertUnwindSafe(|| {
+            decide(&resident.revision.program, &resident.execution, &env, input)
+        });
         match catch_unwind(attempt) {
             Ok(result) => result.map_err(StepError::from),
             Err(_panic) => {
@@ -314,12 +319,16 @@ impl Desk {
         };
         let header = resident.execution.header.clone();
         let task = task_ref(&resident.execution, attempt);
+        let observer = &self.shared.observer;
+        let trace_header =
+            observer.header_for(&resident.revision, &resident.execution, attempt.entry);
         self.batch.effects.push(Effect::Push {
             slot,
             task,
             header,
             input,
             heartbeat_seconds,
+            trace_header,
         });
         Ok(())
     }
@@ -331,7 +340,7 @@ impl Desk {
         offer: Offer,
         slot: Slot,
     ) -> Result<(), Slot> {
-        let before = Before::of(&resident.execution);
+        let before = Before::start_of_task(&resident.execution);
         let mut events = Vec::new();
         let result = self.start_task(resident, offer.attempt, slot, &mut events);
         if !events.is_empty() {
@@ -339,39 +348,6 @@ impl Desk {
             self.reindex(resident, Status::Running);
         }
         result
-    }
-
-    /// Puts a record into the partition's chunk and the execution's tail.
-    fn record(&mut self, resident: &mut Resident, before: Before, events: &[Event]) {
-        let at = self.now();
-        let hash = resident.hash();
-        let index = usize::from(hash.partition(self.shared.partition_count).0 - self.first);
-        let chunk = self.partitions[index].chunk();
-        let from = chunk.len();
-        rows::encode(
-            chunk,
-            &resident.execution,
-            at,
-            before.seq + 1,
-            before.payload,
-            events,
-        );
-        let bytes = chunk.len() - from;
-        resident.tail.append(
-            &chunk[from..],
-            (before.event, before.payload),
-            &resident.execution,
-        );
-        resident.changed_in = self.batch.number;
-        resident.touched_at = at;
-        self.account(resident);
-        self.batch.changed = true;
-        self.batch.bytes += bytes;
-        self.shared
-            .counters
-            .log_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-        self.shared.metrics.recorded(events);
     }
 
     /// Brings timers and indexes in line with the execution.
@@ -397,8 +373,10 @@ impl Desk {
             if self.running.remove(&place) {
                 self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
             }
-            let status = resident.execution.status;
-            self.shared.metrics.closed(MachineType::Standard, status);
+            let closed = Closed::of(&resident.execution, self.now());
+            let meters = &resident.revision.meters;
+            let metrics = &self.shared.metrics;
+            metrics.closed(MachineType::Standard, meters, closed);
             self.write_closed(resident);
             for answer in self.ends.take(id) {
                 let tell = move || {
@@ -535,24 +513,6 @@ pub(crate) fn new_bytes(decision: &Decision, floor: PayloadId) -> usize {
         .iter()
         .filter_map(|event| event.body.assigned());
     bytes + assigned.map(Variables::bytes).sum::<usize>()
-}
-
-/// Where an execution stood before a decision.
-#[derive(Clone, Copy, Debug)]
-struct Before {
-    seq: u64,
-    event: EventId,
-    payload: PayloadId,
-}
-
-impl Before {
-    fn of(execution: &Execution) -> Self {
-        Self {
-            seq: execution.last_seq.0,
-            event: execution.last_event,
-            payload: execution.last_payload,
-        }
-    }
 }
 
 /// The reference that a token of this attempt stands for.

@@ -110,21 +110,22 @@ impl Host {
     pub(super) fn begin(&mut self, request: Start) {
         let Start {
             header,
-            program,
+            revision,
             input,
             answer,
             ..
         } = request;
-        let decision = match self.desk.first_decision(&program, &header, input) {
+        let decision = match self.desk.first_decision(&revision.program, &header, input) {
             Ok(decision) => decision,
             Err(error) => return drop(answer.send(Err(error))),
         };
         let machine = self.desk.machines.number(&header.machine_arn);
         let started_at = decision.execution.started_at;
         let arn = header.execution_arn.to_string();
-        let mut resident = Box::new(Resident::new(blank(&decision.execution), program, machine));
+        let mut resident = Box::new(Resident::new(blank(&decision.execution), revision, machine));
         self.desk.enter((machine, started_at, header.id));
-        self.desk.shared.metrics.started(MachineType::Standard);
+        let metrics = &self.desk.shared.metrics;
+        metrics.started(MachineType::Standard, &resident.revision.meters);
         self.desk.adopt(&mut resident, decision);
         self.keep(resident);
         let answer = move || drop(answer.send(Ok(StartedExecution { arn, started_at })));

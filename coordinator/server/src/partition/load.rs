@@ -108,8 +108,11 @@ impl Host {
             Ok(None) => return self.none_stored(id, waiting),
             Err(error) => return self.load_failed(id, waiting, &error),
         };
-        let Loaded { execution, program } = *loaded;
-        let Some(program) = program.filter(|_| execution.status == Status::Running) else {
+        let Loaded {
+            execution,
+            revision,
+        } = *loaded;
+        let Some(revision) = revision.filter(|_| execution.status == Status::Running) else {
             for message in waiting {
                 if self.slots.contains_key(&id) {
                     // One before it has redriven it.
@@ -121,7 +124,7 @@ impl Host {
             return;
         };
         let machine = self.desk.machines.number(&execution.header.machine_arn);
-        let mut resident = Box::new(Resident::new(execution, program, machine));
+        let mut resident = Box::new(Resident::new(execution, revision, machine));
         resident.has_rows = true;
         resident.written = resident.changes();
         resident.touched_at = self.desk.now();

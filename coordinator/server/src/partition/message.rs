@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::Payload;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{
@@ -16,6 +16,7 @@ use stepfleet_store::records::history::{Block, BlockHeader};
 use tokio::sync::{Notify, oneshot};
 
 use super::aside::Decided;
+use crate::catalog::Revision;
 use crate::fleet::Session;
 use crate::matching::{Offer, Slot};
 use crate::service::api::StartedExecution;
@@ -100,7 +101,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub header: Arc<Header>,
-    pub program: Arc<Program>,
+    pub revision: Arc<Revision>,
     pub input: Payload,
     /// The client chose the name: an execution that closed earlier may have it.
     pub named: bool,
@@ -113,7 +114,7 @@ pub(crate) struct Redrive {
     pub execution: ExecutionId,
     /// Tells it from another one that had its name before.
     pub incarnation: u32,
-    pub program: Arc<Program>,
+    pub revision: Arc<Revision>,
     pub client_token: Option<Arc<str>>,
     pub answer: Answer<Timestamp>,
 }
@@ -265,5 +266,5 @@ pub(crate) type LoadResult = Result<Option<Box<Loaded>>, ApiError>;
 pub(crate) struct Loaded {
     pub execution: Execution,
     /// None when it is closed.
-    pub program: Option<Arc<Program>>,
+    pub revision: Option<Arc<Revision>>,
 }

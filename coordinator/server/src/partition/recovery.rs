@@ -17,7 +17,7 @@ use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
 use stepfleet_store::records::history;
 use stepfleet_store::records::live::{self, Live};
-use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
+use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordHeader, RecordReader};
 use stepfleet_store::state::Order;
 use stepfleet_store::{Row, Seq, StoreError, Table};
 
@@ -32,6 +32,8 @@ use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
 use crate::matching::Offer;
+use crate::observe::Decided;
+use crate::service::api::MachineType;
 use crate::shared::Shared;
 
 /// Bytes of log that are read at once.
@@ -199,7 +201,7 @@ fn bring_in(
         &shared.integrations,
     )?;
     let machine = host.desk.machines.number(&header.machine_arn);
-    let mut resident = Resident::new(execution, revision.program.clone(), machine);
+    let mut resident = Resident::new(execution, revision, machine);
     resident.has_rows = has_rows;
     resident.written = if has_rows { resident.changes() } else { 0 };
     resident.touched_at = host.desk.now();
@@ -262,6 +264,15 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     let resident =
         resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
+        if shared.observer.wants_replay() {
+            let unread = Payload::trusted("null");
+            let events = record.events(&mut |id| {
+                let known = resident.execution.payload(id);
+                let payload = unread.clone();
+                Some(known.unwrap_or(Data { id, payload }))
+            })?;
+            tell_again(shared, resident, header, &events);
+        }
         if resident.execution.redrives.is_some() {
             // Its snapshot may have come to disk without the rows that went with it.
             let unread = Payload::trusted("");
@@ -300,7 +311,26 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     resident
         .tail
         .append(&record.raw, before, &resident.execution);
+    tell_again(shared, resident, header, &events);
     Ok(())
+}
+
+/// Changes of status are told at least once, and whether the last process has told those of this record is not known.
+fn tell_again(shared: &Shared, resident: &Resident, header: RecordHeader, events: &[Event]) {
+    if !shared.observer.wants_replay() {
+        return;
+    }
+    let execution = &resident.execution;
+    shared.observer.replayed(&Decided {
+        revision: &resident.revision,
+        machine_type: MachineType::Standard,
+        first_seq: header.first_seq,
+        last_event: execution.last_event,
+        before: None,
+        events,
+        at: header.at,
+        execution,
+    });
 }
 
 /// A redriven execution goes out of the lists of closed ones before anything reads them: the retention deletes by them.

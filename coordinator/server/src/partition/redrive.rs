@@ -91,8 +91,8 @@ impl Host {
             return drop(request.answer.send(answer));
         }
         let machine = self.desk.machines.number(&header.machine_arn);
-        let program = request.program.clone();
-        let mut resident = Box::new(Resident::new(execution.clone(), program, machine));
+        let revision = request.revision.clone();
+        let mut resident = Box::new(Resident::new(execution.clone(), revision, machine));
         resident.written = resident.changes();
         self.desk.account(&mut resident);
         self.keep(resident);

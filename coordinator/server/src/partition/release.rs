@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use stepfleet_engine::TaskRef;
+use stepfleet_proto::v1::Push;
 
 use super::batch::{Effect, Outbound, push, refused};
 use super::desk::Desk;
 use super::message::{Message, TaskReply, TaskReport};
 use crate::matching::{PolledTask, Slot};
+use crate::observe::trace;
 use crate::writer::Write;
 
 /// Rows that may wait for the writer before new starts are held back.
@@ -30,13 +32,15 @@ impl Desk {
                     header,
                     input,
                     heartbeat_seconds,
+                    trace_header,
                 } => {
                     let token = self.shared.tokens.seal(&task);
-                    self.hand_out(
-                        slot,
-                        task,
-                        push(token, &task, &header, input.text(), heartbeat_seconds),
-                    )
+                    let traceparent = trace_header.as_deref().and_then(trace::traceparent);
+                    let push = Push {
+                        traceparent: traceparent.unwrap_or_default(),
+                        ..push(token, &task, &header, input.text(), heartbeat_seconds)
+                    };
+                    self.hand_out(slot, task, push)
                 }
                 Effect::Cancel { session, task } => {
                     self.tell_cancelled(&session, &task);
@@ -52,6 +56,10 @@ impl Desk {
                 }
                 Effect::Notify(notify) => {
                     notify.notify_waiters();
+                    None
+                }
+                Effect::Observed(observed) => {
+                    self.shared.observer.tell(*observed);
                     None
                 }
                 Effect::Run(run) => {
@@ -106,7 +114,7 @@ impl Desk {
         &self,
         slot: Slot,
         task: TaskRef,
-        push: stepfleet_proto::v1::Push,
+        push: Push,
     ) -> Option<Arc<crate::fleet::Session>> {
         match slot {
             Slot::Session {

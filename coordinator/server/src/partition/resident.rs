@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stepfleet_asl::Program;
 use stepfleet_engine::{Decision, EventId, Execution, ExecutionId, KeyHash, Timestamp};
 
 use stepfleet_store::records::history::BlockHeader;
 
 use super::desk::StepError;
 use super::message::Message;
+use crate::catalog::Revision;
 
 /// One execution of a host. An execution without a slot is evicted, closed or unknown: the state store says which.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct MachineNumber(pub u32);
 #[derive(Debug)]
 pub(crate) struct Resident {
     pub execution: Execution,
-    pub program: Arc<Program>,
+    pub revision: Arc<Revision>,
     pub machine: MachineNumber,
     /// Records that are not in a history block yet.
     pub tail: Tail,
@@ -64,10 +64,14 @@ pub(crate) struct Tail {
 }
 
 impl Resident {
-    pub(crate) fn new(execution: Execution, program: Arc<Program>, machine: MachineNumber) -> Self {
+    pub(crate) fn new(
+        execution: Execution,
+        revision: Arc<Revision>,
+        machine: MachineNumber,
+    ) -> Self {
         Self {
             execution,
-            program,
+            revision,
             machine,
             tail: Tail::default(),
             flushing: Vec::new(),

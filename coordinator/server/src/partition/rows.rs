@@ -142,13 +142,13 @@ pub(crate) fn read(shared: &Shared, id: ExecutionId) -> Result<Option<Execution>
         .map_err(|error| storage_error(&error))
 }
 
-/// Reads an execution for its host, with its program when it is live.
+/// Reads an execution for its host, with its revision when it is live.
 pub(crate) fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded>>, ApiError> {
     let Some(execution) = read(shared, id)? else {
         return Ok(None);
     };
     let header = &execution.header;
-    let program = if execution.status == Status::Running {
+    let revision = if execution.status == Status::Running {
         let catalog = &shared.catalog;
         let revision = catalog.compiled(
             &header.namespace,
@@ -156,11 +156,14 @@ pub(crate) fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded
             header.revision,
             &shared.integrations,
         )?;
-        Some(revision.program.clone())
+        Some(revision)
     } else {
         None
     };
-    Ok(Some(Box::new(Loaded { execution, program })))
+    Ok(Some(Box::new(Loaded {
+        execution,
+        revision,
+    })))
 }
 
 /// One line of a list.

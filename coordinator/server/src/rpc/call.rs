@@ -9,6 +9,7 @@ use super::status;
 use crate::auth;
 use crate::face::Face;
 use crate::metrics;
+use crate::observe::trace;
 use crate::service::Service;
 use crate::service::api::Caller;
 use crate::service::error::ApiError;
@@ -17,6 +18,8 @@ use crate::service::error::ApiError;
 pub(super) struct Call {
     pub(super) face: Arc<Face>,
     pub(super) caller: Caller,
+    /// In which trace the request was made, as its head tells.
+    pub(super) trace_header: Option<String>,
     operation: &'static str,
     began: Instant,
 }
@@ -35,6 +38,7 @@ impl Call {
         let call = Self {
             face: Arc::clone(face),
             caller,
+            trace_header: trace::header_of(request.metadata().as_ref()),
             operation,
             began: Instant::now(),
         };

@@ -121,6 +121,7 @@ async fn start(
         trace_header: present(message.trace_header),
     };
     let request = input.check(&call.face.bounds)?;
+    let request = request.in_trace(call.trace_header.clone());
     let started = call
         .service()
         .start_execution(&call.caller, request)
@@ -142,6 +143,7 @@ async fn start_sync(
         trace_header: present(message.trace_header),
     };
     let request = input.check(&call.face.bounds)?;
+    let request = request.in_trace(call.trace_header.clone());
     let service = call.service();
     let ended = service.start_sync_execution(&call.caller, request).await?;
     Ok(StartSyncExecutionResponse {

@@ -48,6 +48,7 @@ pub(super) async fn run(shared: &Arc<Shared>) -> anyhow::Result<()> {
     }
     covered.push(shared.control.covered().await);
     covered.push((express::PARTITION, express::checkpoint(shared).await?));
+    shared.observer.clone().spool().await;
     let (answer, receiver) = oneshot::channel();
     shared
         .writer

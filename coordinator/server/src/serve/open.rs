@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Counters;
 use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
@@ -33,6 +33,7 @@ use crate::functions::Functions;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::observe::Observer;
 use crate::outbound::Outbound;
 use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
@@ -94,6 +95,8 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = ArnSpace {
         partition: Arc::from(&*config.arn.partition),
         region: Arc::from(&*config.arn.region),
@@ -101,11 +104,11 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let (outbound, connections, functions) = outside(config, &arns)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
-        clock: Arc::new(SystemClock::default()),
+        clock,
         entropy,
         tokens,
         arns,
-        catalog: Catalog::open(control.clone())?,
+        catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::new(functions.clone()),
         outbound,
         connections,
@@ -116,6 +119,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         store: storage.store,
         writer,
         metrics,
+        observer,
         counters: Counters::default(),
         express: Express::new(
             config.limits.express_open_max,

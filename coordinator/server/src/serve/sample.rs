@@ -34,6 +34,9 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
         metrics.executions_live(live);
         metrics.express_open(shared.express.open());
         metrics.executions_resident(resident);
+        for (machine, versions, aliases) in shared.catalog.published() {
+            metrics.published(&machine, versions, aliases);
+        }
         metrics.sessions(shared.fleet.count() as u64);
         for (activity, depth) in shared.matching.depths() {
             metrics.activity_queue_depth(&activity, depth);

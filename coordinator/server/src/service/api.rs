@@ -33,7 +33,7 @@ pub(crate) enum MachineStatus {
     Deleting,
 }
 
-/// Settings that are kept and given back without effect, as JSON texts (`loggingConfiguration`, …).
+/// Settings that are kept as they are given back, as JSON texts (`loggingConfiguration`, …).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub logging_configuration: Option<String>,
@@ -187,6 +187,16 @@ pub(crate) struct StartExecution {
     pub trace_header: Option<String>,
     /// The attempt at a task that starts it, when that is not a client.
     pub origin: Option<Arc<str>>,
+}
+
+impl StartExecution {
+    /// What the head of a request says of its trace wins over what stands in the request.
+    pub(crate) fn in_trace(self, header: Option<String>) -> Self {
+        Self {
+            trace_header: header.or(self.trace_header),
+            ..self
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -22,10 +22,11 @@ impl Service {
         request: StartExecution,
     ) -> Result<StartedExecution, ApiError> {
         let prepared = self.prepare(caller, request, None)?;
-        match prepared.machine_type {
+        let started = match prepared.machine_type {
             MachineType::Standard => self.start_standard(prepared).await,
             MachineType::Express => self.start_express(prepared).await,
-        }
+        };
+        started.inspect_err(|error| self.count_throttled(error))
     }
 
     /// The same for those who will ask for the execution's end, which Express ones tell nobody.
@@ -38,6 +39,12 @@ impl Service {
         self.start_standard(prepared).await
     }
 
+    pub(super) fn count_throttled(&self, error: &ApiError) {
+        if error.code == ErrorCode::ThrottlingException {
+            self.shared.metrics.throttled();
+        }
+    }
+
     async fn start_standard(&self, prepared: Prepared) -> Result<StartedExecution, ApiError> {
         self.shared.pressure.check()?;
         self.check_open_executions()?;
@@ -45,7 +52,7 @@ impl Service {
         let (answer, receiver) = oneshot::channel();
         let start = Start {
             header: Arc::new(prepared.header),
-            program: prepared.program,
+            revision: prepared.revision,
             input: prepared.input,
             named: prepared.named,
             answer,
@@ -122,7 +129,7 @@ impl Service {
         let request = Redrive {
             execution: place.id,
             incarnation: header.incarnation,
-            program: revision.program.clone(),
+            revision,
             client_token: client_token.map(Arc::from),
             answer,
         };

@@ -24,7 +24,8 @@ impl Service {
     ) -> Result<SyncExecution, ApiError> {
         let prepared = self.prepare(caller, request, Some(MachineType::Express))?;
         let (header, input) = (prepared.header, prepared.input);
-        let ended = express::run(&self.shared, &prepared.program, header, input).await?;
+        let ended = express::run(&self.shared, &prepared.revision, header, input).await;
+        let ended = ended.inspect_err(|error| self.count_throttled(error))?;
         // What a deletion stops has no end that the operation could tell.
         if ended.status == Status::Aborted {
             return Err(deleting(&ended.header.machine_arn));
@@ -40,7 +41,7 @@ impl Service {
         self.shared.pressure.check()?;
         let (answer, receiver) = oneshot::channel();
         let (header, input) = (prepared.header, prepared.input);
-        express::start(&self.shared, prepared.program, header, input, answer)?;
+        express::start(&self.shared, prepared.revision, header, input, answer)?;
         self.answered(receiver).await?
     }
 }

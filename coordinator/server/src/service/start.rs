@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stepfleet_asl::{Payload, Program};
+use stepfleet_asl::Payload;
 use stepfleet_engine::execution::Header;
 
 use super::aliases::routed;
@@ -11,12 +11,13 @@ use super::error::{ApiError, ErrorCode};
 use super::versions::{MachineRef, Named, qualified};
 use super::{Service, machine_missing, parse_input, place};
 use crate::arn::check_name;
+use crate::catalog::Revision;
 use crate::catalog::records::MachineRecord;
 
 /// An execution that may begin.
 pub(super) struct Prepared {
     pub(super) header: Header,
-    pub(super) program: Arc<Program>,
+    pub(super) revision: Arc<Revision>,
     pub(super) input: Payload,
     /// The client chose the name.
     pub(super) named: bool,
@@ -89,7 +90,7 @@ impl Service {
         };
         Ok(Prepared {
             header,
-            program: revision.program.clone(),
+            revision,
             input,
             named,
             machine_type: record.machine_type,

@@ -43,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) variables: Vec<(Arc<str>, u32)>,
     /// Whether it has what came with redrives.
     pub(crate) redrives: bool,
+    /// Whether tasks of integrations tell when they were scheduled.
+    pub(crate) times: bool,
 }
 
 pub(crate) fn data(id: u32) -> Data {
@@ -98,8 +100,13 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         kinds(),
     );
     let variables = vec((text(), 1..400_u32), 0..3);
-    (numbers, texts, variables, any::<bool>()).prop_map(
-        |((a, b, payload, at), (name, text, seconds, session, kind), variables, redrives)| Parts {
+    (numbers, texts, variables, any::<(bool, bool)>()).prop_map(
+        |(
+            (a, b, payload, at),
+            (name, text, seconds, session, kind),
+            variables,
+            (redrives, times),
+        )| Parts {
             a,
             b,
             payload,
@@ -111,6 +118,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             kind,
             variables,
             redrives,
+            times,
         },
     )
 }
@@ -130,6 +138,7 @@ impl Parts {
             kind: StateKind::Task,
             variables: Vec::new(),
             redrives: false,
+            times: false,
         }
     }
 
@@ -375,6 +384,7 @@ impl Parts {
                     TaskStage::Started,
                     TaskStage::Submitted,
                 ][usize::try_from(self.b % 3).unwrap()],
+                scheduled_at: self.times.then_some(until),
                 deadline,
                 heartbeat_seconds,
                 heartbeat_deadline,

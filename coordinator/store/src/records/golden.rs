@@ -40,6 +40,14 @@ fn with_redrives() -> Parts {
     }
 }
 
+/// The same of a release that keeps when tasks of integrations were scheduled.
+fn with_times() -> Parts {
+    Parts {
+        times: true,
+        ..with_redrives()
+    }
+}
+
 /// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
 fn check(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -154,6 +162,7 @@ fn snapshots_keep_their_bytes() {
         ("execution", sample()),
         ("execution_variables", with_variables()),
         ("execution_redriven", with_redrives()),
+        ("execution_task_times", with_times()),
     ] {
         let frames = (0..8)
             .map(|work| parts.frame(2, work))

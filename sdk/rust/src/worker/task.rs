@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) attempt: u32,
     /// 0 without HeartbeatSeconds.
     pub(crate) heartbeat_seconds: u32,
+    pub(crate) traceparent: String,
     pub(crate) origin: Arc<Origin>,
     cancelled: AtomicBool,
     /// Made when somebody first asks: most handlers never look.
@@ -109,6 +110,11 @@ impl TaskContext {
     /// Which attempt of the state this is, as the coordinator counts.
     pub fn attempt(&self) -> u32 {
         self.0.attempt
+    }
+
+    /// W3C's trace context of the state, for spans of the worker's own; none when the execution is not traced.
+    pub fn traceparent(&self) -> Option<&str> {
+        Some(&*self.0.traceparent).filter(|context| !context.is_empty())
     }
 
     /// The state's HeartbeatSeconds. The worker sends the heartbeats by itself, one every third of this time.
@@ -194,6 +200,7 @@ impl Shared {
             execution_arn: push.execution_arn,
             attempt: push.attempt,
             heartbeat_seconds: push.heartbeat_seconds,
+            traceparent: push.traceparent,
             origin,
             cancelled: AtomicBool::new(false),
             cancellation: OnceLock::new(),

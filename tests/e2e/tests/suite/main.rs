@@ -17,6 +17,7 @@ mod large;
 mod machines;
 mod namespaces;
 mod nested;
+mod observe;
 mod programs;
 mod redrive;
 mod retention;

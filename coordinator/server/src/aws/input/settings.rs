@@ -1,4 +1,4 @@
-//! Settings that are checked, kept and given back without effect: logging, tracing and encryption. They are kept as
+//! Logging, tracing and encryption: checked, kept and given back; the first two have effect by `observe`. They are kept as
 //! JSON texts with every default filled in, so that two spellings of one setting are one text. `destinations: []` is
 //! another setting than none: AWS gives it back.
 

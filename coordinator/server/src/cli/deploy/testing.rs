@@ -39,7 +39,7 @@ impl World {
         let (router, _health) = crate::rpc::routes(face, fleet).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let options = net::Options::new(&Config::default(), Metrics::new()).unwrap();
+        let options = net::Options::new(&Config::default(), Metrics::default()).unwrap();
         let router = testing::admitting(router);
         let edge = CancellationToken::new();
         crate::task::spawn("listener", net::serve(listener, router, options, edge));

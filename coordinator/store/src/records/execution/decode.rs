@@ -205,6 +205,7 @@ fn task(work: v1::TaskWork, payloads: &Payloads) -> Result<TaskWork, StoreError>
         resource: convert::resource(required(work.resource, "resource")?),
         parameters: payloads.data(work.parameters)?,
         stage,
+        scheduled_at: work.scheduled_at.map(Timestamp),
         deadline: work.deadline.map(Timestamp),
         heartbeat_seconds: work.heartbeat_seconds,
         heartbeat_deadline: work.heartbeat_deadline.map(Timestamp),

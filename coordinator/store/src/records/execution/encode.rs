@@ -194,4 +194,5 @@ fn put_task<'a, O: Out>(wire: &mut Wire<'_, O>, work: &'a TaskWork, payloads: &m
     wire.optional_int(4, work.deadline.map(|at| at.0));
     wire.optional_uint(5, work.heartbeat_seconds);
     wire.optional_int(6, work.heartbeat_deadline.map(|at| at.0));
+    wire.optional_int(7, work.scheduled_at.map(|at| at.0));
 }

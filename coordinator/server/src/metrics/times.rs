@@ -1,0 +1,120 @@
+//! How long tasks took, told from the events of one decision and the execution before and after it.
+
+use std::sync::Arc;
+
+use stepfleet_engine::execution::{ActivityWork, Execution, Frame, Work};
+use stepfleet_engine::{Event, EventBody, FrameId, Timestamp};
+
+use super::machines::{ActivityMeters, between};
+use super::{Metrics, ResourceLabels, resource_label};
+
+/// The activity that was met last: a host mostly meets the same few one after another.
+#[derive(Debug, Default)]
+pub(crate) struct LastActivity(Option<(Arc<str>, ActivityMeters)>);
+
+impl Metrics {
+    /// Times of the tasks that these events start and end.
+    pub(crate) fn timed(
+        &self,
+        last: &mut LastActivity,
+        at: Timestamp,
+        events: &[Event],
+        before: Option<&Execution>,
+        after: &Execution,
+    ) {
+        for event in events {
+            if let EventBody::ActivityStarted { frame, .. } = &event.body
+                && let Some(work) = activity(after, *frame)
+            {
+                let meters = self.meters(last, &work.activity);
+                meters
+                    .schedule_seconds
+                    .observe(between(work.scheduled_at, at));
+            } else if let Some(frame) = activity_ended(&event.body)
+                && let Some(work) = before.and_then(|before| activity(before, frame))
+            {
+                let meters = self.meters(last, &work.activity);
+                meters.seconds.observe(between(work.scheduled_at, at));
+                if let Some(started_at) = work.started_at {
+                    meters.run_seconds.observe(between(started_at, at));
+                }
+                let missed = work.heartbeat_deadline.is_some_and(|due| due <= at)
+                    && work.deadline.is_none_or(|due| due > at);
+                if missed && matches!(event.body, EventBody::ActivityTimedOut { .. }) {
+                    self.inner.machines.activity_heartbeats_missed.inc();
+                }
+            } else if let Some(frame) = task_ended(&event.body) {
+                self.integration_timed(frame, at, before);
+            }
+        }
+    }
+
+    fn integration_timed(&self, frame: FrameId, at: Timestamp, before: Option<&Execution>) {
+        let frame = before.and_then(|before| before.frame(frame));
+        let Some(Work::Task(work)) = frame.and_then(Frame::stay).map(|stay| &stay.work) else {
+            return;
+        };
+        // One that began under an older release does not tell when.
+        let Some(scheduled_at) = work.scheduled_at else {
+            return;
+        };
+        let resource = resource_label(&work.resource);
+        let (machines, labels) = (&self.inner.machines, ResourceLabels { resource });
+        let took = between(scheduled_at, at);
+        // An integration begins with a task when it is scheduled.
+        for (family, seconds) in [
+            (&machines.integration_schedule_seconds, 0.0),
+            (&machines.integration_run_seconds, took),
+            (&machines.integration_seconds, took),
+        ] {
+            family.get_or_create(&labels).observe(seconds);
+        }
+    }
+
+    fn meters<'a>(&self, last: &'a mut LastActivity, activity: &Arc<str>) -> &'a ActivityMeters {
+        let known = |(known, _): &(Arc<str>, _)| Arc::ptr_eq(known, activity) || known == activity;
+        if !last.0.as_ref().is_some_and(known) {
+            last.0 = None;
+        }
+        let (_, meters) = last
+            .0
+            .get_or_insert_with(|| (activity.clone(), self.inner.machines.activity(activity)));
+        meters
+    }
+}
+
+fn activity(execution: &Execution, frame: FrameId) -> Option<&ActivityWork> {
+    let stay = execution.frame(frame)?.stay()?;
+    match &stay.work {
+        Work::Activity(work) => Some(work),
+        Work::Entered
+        | Work::Task(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    }
+}
+
+fn activity_ended(body: &EventBody) -> Option<FrameId> {
+    if let EventBody::ActivitySucceeded { frame, .. }
+    | EventBody::ActivityFailed { frame, .. }
+    | EventBody::ActivityTimedOut { frame, .. } = body
+    {
+        Some(*frame)
+    } else {
+        None
+    }
+}
+
+fn task_ended(body: &EventBody) -> Option<FrameId> {
+    if let EventBody::TaskSucceeded { frame, .. }
+    | EventBody::TaskFailed { frame, .. }
+    | EventBody::TaskTimedOut { frame, .. } = body
+    {
+        Some(*frame)
+    } else {
+        None
+    }
+}
