@@ -4,8 +4,8 @@
 mod args;
 mod check;
 mod check_outbound;
-pub(crate) mod outbound;
 mod observe;
+pub(crate) mod outbound;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
-use outbound::{Connection, Function, Http};
 pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
+use outbound::{Connection, Function, Http};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

@@ -97,10 +97,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let host_count = host_count(storage.format.partitions);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
-    let arns = ArnSpace {
-        partition: Arc::from(&*config.arn.partition),
-        region: Arc::from(&*config.arn.region),
-    };
+    let arns = arns(config);
     let (outbound, connections, functions) = outside(config, &arns)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
@@ -150,6 +147,13 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+fn arns(config: &Config) -> ArnSpace {
+    ArnSpace {
+        partition: Arc::from(&*config.arn.partition),
+        region: Arc::from(&*config.arn.region),
+    }
 }
 
 /// What tasks call outside.
