@@ -3,6 +3,7 @@
 mod locate;
 mod test;
 mod validate;
+mod watched;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use super::fault::{Fault, Outcome};
 use super::names::{self, Kind};
 use super::output::{Output, Tone};
 use super::{pages, payload, table, time};
+use watched::{WatchedArgs, logging_text, tracing_text};
 
 /// State machines.
 #[derive(Clone, Debug, Subcommand)]
@@ -54,6 +56,8 @@ pub(crate) struct CreateArgs {
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = super::parse_tag)]
     tags: Vec<(String, String)>,
     #[command(flatten)]
+    watched: WatchedArgs,
+    #[command(flatten)]
     publication: PublicationArgs,
 }
 
@@ -72,11 +76,13 @@ pub(crate) struct UpdateArgs {
     /// Name or ARN
     machine: String,
     /// The new definition: a file, or - for standard input
-    #[arg(value_name = "FILE", required_unless_present = "role_arn")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["role_arn", "log", "trace"])]
     file: Option<String>,
     /// New role ARN
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
+    #[command(flatten)]
+    watched: WatchedArgs,
     #[command(flatten)]
     publication: PublicationArgs,
 }
@@ -166,8 +172,11 @@ async fn create(args: &CreateArgs, client: &Client, output: &mut Output) -> Resu
         Some(name) => name.clone(),
         None => name_from_file(&args.file)?,
     };
+    let logging = args.watched.logging(client, &name).await?;
     let request = api::CreateStateMachineRequest {
         name: name.clone(),
+        logging_configuration: logging.unwrap_or_default(),
+        tracing_configuration: args.watched.tracing().unwrap_or_default(),
         definition: payload::read_file(&args.file)?,
         role_arn: args.role_arn.clone().unwrap_or_default(),
         r#type: args.r#type.wire(),
@@ -199,8 +208,11 @@ async fn create(args: &CreateArgs, client: &Client, output: &mut Output) -> Resu
 async fn update(args: &UpdateArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
     let definition = args.file.as_deref().map(payload::read_file).transpose()?;
     let state_machine_arn = names::resolve(client, Kind::StateMachine, &args.machine).await?;
+    let name = names::name_of(&state_machine_arn);
     let request = api::UpdateStateMachineRequest {
         state_machine_arn: state_machine_arn.clone(),
+        logging_configuration: args.watched.logging(client, name).await?,
+        tracing_configuration: args.watched.tracing(),
         definition,
         role_arn: args.role_arn.clone(),
         publish: args.publication.publish,
@@ -221,7 +233,6 @@ async fn update(args: &UpdateArgs, client: &Client, output: &mut Output) -> Resu
         output.document(&document)?;
     } else {
         let done = output.paint(Tone::Good, "updated");
-        let name = names::name_of(&state_machine_arn);
         let revision = revision_name(&answer.revision_id);
         output.line(format!("{done} state machine {name}  revision {revision}"))?;
         tell_version(output, &answer.state_machine_version_arn)?;
@@ -278,6 +289,11 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
             ),
             ("revision", revision_name(&machine.revision_id).to_owned()),
             ("role", machine.role_arn.clone()),
+            ("log", logging_text(&machine.logging_configuration)),
+            (
+                "trace",
+                tracing_text(&machine.tracing_configuration).to_owned(),
+            ),
             ("definition", payload::pretty(&machine.definition)),
         ];
         let text = table::facts(output, &facts);
@@ -379,6 +395,10 @@ struct DescriptionJson<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     revision_id: &'a str,
     role_arn: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logging_configuration: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracing_configuration: Option<Box<RawValue>>,
     definition: Box<RawValue>,
 }
 
@@ -391,6 +411,8 @@ fn description_json(machine: &api::DescribeStateMachineResponse) -> DescriptionJ
         creation_date: time::utc(machine.creation_date.as_ref()),
         revision_id: &machine.revision_id,
         role_arn: &machine.role_arn,
+        logging_configuration: payload::raw_some(Some(&machine.logging_configuration)),
+        tracing_configuration: payload::raw_some(Some(&machine.tracing_configuration)),
         definition: payload::raw(&machine.definition),
     }
 }

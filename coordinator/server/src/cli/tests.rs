@@ -83,6 +83,7 @@ async fn state_machines_are_listed_shown_and_deleted() {
         "machine delete orders",
         "machine delete typo",
         "machine update orders --role-arn arn:aws:iam::1:role/x",
+        "machine update orders --log off --trace=false",
     ];
     insta::assert_snapshot!(transcript(&commands).await);
 }
@@ -217,6 +218,7 @@ async fn a_definition_is_created_under_the_name_of_its_file() {
     let commands = [
         format!("machine create {path} --type express --tag a=b"),
         format!("machine create {path} --name other --output json"),
+        format!("machine create {path} --log error --log-data --trace"),
         format!("machine validate {path}"),
         format!("machine validate {path} --output json"),
     ];

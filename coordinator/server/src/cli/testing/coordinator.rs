@@ -95,10 +95,12 @@ impl StateMachineService for Canned {
     ) -> Answer<CreateStateMachineResponse> {
         let request = request.into_inner();
         self.note(format!(
-            "create {} {:?} {:?}",
+            "create {} {:?} {:?}{}{}",
             request.name,
             request.r#type(),
-            request.tags
+            request.tags,
+            request.logging_configuration,
+            request.tracing_configuration
         ));
         give(CreateStateMachineResponse {
             state_machine_arn: format!("{PREFIX}stateMachine:{}", request.name),
@@ -114,8 +116,11 @@ impl StateMachineService for Canned {
     ) -> Answer<UpdateStateMachineResponse> {
         let request = request.into_inner();
         self.note(format!(
-            "update {} {:?}",
-            request.state_machine_arn, request.role_arn
+            "update {} {:?} {:?} {:?}",
+            request.state_machine_arn,
+            request.role_arn,
+            request.logging_configuration,
+            request.tracing_configuration
         ));
         give(UpdateStateMachineResponse {
             update_date: ago(0),
