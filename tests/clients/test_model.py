@@ -8,7 +8,6 @@ import urllib.request
 from harness import CALLBACK, ROLE, Case, client, coordinator, pass_state, task_state, unique, until
 
 NO_MAP_RUNS = "there are no distributed Maps yet"
-NO_HTTP = "HTTP tasks are not served"
 
 # Members of answers that nobody gets, with all that is in them, and why. With a dot at the end: what is in them alone.
 ABSENT = {
@@ -23,8 +22,6 @@ ABSENT = {
     "ListMapRuns.nextToken": NO_MAP_RUNS,
     "TestState.inspectionData.afterItemBatcher": NO_MAP_RUNS,
     "TestState.inspectionData.afterItemsPointer": NO_MAP_RUNS,
-    "TestState.inspectionData.request": NO_HTTP,
-    "TestState.inspectionData.response": NO_HTTP,
     "TestState.inspectionData.toleratedFailureCount": NO_MAP_RUNS,
     "TestState.inspectionData.toleratedFailurePercentage": NO_MAP_RUNS,
     "UpdateMapRun": NO_MAP_RUNS,
@@ -177,5 +174,10 @@ class Model(Case):
             sfn.test_state(definition=json.dumps(task), roleArn=ROLE, mock=mock, inspectionLevel="DEBUG")
         jsonata = {"QueryLanguage": "JSONata", "Type": "Task", "Resource": CALLBACK, "Arguments": {"a": 1}, "Assign": {"v": 1}, "End": True}
         sfn.test_state(definition=json.dumps(jsonata), roleArn=ROLE, mock={"result": "{}"}, inspectionLevel="DEBUG")
+        endpoint = coordinator().url
+        for path in ("/livez", "/"):
+            http = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": True,
+                    "Parameters": {"ApiEndpoint": endpoint + path, "Method": "GET" if path == "/livez" else "POST", "RequestBody": "x"}}
+            sfn.test_state(definition=json.dumps(http), roleArn=ROLE, inspectionLevel="TRACE")
         items = {"Type": "Map", "ItemsPath": "$.items", "ItemSelector": {"i.$": "$$.Map.Item.Value"}, "MaxConcurrency": 2, "ItemProcessor": pass_state(), "End": True}
         sfn.test_state(definition=json.dumps(items), roleArn=ROLE, input='{"items": [1]}', mock={"result": "[1]"}, inspectionLevel="DEBUG")

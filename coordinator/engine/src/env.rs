@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stepfleet_asl::Patience;
 use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_asl::{Patience, Payload};
 
+use crate::execution::Header;
 use crate::ids::{TaskRef, Timestamp};
 use crate::limits::Limits;
 
@@ -36,6 +37,23 @@ pub trait Services {
     fn region(&self) -> Arc<str>;
     /// Whether a resource can be reached at all; kept beside `served` for Lambda ARNs.
     fn serves(&self, resource: &Resource) -> bool;
+    /// The activity whose workers do what a task of this execution asks of a Lambda function, where one does.
+    fn delegated(
+        &self,
+        _header: &Header,
+        _resource: &Resource,
+        _arguments: &Payload,
+    ) -> Option<Delegated> {
+        None
+    }
+}
+
+/// An activity in the place of a Lambda function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delegated {
+    pub activity: Arc<str>,
+    /// What its workers are given.
+    pub input: Payload,
 }
 
 /// How an integration begins.

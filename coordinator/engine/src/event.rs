@@ -39,8 +39,24 @@ pub struct Failure {
 pub struct TaskResource {
     /// `resourceType`: `sqs`, `aws-sdk:s3`, `stepfleet`.
     pub service: Arc<str>,
-    /// `resource`: the action with its suffix, `callback.waitForTaskToken`.
+    /// `resource`: the action with its suffix, `callback.waitForTaskToken`. Of a Task whose `Resource` is a Lambda
+    /// function, that function's ARN, with `lambda` as the service.
     pub action: Arc<str>,
+}
+
+impl TaskResource {
+    /// A Lambda function that a Task names by its ARN.
+    pub fn function(arn: &Arc<str>) -> Self {
+        Self {
+            service: "lambda".into(),
+            action: arn.clone(),
+        }
+    }
+
+    /// Whether a Task names a Lambda function by its ARN, which history tells of in events of its own.
+    pub fn is_function(&self) -> bool {
+        self.action.starts_with("arn:")
+    }
 }
 
 /// Every kind of event. Public unless its comment says *internal*. Frames are named by id;

@@ -28,7 +28,7 @@ pub mod variables;
 pub use apply::apply;
 pub use command::{Command, next_deadline, outstanding};
 pub use decide::{Decision, Rejection, decide, start};
-pub use env::{Env, Served, Services};
+pub use env::{Delegated, Env, Served, Services};
 pub use event::{Data, Event, EventBody};
 pub use execution::Execution;
 pub use heartbeat::{heartbeat, restart_heartbeats};

@@ -56,6 +56,11 @@ impl ArnSpace {
         self.resource(account, &format!("express:{machine}"), name)
     }
 
+    /// Whether an ARN of ours is an Express execution's.
+    pub(crate) fn is_express(&self, arn: &str) -> bool {
+        arn.split(':').nth(5) == Some("express")
+    }
+
     pub(crate) fn activity(&self, account: &str, name: &str) -> String {
         self.resource(account, "activity", name)
     }

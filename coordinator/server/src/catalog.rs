@@ -459,7 +459,7 @@ pub(crate) fn validate(
 fn is_served(resource: &Resource, registry: &Registry) -> bool {
     match resource {
         Resource::Activity { .. } => true,
-        Resource::Lambda { .. } => false,
+        Resource::Lambda { arn } => registry.serves_function(arn),
         Resource::Integration(integration) => registry.served(integration) != Served::No,
     }
 }

@@ -3,7 +3,9 @@
 
 mod args;
 mod check;
+mod check_outbound;
 mod observe;
+pub(crate) mod outbound;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
 pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
+use outbound::{Connection, Function, Http};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,9 @@ pub(crate) enum ConfigError {
     /// The file of access keys cannot be read, or is none.
     #[error("auth.access_keys_file: {}: {reason}", path.display())]
     AccessKeys { path: PathBuf, reason: String },
+    /// The file of connections and functions cannot be read, or is none.
+    #[error("integrations_file: {}: {reason}", path.display())]
+    Integrations { path: PathBuf, reason: String },
     /// A source has an unknown key or a value of the wrong type.
     #[error("configuration: {0}")]
     Source(String),
@@ -70,6 +76,27 @@ pub(crate) struct Config {
     pub status_events: StatusEvents,
     pub metrics: Metrics,
     pub tracing: Tracing,
+    pub http: Http,
+    /// A file with more connections and functions, so that the rest of the configuration need not be secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub integrations_file: Option<PathBuf>,
+    #[serde(default)]
+    pub connections: Vec<Connection>,
+    #[serde(default)]
+    pub functions: Vec<Function>,
+    /// What stood in that file.
+    #[serde(skip)]
+    pub filed: Filed,
+}
+
+/// Connections and functions of a file of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filed {
+    #[serde(default)]
+    pub connections: Vec<Connection>,
+    #[serde(default)]
+    pub functions: Vec<Function>,
 }
 
 /// The constant parts of our own ARNs.
@@ -285,6 +312,11 @@ impl Default for Config {
                 format: LogFormat::Pretty,
                 level: "info".to_owned(),
             },
+            http: Http::default(),
+            integrations_file: None,
+            connections: Vec::new(),
+            functions: Vec::new(),
+            filed: Filed::default(),
             execution_log: ExecutionLog::default(),
             status_events: StatusEvents::default(),
             metrics: Metrics::default(),
@@ -339,8 +371,24 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut config = sources::read(defaults, args, environment)?;
         sources::read_access_keys(&mut config.auth)?;
+        sources::read_integrations(&mut config)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The connections, wherever they were written.
+    pub(crate) fn all_connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().chain(&self.filed.connections)
+    }
+
+    /// The functions, wherever they were written.
+    pub(crate) fn all_functions(&self) -> impl Iterator<Item = &Function> {
+        self.functions.iter().chain(&self.filed.functions)
+    }
+
+    /// The account of what names none.
+    pub(crate) fn namespace_of<'a>(&'a self, named: Option<&'a str>) -> &'a str {
+        named.unwrap_or(&self.arn.account)
     }
 
     /// Whether callers must say who they are.

@@ -8,6 +8,8 @@ pub(crate) mod api;
 pub(crate) mod callback;
 pub(crate) mod calls;
 pub(crate) mod child;
+pub(crate) mod http;
+pub(crate) mod lambda;
 pub(crate) mod sfn;
 
 use std::fmt::Debug;
@@ -17,12 +19,13 @@ use futures::future::BoxFuture;
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
 use stepfleet_engine::event::{Data, Failure, TaskResource};
-use stepfleet_engine::execution::{Execution, Header};
-use stepfleet_engine::{Attempt, Served, TaskRef};
+use stepfleet_engine::execution::{Execution, Header, Work};
+use stepfleet_engine::{Attempt, Served, TaskRef, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::face::Pending;
+use crate::functions::{Functions, Named};
 use crate::partition::Message;
 use crate::partition::desk::task_ref;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -38,6 +41,8 @@ pub(crate) struct Call {
     pub task: TaskRef,
     pub resource: TaskResource,
     pub parameters: Payload,
+    /// When the task's own timeout ends the attempt.
+    pub deadline: Option<Timestamp>,
     /// In which trace it is.
     pub trace_header: Option<Arc<str>>,
     /// Cancelled when the attempt ends otherwise than by what the integration reports.
@@ -76,21 +81,35 @@ pub(crate) trait Serve: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Registry {
     served: Vec<Arc<dyn Serve>>,
+    functions: Arc<Functions>,
 }
 
 impl Default for Registry {
+    /// Without functions.
     fn default() -> Self {
-        Self {
-            served: vec![
-                Arc::new(callback::Callback),
-                Arc::new(child::StartExecution),
-                Arc::new(sfn::Sfn),
-            ],
-        }
+        Self::new(Arc::default())
     }
 }
 
 impl Registry {
+    pub(crate) fn new(functions: Arc<Functions>) -> Self {
+        Self {
+            served: vec![
+                Arc::new(callback::Callback),
+                Arc::new(child::StartExecution),
+                Arc::new(http::Invoke),
+                Arc::new(lambda::Lambda(functions.clone())),
+                Arc::new(sfn::Sfn),
+            ],
+            functions,
+        }
+    }
+
+    /// Whether a Task that names a Lambda function by its ARN has something to call.
+    pub(crate) fn serves_function(&self, arn: &str) -> bool {
+        self.functions.knows(Named::read(arn, None))
+    }
+
     /// How an integration is served here.
     pub(crate) fn served(&self, integration: &Integration) -> Served {
         self.find(integration)
@@ -128,6 +147,7 @@ impl Call {
             task: task_ref(execution, attempt),
             resource,
             parameters: parameters.payload,
+            deadline: deadline(execution, attempt),
             trace_header: trace_header(shared, execution, attempt),
             over: CancellationToken::new(),
         }
@@ -261,6 +281,19 @@ impl Call {
     }
 }
 
+fn deadline(execution: &Execution, attempt: Attempt) -> Option<Timestamp> {
+    match &execution.holder(attempt)?.stay()?.work {
+        Work::Task(work) => work.deadline,
+        Work::Activity(_)
+        | Work::Entered
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    }
+}
+
 /// For what a task calls, where executions have traces.
 fn trace_header(shared: &Shared, execution: &Execution, attempt: Attempt) -> Option<Arc<str>> {
     let (observer, header) = (&shared.observer, &execution.header);
@@ -275,6 +308,9 @@ fn trace_header(shared: &Shared, execution: &Execution, attempt: Attempt) -> Opt
 
 /// How a task of a resource waits.
 pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
+    if resource.is_function() {
+        return Pattern::RequestResponse;
+    }
     match resource.action.split_once('.') {
         None => Pattern::RequestResponse,
         Some((_, "waitForTaskToken")) => Pattern::Callback,
@@ -282,5 +318,7 @@ pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod clock;
 mod config;
+mod connections;
 mod control;
 mod entropy;
 mod evaluation;
@@ -14,12 +15,14 @@ mod express;
 mod face;
 mod fatal;
 mod fleet;
+mod functions;
 mod http;
 mod integrations;
 mod matching;
 mod metrics;
 mod net;
 mod observe;
+mod outbound;
 mod partition;
 mod rpc;
 mod serve;
@@ -35,6 +38,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{Cli, Command, DevArgs, Output, ServerArgs};
+use config::outbound::Http;
 use config::{Args, Config};
 
 #[global_allocator]
@@ -87,6 +91,13 @@ async fn start(config: Config) -> anyhow::Result<()> {
 fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
     let mut defaults = Config {
         disk_reserve_bytes: 64 << 20,
+        // Its endpoints and its secrets are the developer's own.
+        http: Http {
+            private_addresses: true,
+            plain: true,
+            reveal_secrets: true,
+            ..Http::default()
+        },
         ..Config::default()
     };
     if let Some(region) = &args.region {
@@ -102,6 +113,7 @@ fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
         partitions: args.partitions.map(u16::try_from).transpose()?,
         log_level: args.log.clone(),
         access_keys: args.access_keys.clone(),
+        integrations: args.integrations.clone(),
         ..Args::default()
     };
     Ok(Config::load_over(defaults, &flags, std::env::vars_os())?)
@@ -113,6 +125,7 @@ fn server_config(args: &ServerArgs) -> anyhow::Result<Config> {
         listen: args.listen,
         data: args.data.clone(),
         access_keys: args.access_keys.clone(),
+        integrations: args.integrations.clone(),
         ..Args::default()
     };
     Ok(Config::load(&flags)?)

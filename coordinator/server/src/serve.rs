@@ -74,8 +74,10 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     readiness.set(Ready::No("draining"));
     health.draining().await;
     edge.cancel();
+    let began = tokio::time::Instant::now();
     let halting = crate::task::spawn("halt", halt_express(shared.clone(), grace));
     let _outcome = serving.await;
+    settle_requests(&shared, began + grace).await;
     halting.abort();
     shared.express.halt.cancel();
     background.into_iter().for_each(|task| task.abort());
@@ -96,6 +98,14 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
 async fn halt_express(shared: Arc<Shared>, grace: Duration) {
     tokio::time::sleep(grace - grace / 10).await;
     shared.express.halt.cancel();
+}
+
+/// Lets HTTP requests of tasks end that are on their way: those that are cut off would be made again.
+async fn settle_requests(shared: &Shared, deadline: tokio::time::Instant) {
+    let drained = shared.outbound.drained();
+    if tokio::time::timeout_at(deadline, drained).await.is_err() {
+        tracing::warn!("HTTP requests of tasks were cut off; they are made again after the start");
+    }
 }
 
 async fn last_checkpoint(shared: &Arc<Shared>) {

@@ -4,9 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_asl::Payload;
+use stepfleet_asl::resource::{Integration, Pattern, Resource};
+use stepfleet_engine::execution::Header;
 use stepfleet_engine::limits::Limits;
-use stepfleet_engine::{Served, Services, TaskRef};
+use stepfleet_engine::{Delegated, Served, Services, TaskRef};
 use stepfleet_store::{PartitionLog, StateStore, StoreError};
 use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
@@ -14,17 +16,21 @@ use tokio_util::sync::CancellationToken;
 use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::control::LocalControl;
 use crate::entropy::Entropy;
 use crate::express::Express;
 use crate::face::Face;
 use crate::fatal::Fatal;
 use crate::fleet::Fleet;
+use crate::functions::{Functions, Target};
 use crate::integrations::Registry;
 use crate::integrations::calls::Calls;
+use crate::integrations::lambda::Invocation;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
 use crate::observe::Observer;
+use crate::outbound::Outbound;
 use crate::partition::Partitions;
 use crate::serve::Counters;
 use crate::service::error::{ApiError, ErrorCode};
@@ -40,6 +46,10 @@ pub(crate) struct Shared {
     pub arns: ArnSpace,
     pub catalog: Catalog,
     pub integrations: Registry,
+    /// HTTP requests to endpoints outside.
+    pub outbound: Outbound,
+    pub connections: Connections,
+    pub functions: Arc<Functions>,
     pub matching: Matching,
     pub fleet: Fleet,
     pub log: Arc<dyn PartitionLog>,
@@ -101,10 +111,40 @@ impl Services for Shared {
     fn serves(&self, resource: &Resource) -> bool {
         match resource {
             Resource::Activity { .. } => true,
-            Resource::Lambda { .. } => false,
+            Resource::Lambda { .. } => !self.functions.is_empty(),
             Resource::Integration(integration) => {
                 self.integrations.served(integration) != Served::No
             }
+        }
+    }
+
+    fn delegated(
+        &self,
+        header: &Header,
+        resource: &Resource,
+        arguments: &Payload,
+    ) -> Option<Delegated> {
+        let invocation = match resource {
+            Resource::Lambda { arn } => Invocation::of_function(arn, arguments),
+            Resource::Integration(integration)
+                if &*integration.service == "lambda"
+                    && integration.pattern == Pattern::RequestResponse =>
+            {
+                Invocation::read(arguments).ok()?
+            }
+            Resource::Activity { .. } | Resource::Integration(_) => return None,
+        };
+        // No worker is ever offered a task of an Express execution.
+        let is_express = self.arns.is_express(&header.execution_arn);
+        if is_express || !invocation.is_plain() {
+            return None;
+        }
+        match self.functions.find(&header.namespace, invocation.named())? {
+            Target::Activity(arn) => Some(Delegated {
+                activity: arn.clone(),
+                input: invocation.payload,
+            }),
+            Target::Endpoint { .. } => None,
         }
     }
 }

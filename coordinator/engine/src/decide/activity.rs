@@ -5,17 +5,26 @@ use std::sync::Arc;
 use stepfleet_asl::program::Task;
 
 use crate::decide::draft::{Draft, Fault, Step, Work};
-use crate::decide::task::{arguments, clocks};
-use crate::event::EventBody;
+use crate::decide::task::{Clocks, arguments, clocks};
+use crate::event::{Data, EventBody};
 use crate::ids::{EventId, FrameId, Worker};
 
 pub(super) fn schedule(draft: &mut Draft<'_>, frame: FrameId, task: &Task, arn: &Arc<str>) -> Work {
-    if !draft.env.services.activity_exists(arn) {
-        let text = format!("The activity {arn} does not exist.");
-        return Err(Fault::runtime(text, draft.stay(frame)).into());
-    }
+    check(draft, frame, arn)?;
     let clocks = clocks(draft, frame, task)?;
     let input = arguments(draft, frame)?;
+    offer(draft, frame, arn, input, clocks)
+}
+
+/// Offers a task to the workers of an activity.
+pub(super) fn offer(
+    draft: &mut Draft<'_>,
+    frame: FrameId,
+    arn: &Arc<str>,
+    input: Data,
+    clocks: Clocks,
+) -> Work {
+    check(draft, frame, arn)?;
     let previous = draft.chain(frame);
     draft.emit(
         previous,
@@ -29,6 +38,14 @@ pub(super) fn schedule(draft: &mut Draft<'_>, frame: FrameId, task: &Task, arn: 
     )?;
     draft.command(frame);
     Ok(())
+}
+
+fn check(draft: &Draft<'_>, frame: FrameId, arn: &str) -> Result<(), Fault> {
+    if draft.env.services.activity_exists(arn) {
+        return Ok(());
+    }
+    let text = format!("The activity {arn} does not exist.");
+    Err(Fault::runtime(text, draft.stay(frame)))
 }
 
 /// A worker has it. Only the first hand-out of an attempt is public.

@@ -1,6 +1,8 @@
 //! What workers and integrations report about an attempt: whose it is, whether it is still theirs, what follows.
 
 use stepfleet_asl::Payload;
+use stepfleet_asl::program::Kind;
+use stepfleet_asl::resource::Resource;
 
 use crate::decide::draft::{Draft, Fault, Halt, Step, Work, truncated};
 use crate::decide::progress::attempt_with;
@@ -108,12 +110,17 @@ pub(super) fn handle(draft: &mut Draft<'_>, frame: FrameId, input: Input) -> Ste
 }
 
 fn succeeded(draft: &mut Draft<'_>, frame: FrameId, output: Payload) -> Work {
-    if output.len() > draft.env.limits.payload_bytes_max {
+    let answer = invoked(draft, frame, &output);
+    let bytes = answer.as_ref().unwrap_or(&output).len();
+    if bytes > draft.env.limits.payload_bytes_max {
         return too_large(draft, frame);
     }
     let previous = draft.chain(frame);
     let output = draft.data(output, &[]);
-    let result = output.clone();
+    let result = match answer {
+        Some(answer) => draft.data(answer, &[]),
+        None => output.clone(),
+    };
     let body = match resource(draft, frame) {
         None => EventBody::ActivitySucceeded { frame, output },
         Some(resource) => EventBody::TaskSucceeded {
@@ -124,6 +131,24 @@ fn succeeded(draft: &mut Draft<'_>, frame: FrameId, output: Payload) -> Work {
     };
     draft.emit(previous, body)?;
     exit::with_result(draft, frame, &result)
+}
+
+/// What `lambda:invoke` answers when an activity's workers did the function's work; none for other tasks.
+fn invoked(draft: &Draft<'_>, frame: FrameId, output: &Payload) -> Option<Payload> {
+    let Kind::Task(task) = &draft.state_of(frame).kind else {
+        return None;
+    };
+    let is_invoke = match &task.resource {
+        Resource::Integration(integration) => &*integration.service == "lambda",
+        Resource::Activity { .. } | Resource::Lambda { .. } => false,
+    };
+    if !is_invoke || resource(draft, frame).is_some() {
+        return None;
+    }
+    // As text: the output is JSON already, however large it is.
+    let output = output.text();
+    let answer = format!(r#"{{"ExecutedVersion":"$LATEST","Payload":{output},"StatusCode":200}}"#);
+    Some(Payload::trusted(answer))
 }
 
 fn failed(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Work {

@@ -1,10 +1,8 @@
 //! `Task`: resolves its resource and schedules it; an integration is started by the shell or waits for its token.
 
-use std::sync::Arc;
-
 use stepfleet_asl::flow;
 use stepfleet_asl::program::{Bound, Task};
-use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_asl::resource::Resource;
 
 use crate::decide::draft::{Draft, Fault, Halt, Work};
 use crate::decide::scene::evaluate;
@@ -22,8 +20,24 @@ pub(super) struct Clocks {
 pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, task: &Task) -> Work {
     match &task.resource {
         Resource::Activity { arn } => activity::schedule(draft, frame, task, arn),
-        Resource::Lambda { arn } => Err(not_served(draft, frame, arn)),
-        Resource::Integration(integration) => schedule(draft, frame, task, integration),
+        Resource::Lambda { arn } => {
+            if !draft.env.services.serves(&task.resource) {
+                return Err(not_served(draft, frame, arn));
+            }
+            let resource = TaskResource::function(arn);
+            schedule(draft, frame, task, resource, Served::Starts)
+        }
+        Resource::Integration(integration) => {
+            let served = draft.env.services.served(integration);
+            if served == Served::No {
+                return Err(not_served(draft, frame, &integration.arn));
+            }
+            let resource = TaskResource {
+                service: integration.service.clone(),
+                action: integration.action.clone(),
+            };
+            schedule(draft, frame, task, resource, served)
+        }
     }
 }
 
@@ -71,18 +85,17 @@ fn schedule(
     draft: &mut Draft<'_>,
     frame: FrameId,
     task: &Task,
-    integration: &Arc<Integration>,
+    resource: TaskResource,
+    served: Served,
 ) -> Work {
-    let served = draft.env.services.served(integration);
-    if served == Served::No {
-        return Err(not_served(draft, frame, &integration.arn));
-    }
     let clocks = clocks(draft, frame, task)?;
     let parameters = arguments(draft, frame)?;
-    let resource = TaskResource {
-        service: integration.service.clone(),
-        action: integration.action.clone(),
-    };
+    let header = draft.execution.header.clone();
+    let services = draft.env.services;
+    if let Some(delegated) = services.delegated(&header, &task.resource, &parameters.payload) {
+        let input = draft.data(delegated.input, &[&parameters]);
+        return activity::offer(draft, frame, &delegated.activity, input, clocks);
+    }
     let previous = draft.chain(frame);
     draft.emit(
         previous,

@@ -36,6 +36,7 @@ pub enum HistoryDetails {
         output: Payload,
         assigned: Variables,
     },
+    /// `ActivityScheduled`, `LambdaFunctionScheduled`.
     ActivityScheduled {
         resource: Arc<str>,
         input: Payload,

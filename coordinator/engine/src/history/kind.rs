@@ -1,7 +1,7 @@
 //! The 62 types of history events, by their AWS names.
 
 /// `HistoryEvent.type`. All of AWS's names are here, so that every face can be exhaustive; those of features to come
-/// (Lambda, distributed Map) are not projected from any event yet.
+/// (distributed Map) are not projected from any event yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HistoryKind {
     ActivityFailed,

@@ -8,7 +8,7 @@ use crate::ids::{EventId, Timestamp};
 /// The history event of a recorded event; none for internal ones, which have no public id. `id` is the execution's
 /// last public id after the event, `at` the time of its decision.
 pub fn project(event: &Event, id: EventId, at: Timestamp) -> Option<HistoryEvent> {
-    let (kind, details) = parts(&event.body)?;
+    let (kind, details) = of_function(parts(&event.body)?);
     Some(HistoryEvent {
         id,
         previous: event.previous,
@@ -16,6 +16,44 @@ pub fn project(event: &Event, id: EventId, at: Timestamp) -> Option<HistoryEvent
         kind,
         details,
     })
+}
+
+/// Tasks that name a Lambda function by its ARN have events of their own.
+fn of_function(parts: (HistoryKind, HistoryDetails)) -> (HistoryKind, HistoryDetails) {
+    use HistoryDetails as D;
+    use HistoryKind as K;
+    match parts {
+        (
+            K::TaskScheduled,
+            D::TaskScheduled {
+                resource,
+                parameters,
+                timeout_seconds,
+                ..
+            },
+        ) if resource.is_function() => {
+            let details = D::ActivityScheduled {
+                resource: resource.action,
+                input: parameters,
+                timeout_seconds,
+                heartbeat_seconds: None,
+            };
+            (K::LambdaFunctionScheduled, details)
+        }
+        (K::TaskStarted, D::TaskStarted { resource }) if resource.is_function() => {
+            (K::LambdaFunctionStarted, D::None)
+        }
+        (K::TaskSucceeded, D::TaskOutput { resource, output }) if resource.is_function() => {
+            (K::LambdaFunctionSucceeded, D::Output { output })
+        }
+        (K::TaskFailed, D::TaskFailure { resource, failure }) if resource.is_function() => {
+            (K::LambdaFunctionFailed, D::Failure(failure))
+        }
+        (K::TaskTimedOut, D::TaskFailure { resource, failure }) if resource.is_function() => {
+            (K::LambdaFunctionTimedOut, D::Failure(failure))
+        }
+        other => other,
+    }
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of all kinds of events")]

@@ -8,7 +8,7 @@ use regex::Regex;
 use stepfleet_engine::history::HistoryKind;
 
 /// Types that nothing writes yet.
-const LATER: [(&str, &[&str]); 3] = [
+const LATER: [(&str, &[&str]); 2] = [
     (
         "distributed Map",
         &[
@@ -19,23 +19,13 @@ const LATER: [(&str, &[&str]); 3] = [
             "MapRunSucceeded",
         ],
     ),
-    (
-        "Lambda functions",
-        &[
-            "LambdaFunctionFailed",
-            "LambdaFunctionScheduled",
-            "LambdaFunctionScheduleFailed",
-            "LambdaFunctionStarted",
-            "LambdaFunctionStartFailed",
-            "LambdaFunctionSucceeded",
-            "LambdaFunctionTimedOut",
-        ],
-    ),
     // An activity is looked up when its state is entered, and an integration refuses by failing its task.
     (
         "tasks that are refused before they start",
         &[
             "ActivityScheduleFailed",
+            "LambdaFunctionScheduleFailed",
+            "LambdaFunctionStartFailed",
             "TaskStartFailed",
             "TaskSubmitFailed",
         ],

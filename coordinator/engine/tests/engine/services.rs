@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Resource};
-use stepfleet_engine::{Served, Services, TaskRef};
+use stepfleet_engine::execution::Header;
+use stepfleet_engine::{Delegated, Served, Services, TaskRef};
 
-/// Activities whose name contains `missing` do not exist; `sqs` waits, `lambda` and `sns` are not served, the rest
-/// is started.
+/// Activities whose name contains `missing` do not exist, nor do such functions; `sqs` waits, `sns` is not served, the
+/// rest is started. Functions whose name contains `worker` are the activity `worker`.
 #[derive(Debug)]
 pub(crate) struct TestServices;
 
@@ -22,7 +24,7 @@ impl Services for TestServices {
     fn served(&self, integration: &Integration) -> Served {
         match &*integration.service {
             "sqs" => Served::Waits,
-            "lambda" | "sns" => Served::No,
+            "sns" => Served::No,
             _ => Served::Starts,
         }
     }
@@ -31,7 +33,23 @@ impl Services for TestServices {
         "us-east-1".into()
     }
 
-    fn serves(&self, _resource: &Resource) -> bool {
-        true
+    fn serves(&self, resource: &Resource) -> bool {
+        !resource.arn().contains("missing")
+    }
+
+    fn delegated(&self, _: &Header, resource: &Resource, arguments: &Payload) -> Option<Delegated> {
+        let (function, input) = match resource {
+            Resource::Lambda { arn } => (arn.clone(), arguments.clone()),
+            Resource::Integration(integration) if &*integration.service == "lambda" => {
+                let name = arguments.value().get("FunctionName")?;
+                let payload = arguments.value().get("Payload")?;
+                (name.as_str()?.into(), Payload::from_value(payload.clone()))
+            }
+            Resource::Activity { .. } | Resource::Integration(_) => return None,
+        };
+        function.contains("worker").then(|| Delegated {
+            activity: "arn:aws:states:us-east-1:1:activity:worker".into(),
+            input,
+        })
     }
 }

@@ -55,6 +55,31 @@ struct InspectionData<'a> {
     tolerated_failure_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_details: Option<ErrorDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Request<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    protocol: &'a str,
+    method: &'a str,
+    url: &'a str,
+    headers: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    protocol: &'a str,
+    status_code: &'a str,
+    status_message: &'a str,
+    headers: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -86,7 +111,8 @@ impl Call<'_> {
             cause,
             inspection_data: match level {
                 InspectionLevel::Info => None,
-                InspectionLevel::Debug | InspectionLevel::Trace => Some(inspection(&tested)),
+                InspectionLevel::Debug => Some(inspection(&tested)),
+                InspectionLevel::Trace => Some(with_exchange(inspection(&tested), &tested)),
             },
             next_state,
             status: status.as_str(),
@@ -115,6 +141,32 @@ fn inspection(tested: &Tested) -> InspectionData<'_> {
         max_concurrency: seen.max_concurrency,
         tolerated_failure_count: seen.tolerated_failure_count,
         error_details: error_details(seen),
+        request: None,
+        response: None,
+    }
+}
+
+/// What an HTTP task sent and got, which only the last level shows.
+fn with_exchange<'a>(inspection: InspectionData<'a>, tested: &'a Tested) -> InspectionData<'a> {
+    let Some(exchange) = &tested.exchange else {
+        return inspection;
+    };
+    InspectionData {
+        request: exchange.request.as_ref().map(|request| Request {
+            protocol: &request.protocol,
+            method: &request.method,
+            url: &request.url,
+            headers: &request.headers,
+            body: request.body.as_deref(),
+        }),
+        response: exchange.answer.as_ref().map(|answer| Response {
+            protocol: &answer.protocol,
+            status_code: &answer.status_code,
+            status_message: &answer.status_message,
+            headers: &answer.headers,
+            body: answer.body.as_deref(),
+        }),
+        ..inspection
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct DevArgs {
     /// AWS access keys (TOML), so that AWS requests must be signed with one of them
     #[arg(long, value_name = "FILE")]
     pub(crate) access_keys: Option<PathBuf>,
+    /// Connections of HTTP tasks, and what Lambda functions are here (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) integrations: Option<PathBuf>,
     /// What to log, e.g. `info` or `stepfleet=debug`
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -58,6 +61,9 @@ pub(crate) struct ServerArgs {
     /// AWS access keys (TOML), so that AWS requests must be signed with one of them
     #[arg(long, value_name = "FILE")]
     pub(crate) access_keys: Option<PathBuf>,
+    /// Connections of HTTP tasks, and what Lambda functions are here (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) integrations: Option<PathBuf>,
     /// Print the settings in effect and exit
     #[arg(long)]
     pub(crate) print_config: bool,

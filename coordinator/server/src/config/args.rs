@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// AWS access keys (TOML), so that AWS requests must be signed with one of them
     #[arg(long, value_name = "FILE")]
     pub access_keys: Option<PathBuf>,
+    /// Connections of HTTP tasks, and what Lambda functions are here (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub integrations: Option<PathBuf>,
     /// Keep everything in memory and leave nothing behind
     #[arg(long)]
     pub ephemeral: bool,

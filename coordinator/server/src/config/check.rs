@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApiKey, Auth, ClientAuth, Config, ConfigError, Limits, Tls};
+use super::{ApiKey, Auth, ClientAuth, Config, ConfigError, Limits, Tls, check_outbound};
 
 /// Partitions are numbered with 16 bits of hash; more than this would make single-digit shares.
 const PARTITIONS_MAX: u16 = 4096;
@@ -24,6 +24,7 @@ impl Config {
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
+        check_outbound::check(self, &mut faults);
         self.execution_log.check(&mut faults);
         self.status_events.check(&mut faults);
         self.tracing.check(&mut faults);
@@ -228,6 +229,6 @@ pub(super) fn at_least_one(name: &str, value: u64, faults: &mut Vec<String>) {
     }
 }
 
-fn is_account(text: &str) -> bool {
+pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -3,12 +3,13 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 
 use super::{AccessKey, Args, Auth, Config, ConfigError};
 
@@ -16,7 +17,7 @@ const PREFIX: &str = "STEPFLEET_";
 
 /// Keys outside any section: an environment variable without `__` counts only when it names one of them, because
 /// clients and orchestrators set other `STEPFLEET_…` variables.
-const PLAIN_KEYS: [&str; 10] = [
+const PLAIN_KEYS: [&str; 11] = [
     "listen",
     "data",
     "ephemeral",
@@ -27,10 +28,11 @@ const PLAIN_KEYS: [&str; 10] = [
     "disk_reserve_bytes",
     "shutdown_grace_s",
     "session_ttl_s",
+    "integrations_file",
 ];
 
-/// What stands below this key is not repeated in errors.
-const SECRET_KEYS: &str = "auth.access_keys";
+/// What stands below these keys is not repeated in errors.
+const SECRET_KEYS: [&str; 2] = ["auth.access_keys", "connections"];
 
 /// Merges all sources, unchecked.
 pub(super) fn read(
@@ -70,18 +72,41 @@ pub(super) fn read_access_keys(auth: &mut Auth) -> Result<(), ConfigError> {
         path: path.clone(),
         reason,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let file: KeyFile = toml::from_str(&text).map_err(|error| {
-        // The whole error shows the line, which may be a secret's.
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        refuse(format!("{} (line {line})", error.message()))
-    })?;
+    let file: KeyFile = read_secret(path).map_err(refuse)?;
     if file.access_keys.is_empty() {
         return Err(refuse("it holds no key".to_owned()));
     }
     auth.access_keys_filed = file.access_keys;
     Ok(())
+}
+
+/// Reads the file of connections and functions, where one is named.
+pub(super) fn read_integrations(config: &mut Config) -> Result<(), ConfigError> {
+    if let Some(path) = &config.integrations_file {
+        config.filed = read_secret(path).map_err(|reason| ConfigError::Integrations {
+            path: path.clone(),
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
+/// A TOML file with secrets, which no error shows.
+fn read_secret<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    toml::from_str(&text).map_err(|error| {
+        // The whole error shows the line, which may be a secret's; its message may show a value that is quoted.
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        let message = error.message();
+        let message = if message.starts_with("invalid type") || message.starts_with("invalid value")
+        {
+            "a value of the wrong type"
+        } else {
+            message
+        };
+        format!("{message} (line {line})")
+    })
 }
 
 fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
@@ -93,6 +118,9 @@ fn merge_flags(mut figment: Figment, args: &Args) -> Figment {
     }
     if let Some(path) = &args.access_keys {
         figment = figment.merge(Serialized::default("auth.access_keys_file", path));
+    }
+    if let Some(path) = &args.integrations {
+        figment = figment.merge(Serialized::default("integrations_file", path));
     }
     if args.ephemeral {
         figment = figment.merge(Serialized::default("ephemeral", true));
@@ -133,7 +161,7 @@ fn describe_one(error: &figment::Error) -> String {
     let mut text = if let figment::error::Kind::UnknownField(_, known) = &error.kind {
         format!("unknown key `{key}` (known here: {})", known.join(", "))
     } else if let figment::error::Kind::InvalidType(_, expected) = &error.kind
-        && key.starts_with(SECRET_KEYS)
+        && SECRET_KEYS.iter().any(|secret| key.starts_with(secret))
     {
         format!("`{key}` must be {expected}")
     } else if key.is_empty() {

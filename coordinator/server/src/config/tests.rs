@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use super::*;
 
+mod integrations;
+
 fn load(file: &str, environment: &[(&str, &str)], mut args: Args) -> Result<Config, ConfigError> {
     let mut temporary = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     temporary.write_all(file.as_bytes()).unwrap();

@@ -95,3 +95,17 @@ pub(super) fn runtime(cause: String) -> Failure {
         cause: Some(cause.into()),
     }
 }
+
+/// Parameters that no task can begin with. What is long is cut, so that the reason is told whole.
+pub(super) fn unusable(parameters: &str, why: &str) -> Failure {
+    const CHARS_MAX: usize = 8192;
+    let shown: String = parameters.chars().take(CHARS_MAX).collect();
+    let more = if shown.len() < parameters.len() {
+        "…"
+    } else {
+        ""
+    };
+    runtime(format!(
+        "The Parameters '{shown}{more}' could not be used to start the Task: [{why}]"
+    ))
+}

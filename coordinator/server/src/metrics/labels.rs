@@ -90,6 +90,10 @@ pub(super) fn integration_outcome(body: &EventBody) -> Option<(&TaskResource, &'
 
 /// `states:startExecution.sync`
 pub(super) fn resource_label(resource: &TaskResource) -> String {
+    // All functions together, because tasks may name any.
+    if resource.is_function() {
+        return format!("{}:function", resource.service);
+    }
     format!("{}:{}", resource.service, resource.action)
 }
 

@@ -3,7 +3,9 @@
 use stepfleet_asl::{Payload, Value};
 use stepfleet_engine::test_state::Inspection;
 use stepfleet_proto::v1::test_state_request::{FieldValidation, Mock};
-use stepfleet_proto::v1::test_state_response::{self, Inspection as Message};
+use stepfleet_proto::v1::test_state_response::{
+    self, HttpRequest, HttpResponse, Inspection as Message,
+};
 use stepfleet_proto::v1::{TestStateRequest, TestStateResponse};
 
 use super::call::Call;
@@ -12,7 +14,7 @@ use crate::aws::input::test_state::{
     MockErrorOutput, MockInput, StateConfiguration, TestStateInput,
 };
 use crate::service::error::{ApiError, ErrorCode};
-use crate::service::test_state::{Status, Tested};
+use crate::service::test_state::{Shown, Status, Tested};
 
 pub(super) async fn test(
     call: &Call,
@@ -47,7 +49,7 @@ fn input(message: TestStateRequest) -> Result<TestStateInput, ApiError> {
         role_arn: present(message.role_arn),
         input: present(message.input),
         inspection_level: None,
-        reveal_secrets: None,
+        reveal_secrets: Some(message.reveal_secrets),
         variables: present(message.variables),
         state_name: present(message.state_name),
         mock,
@@ -75,7 +77,7 @@ fn validation_word(number: i32) -> Result<Option<&'static str>, ApiError> {
 }
 
 fn response(tested: &Tested) -> TestStateResponse {
-    let told = tested.told();
+    let (told, exchange) = (tested.told(), tested.exchange.as_ref());
     let owned = |text: Option<&str>| text.map(str::to_owned);
     TestStateResponse {
         status: match told.status {
@@ -89,8 +91,32 @@ fn response(tested: &Tested) -> TestStateResponse {
         error: owned(told.error),
         cause: owned(told.cause),
         next_state: owned(told.next_state),
-        inspection: Some(inspection(&tested.input, &tested.report.inspection)),
+        inspection: Some(Message {
+            request: exchange.and_then(request),
+            response: exchange.and_then(answer),
+            ..inspection(&tested.input, &tested.report.inspection)
+        }),
     }
+}
+
+fn request(exchange: &Shown) -> Option<HttpRequest> {
+    exchange.request.as_ref().map(|request| HttpRequest {
+        protocol: request.protocol.clone(),
+        method: request.method.clone(),
+        url: request.url.clone(),
+        headers: request.headers.clone(),
+        body: request.body.clone(),
+    })
+}
+
+fn answer(exchange: &Shown) -> Option<HttpResponse> {
+    exchange.answer.as_ref().map(|answer| HttpResponse {
+        protocol: answer.protocol.clone(),
+        status_code: answer.status_code.clone(),
+        status_message: answer.status_message.clone(),
+        headers: answer.headers.clone(),
+        body: answer.body.clone(),
+    })
 }
 
 fn inspection(input: &Payload, seen: &Inspection) -> Message {
@@ -112,5 +138,7 @@ fn inspection(input: &Payload, seen: &Inspection) -> Message {
         retry_index: seen.retry_index,
         retry_backoff_seconds: seen.retry_backoff_seconds,
         catch_index: seen.catch_index,
+        request: None,
+        response: None,
     }
 }

@@ -23,15 +23,18 @@ use crate::arn::ArnSpace;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::control::{ControlStore as _, LocalControl, Origin, SYSTEM_PARTITION};
 use crate::entropy::Entropy;
 use crate::express::{self, Express, Interrupted};
 use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
+use crate::functions::Functions;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
 use crate::observe::Observer;
+use crate::outbound::Outbound;
 use crate::partition::recovery::{self, seq_of};
 use crate::shared::{Pressure, Shared};
 use crate::token::TokenKeys;
@@ -94,17 +97,19 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let host_count = host_count(storage.format.partitions);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
+    let arns = arns(config);
+    let (outbound, connections, functions) = outside(config, &arns)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock,
         entropy,
         tokens,
-        arns: ArnSpace {
-            partition: Arc::from(&*config.arn.partition),
-            region: Arc::from(&*config.arn.region),
-        },
+        arns,
         catalog: Catalog::open(control.clone(), metrics.clone())?,
-        integrations: Registry::default(),
+        integrations: Registry::new(functions.clone()),
+        outbound,
+        connections,
+        functions,
         matching: Matching::default(),
         fleet: Fleet::default(),
         log: storage.log,
@@ -122,8 +127,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),
         partition_count: storage.format.partitions,
-        session_ttl_ms: i64::try_from(config.session_ttl_s.saturating_mul(1000))
-            .unwrap_or(i64::MAX),
+        session_ttl_ms: milliseconds(config.session_ttl_s),
         cluster_id,
         host_budget_bytes: budget / host_count,
         pressure: Pressure::default(),
@@ -143,6 +147,25 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+fn arns(config: &Config) -> ArnSpace {
+    ArnSpace {
+        partition: Arc::from(&*config.arn.partition),
+        region: Arc::from(&*config.arn.region),
+    }
+}
+
+/// What tasks call outside.
+fn outside(
+    config: &Config,
+    arns: &ArnSpace,
+) -> anyhow::Result<(Outbound, Connections, Arc<Functions>)> {
+    let outbound = Outbound::new(&config.http).context("http.ca")?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let connections = Connections::open(config, &outbound, &environment).context("connections")?;
+    let functions = Arc::new(Functions::of(config, arns, &connections));
+    Ok((outbound, connections, functions))
 }
 
 /// Brings back what is stored, and lets those work who own it.
@@ -253,6 +276,10 @@ async fn tokens(
         .try_into()
         .context("the key of task tokens is damaged")?;
     Ok(TokenKeys::new(1, secret, cluster))
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 fn processors() -> usize {

@@ -1,10 +1,12 @@
-//! `TestState`: one state of a definition, with a mock in the place of its work. Nothing is stored, and nothing waits.
+//! `TestState`: one state of a definition, with a mock in the place of its work; HTTP tasks alone do their work when
+//! there is none. Nothing is stored.
 //!
 //! Files: `definition` finds the state, `mock` checks what stands for its work, `shapes` what services answer, `context`
-//! makes the context object.
+//! makes the context object, `http` carries out HTTP tasks.
 
 mod context;
 mod definition;
+mod http;
 mod mock;
 mod shapes;
 #[cfg(test)]
@@ -12,15 +14,17 @@ mod tests;
 
 use std::sync::Arc;
 
+use stepfleet_asl::program::Kind;
 use stepfleet_asl::{Object, Payload, Value};
 use stepfleet_engine::Timestamp;
 use stepfleet_engine::event::Failure;
-use stepfleet_engine::test_state::{self, Case, Outcome, Refusal, Report};
+use stepfleet_engine::test_state::{self, Case, Mock, Outcome, Refusal, Report};
 
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
 use super::{Service, parse_input};
 use crate::arn::ArnSpace;
+use crate::integrations::http::request;
 use crate::partition::going_down;
 
 /// For all expressions of one test.
@@ -94,6 +98,34 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Tested {
     pub input: Payload,
     pub report: Report,
+    /// The work of an HTTP task, which is still to be done.
+    pub work: Option<Work>,
+    /// What an HTTP task sent and got.
+    pub exchange: Option<Shown>,
+}
+
+/// An HTTP request that a tested task is to make.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub parameters: Payload,
+    /// The task's own, when it is a number.
+    pub timeout_seconds: Option<u32>,
+}
+
+/// An exchange as the faces tell of it.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub request: Option<request::Shown>,
+    pub answer: Option<ShownAnswer>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ShownAnswer {
+    pub protocol: String,
+    pub status_code: String,
+    pub status_message: String,
+    pub headers: String,
+    pub body: Option<String>,
 }
 
 /// The outcome as the faces tell it.
@@ -125,33 +157,78 @@ impl Status {
     }
 }
 
+/// What is drawn for a test. One that is run twice is the same test.
+#[derive(Clone, Debug)]
+struct Drawn {
+    now: Timestamp,
+    entropy: u64,
+    execution: String,
+    machine: String,
+}
+
 impl Service {
-    /// Tests one state. Its expressions may take long, so that it is done on the pool for blocking work, and only so
-    /// many at once.
+    /// Tests one state.
     pub(crate) async fn test_state(
         &self,
         caller: &Caller,
         request: TestState,
     ) -> Result<Tested, ApiError> {
+        let shared = &self.shared;
+        if request.reveals_secrets && !shared.connections.may_be_revealed() {
+            let message = "This installation reveals no secrets: http.reveal_secrets of its configuration is false";
+            return Err(ApiError::new(ErrorCode::AccessDeniedException, message));
+        }
+        let drawn = Drawn {
+            now: shared.clock.now(),
+            entropy: shared.entropy.next_u64(),
+            execution: shared.entropy.uuid(),
+            machine: shared.entropy.uuid(),
+        };
+        let request = Arc::new(request);
+        // What stands for work that is still to be done lets the test go on to it.
+        let nothing = Mock::Result(Payload::from_value(Value::Null));
+        let tested = self.test_once(caller, &request, &drawn, nothing).await?;
+        let Some(work) = tested.work else {
+            return Ok(tested);
+        };
+        let reveals = request.reveals_secrets;
+        let (done, shown) = http::carry_out(shared, &caller.namespace, &work, reveals).await;
+        let tested = self.test_once(caller, &request, &drawn, done).await?;
+        Ok(Tested {
+            work: None,
+            exchange: Some(shown),
+            ..tested
+        })
+    }
+
+    /// Expressions may take long, so that this is done on the pool for blocking work, and only so many at once.
+    async fn test_once(
+        &self,
+        caller: &Caller,
+        request: &Arc<TestState>,
+        drawn: &Drawn,
+        work: Mock,
+    ) -> Result<Tested, ApiError> {
         let shared = self.shared.clone();
         let turn = shared.evaluations.clone().acquire_owned().await;
         let turn = turn.map_err(|_closed| going_down())?;
-        let namespace = caller.namespace.clone();
+        let (namespace, request) = (caller.namespace.clone(), request.clone());
+        // The work between two runs has taken its time.
+        let (drawn, began) = (drawn.clone(), shared.clock.now());
         let test = crate::task::blocking("test a state", move || {
             let _turn = turn;
-            run(
-                &request,
-                Surroundings {
-                    arns: &shared.arns,
-                    namespace: &namespace,
-                    now: shared.clock.now(),
-                    clock: &|| shared.clock.now(),
-                    entropy: shared.entropy.next_u64(),
-                    execution: shared.entropy.uuid(),
-                    machine: shared.entropy.uuid(),
-                    payload_bytes_max: shared.limits.payload_bytes_max,
-                },
-            )
+            let elapsed = || shared.clock.now().0 - began.0;
+            let surroundings = Surroundings {
+                arns: &shared.arns,
+                namespace: &namespace,
+                now: drawn.now,
+                clock: &|| Timestamp(drawn.now.0 + elapsed()),
+                entropy: drawn.entropy,
+                execution: drawn.execution,
+                machine: drawn.machine,
+                payload_bytes_max: shared.limits.payload_bytes_max,
+            };
+            run(&request, surroundings, Some(work))
         });
         test.await.map_err(|_panic| {
             let message = "the state could not be tested; the coordinator's log tells why";
@@ -160,21 +237,36 @@ impl Service {
     }
 }
 
-/// Tests one state.
-pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result<Tested, ApiError> {
+/// Tests one state. `work` stands for the work of a task without a mock, where such a task is carried out.
+pub(crate) fn run(
+    request: &TestState,
+    surroundings: Surroundings<'_>,
+    work: Option<Mock>,
+) -> Result<Tested, ApiError> {
     let mock = mock::one(request)?;
     let found = definition::find(request)?;
     let input = parse_input(request.input.as_deref().unwrap_or("{}"))?;
     let variables = object(request.variables.as_deref(), "variables")?;
     let context = context::build(request, &input, found.state(), &surroundings)?;
     let mock = mock::check(request, mock, &found)?;
+    let task = match &found.state().kind {
+        Kind::Task(task) if mock.is_none() => Some(task),
+        Kind::Task(_)
+        | Kind::Pass(_)
+        | Kind::Choice(_)
+        | Kind::Wait(_)
+        | Kind::Succeed
+        | Kind::Fail(_)
+        | Kind::Parallel(_)
+        | Kind::Map(_) => None,
+    };
     let case = Case {
         program: &found.program,
         state: found.id,
         input: input.clone(),
         variables,
         context,
-        mock,
+        mock: mock.or(work.filter(|_| task.is_some())),
         retrier_retry_count: request.configuration.retrier_retry_count,
         map_iteration_failure_count: request.configuration.map_iteration_failure_count,
         map_item_reader_data: reader_data(request)?,
@@ -184,7 +276,13 @@ pub(crate) fn run(request: &TestState, surroundings: Surroundings<'_>) -> Result
         expired: &|| (surroundings.clock)().0 - surroundings.now.0 > TIME_MS_MAX,
     };
     let report = test_state::run(&case).map_err(|refusal| refused(&refusal))?;
-    Ok(Tested { input, report })
+    let work = task.and_then(|task| http::work(task, &report));
+    Ok(Tested {
+        input,
+        report,
+        work,
+        exchange: None,
+    })
 }
 
 impl Tested {

@@ -12,6 +12,7 @@ mod expressions;
 mod fleet;
 mod full_disk_stop;
 mod hello;
+mod http;
 mod large;
 mod machines;
 mod namespaces;

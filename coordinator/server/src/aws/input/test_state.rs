@@ -19,7 +19,7 @@ const VALIDATIONS: [(&str, FieldValidation); 3] = [
 ];
 const STATE_NAME: Length = Length::of(1, 80);
 
-/// How much of the stages is told. Nothing here makes HTTP requests, so that the last two say the same.
+/// How much of the stages is told. The last one also tells what an HTTP task sent and got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum InspectionLevel {
     #[default]

@@ -42,8 +42,9 @@ pub(super) fn check(
             Kind::Task(_) if request.role_arn.is_none() => Err(invalid(
                 "RoleArn must be specified when testing a Task state",
             )),
+            Kind::Task(task) if is_carried_out(&task.resource) => Ok(None),
             Kind::Task(_) => Err(invalid(
-                "Stepfleet tests a Task state with a mock: give mock.result or mock.errorOutput",
+                "Stepfleet tests a Task state with a mock, but for HTTP tasks: give mock.result or mock.errorOutput",
             )),
             Kind::Pass(_) | Kind::Choice(_) | Kind::Wait(_) | Kind::Succeed | Kind::Fail(_) => {
                 Ok(None)
@@ -64,6 +65,14 @@ pub(super) fn check(
                 cause: cause.map(Arc::from),
             })))
         }
+    }
+}
+
+/// Whether a task is carried out when nothing stands for its work: HTTP requests alone.
+fn is_carried_out(resource: &Resource) -> bool {
+    match resource {
+        Resource::Integration(integration) => integration.service.as_ref() == "http",
+        Resource::Activity { .. } | Resource::Lambda { .. } => false,
     }
 }
 

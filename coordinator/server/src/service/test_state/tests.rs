@@ -19,7 +19,8 @@ fn run_with(request: &TestState) -> Result<Tested, ApiError> {
         machine: "machine".to_owned(),
         payload_bytes_max: 262_144,
     };
-    run(request, surroundings)
+    let nothing = Mock::Result(Payload::from_value(Value::Null));
+    run(request, surroundings, Some(nothing))
 }
 
 fn test(definition: &serde_json::Value, mock: Option<MockText>) -> TestState {

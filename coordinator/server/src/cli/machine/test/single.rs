@@ -47,7 +47,8 @@ pub(super) fn run(case: &Case, definition: &str, now_ms: i64) -> Result<Seen, St
         machine: "machine".to_owned(),
         payload_bytes_max: stepfleet_engine::limits::PAYLOAD_BYTES_MAX,
     };
-    let tested = test_state::run(&request, surroundings).map_err(|refusal| refusal.message)?;
+    let tested =
+        test_state::run(&request, surroundings, None).map_err(|refusal| refusal.message)?;
     let told = tested.told();
     Ok(Seen {
         status: told.status.as_str(),
