@@ -262,7 +262,7 @@ class Diagnostic(_message.Message):
     def __init__(self, severity: _Optional[_Union[Diagnostic.Severity, str]] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
 
 class TestStateRequest(_message.Message):
-    __slots__ = ("definition", "state_name", "input", "role_arn", "variables", "context", "mock_result", "mock_error", "field_validation", "retrier_retry_count", "error_caused_by_state", "map_iteration_failure_count", "map_item_reader_data")
+    __slots__ = ("definition", "state_name", "input", "role_arn", "variables", "context", "mock_result", "mock_error", "field_validation", "retrier_retry_count", "error_caused_by_state", "map_iteration_failure_count", "map_item_reader_data", "reveal_secrets")
     class FieldValidation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FIELD_VALIDATION_UNSPECIFIED: _ClassVar[TestStateRequest.FieldValidation]
@@ -293,6 +293,7 @@ class TestStateRequest(_message.Message):
     ERROR_CAUSED_BY_STATE_FIELD_NUMBER: _ClassVar[int]
     MAP_ITERATION_FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
     MAP_ITEM_READER_DATA_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_SECRETS_FIELD_NUMBER: _ClassVar[int]
     definition: str
     state_name: str
     input: str
@@ -306,7 +307,8 @@ class TestStateRequest(_message.Message):
     error_caused_by_state: str
     map_iteration_failure_count: int
     map_item_reader_data: str
-    def __init__(self, definition: _Optional[str] = ..., state_name: _Optional[str] = ..., input: _Optional[str] = ..., role_arn: _Optional[str] = ..., variables: _Optional[str] = ..., context: _Optional[str] = ..., mock_result: _Optional[str] = ..., mock_error: _Optional[_Union[TestStateRequest.MockError, _Mapping]] = ..., field_validation: _Optional[_Union[TestStateRequest.FieldValidation, str]] = ..., retrier_retry_count: _Optional[int] = ..., error_caused_by_state: _Optional[str] = ..., map_iteration_failure_count: _Optional[int] = ..., map_item_reader_data: _Optional[str] = ...) -> None: ...
+    reveal_secrets: bool
+    def __init__(self, definition: _Optional[str] = ..., state_name: _Optional[str] = ..., input: _Optional[str] = ..., role_arn: _Optional[str] = ..., variables: _Optional[str] = ..., context: _Optional[str] = ..., mock_result: _Optional[str] = ..., mock_error: _Optional[_Union[TestStateRequest.MockError, _Mapping]] = ..., field_validation: _Optional[_Union[TestStateRequest.FieldValidation, str]] = ..., retrier_retry_count: _Optional[int] = ..., error_caused_by_state: _Optional[str] = ..., map_iteration_failure_count: _Optional[int] = ..., map_item_reader_data: _Optional[str] = ..., reveal_secrets: bool = ...) -> None: ...
 
 class TestStateResponse(_message.Message):
     __slots__ = ("status", "output", "error", "cause", "next_state", "inspection")
@@ -323,7 +325,7 @@ class TestStateResponse(_message.Message):
     STATUS_RETRIABLE: TestStateResponse.Status
     STATUS_CAUGHT_ERROR: TestStateResponse.Status
     class Inspection(_message.Message):
-        __slots__ = ("input", "after_input_path", "after_parameters", "after_arguments", "after_items_path", "after_item_selector", "result", "after_result_selector", "after_result_path", "variables", "max_concurrency", "tolerated_failure_count", "retry_index", "retry_backoff_seconds", "catch_index")
+        __slots__ = ("input", "after_input_path", "after_parameters", "after_arguments", "after_items_path", "after_item_selector", "result", "after_result_selector", "after_result_path", "variables", "max_concurrency", "tolerated_failure_count", "retry_index", "retry_backoff_seconds", "catch_index", "request", "response")
         INPUT_FIELD_NUMBER: _ClassVar[int]
         AFTER_INPUT_PATH_FIELD_NUMBER: _ClassVar[int]
         AFTER_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -339,6 +341,8 @@ class TestStateResponse(_message.Message):
         RETRY_INDEX_FIELD_NUMBER: _ClassVar[int]
         RETRY_BACKOFF_SECONDS_FIELD_NUMBER: _ClassVar[int]
         CATCH_INDEX_FIELD_NUMBER: _ClassVar[int]
+        REQUEST_FIELD_NUMBER: _ClassVar[int]
+        RESPONSE_FIELD_NUMBER: _ClassVar[int]
         input: str
         after_input_path: str
         after_parameters: str
@@ -354,7 +358,35 @@ class TestStateResponse(_message.Message):
         retry_index: int
         retry_backoff_seconds: float
         catch_index: int
-        def __init__(self, input: _Optional[str] = ..., after_input_path: _Optional[str] = ..., after_parameters: _Optional[str] = ..., after_arguments: _Optional[str] = ..., after_items_path: _Optional[str] = ..., after_item_selector: _Optional[str] = ..., result: _Optional[str] = ..., after_result_selector: _Optional[str] = ..., after_result_path: _Optional[str] = ..., variables: _Optional[str] = ..., max_concurrency: _Optional[int] = ..., tolerated_failure_count: _Optional[int] = ..., retry_index: _Optional[int] = ..., retry_backoff_seconds: _Optional[float] = ..., catch_index: _Optional[int] = ...) -> None: ...
+        request: TestStateResponse.HttpRequest
+        response: TestStateResponse.HttpResponse
+        def __init__(self, input: _Optional[str] = ..., after_input_path: _Optional[str] = ..., after_parameters: _Optional[str] = ..., after_arguments: _Optional[str] = ..., after_items_path: _Optional[str] = ..., after_item_selector: _Optional[str] = ..., result: _Optional[str] = ..., after_result_selector: _Optional[str] = ..., after_result_path: _Optional[str] = ..., variables: _Optional[str] = ..., max_concurrency: _Optional[int] = ..., tolerated_failure_count: _Optional[int] = ..., retry_index: _Optional[int] = ..., retry_backoff_seconds: _Optional[float] = ..., catch_index: _Optional[int] = ..., request: _Optional[_Union[TestStateResponse.HttpRequest, _Mapping]] = ..., response: _Optional[_Union[TestStateResponse.HttpResponse, _Mapping]] = ...) -> None: ...
+    class HttpRequest(_message.Message):
+        __slots__ = ("protocol", "method", "url", "headers", "body")
+        PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+        METHOD_FIELD_NUMBER: _ClassVar[int]
+        URL_FIELD_NUMBER: _ClassVar[int]
+        HEADERS_FIELD_NUMBER: _ClassVar[int]
+        BODY_FIELD_NUMBER: _ClassVar[int]
+        protocol: str
+        method: str
+        url: str
+        headers: str
+        body: str
+        def __init__(self, protocol: _Optional[str] = ..., method: _Optional[str] = ..., url: _Optional[str] = ..., headers: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
+    class HttpResponse(_message.Message):
+        __slots__ = ("protocol", "status_code", "status_message", "headers", "body")
+        PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+        STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+        STATUS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+        HEADERS_FIELD_NUMBER: _ClassVar[int]
+        BODY_FIELD_NUMBER: _ClassVar[int]
+        protocol: str
+        status_code: str
+        status_message: str
+        headers: str
+        body: str
+        def __init__(self, protocol: _Optional[str] = ..., status_code: _Optional[str] = ..., status_message: _Optional[str] = ..., headers: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
