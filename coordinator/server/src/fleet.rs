@@ -1,11 +1,13 @@
 //! The workers' sessions: who is connected, who may come back, and what happens to the tasks of those who do not.
 
+pub(crate) mod alarm;
+mod served;
 pub(crate) mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use stepfleet_engine::SessionId;
+use stepfleet_engine::{SessionId, Timestamp};
 
 pub(crate) use session::Session;
 
@@ -13,10 +15,25 @@ use crate::matching::Slot;
 use crate::partition::Message;
 use crate::shared::Shared;
 
+/// How long a session that is over is shown.
+const GONE_MS: i64 = 10 * 60_000;
+/// Sessions that are over and still shown; beyond it the oldest goes.
+const GONE_MAX: usize = 1000;
+
+/// A session as people see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub session: Arc<Session>,
+    pub gone_at: Option<Timestamp>,
+}
+
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
+    /// Those that are over, oldest first.
+    gone: Mutex<VecDeque<(Timestamp, Arc<Session>)>>,
+    pub(crate) alarms: alarm::Alarms,
     /// The shell that queues and hosts belong to.
     shared: OnceLock<Weak<Shared>>,
 }
@@ -72,7 +89,7 @@ impl Fleet {
     }
 
     /// Forgets a session, if it did not come back; answers whether it is gone.
-    pub(crate) fn remove(&self, session: &Arc<Session>, connection: u64) -> bool {
+    pub(crate) fn remove(&self, session: &Arc<Session>, connection: u64, now: Timestamp) -> bool {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if !session.is_current(connection) || session.is_open() {
             return false;
@@ -84,7 +101,37 @@ impl Fleet {
             sessions.remove(&session.id);
         }
         session.end();
+        drop(sessions);
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        forget_old(&mut gone, now);
+        if gone.len() >= GONE_MAX {
+            gone.pop_front();
+        }
+        gone.push_back((now, session.clone()));
         true
+    }
+
+    /// Every session that is not over.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.values().cloned().collect()
+    }
+
+    /// The sessions of a namespace, those included that are over since a few minutes.
+    pub(crate) fn known(&self, namespace: &str, now: Timestamp) -> Vec<Known> {
+        let live = self.sessions().into_iter().map(|session| Known {
+            session,
+            gone_at: None,
+        });
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        forget_old(&mut gone, now);
+        let gone = gone.iter().map(|(at, session)| Known {
+            session: session.clone(),
+            gone_at: Some(*at),
+        });
+        live.chain(gone)
+            .filter(|known| known.session.caller.namespace.as_ref() == namespace)
+            .collect()
     }
 
     /// A task left a worker's hands: its slot takes the next one.
@@ -113,5 +160,12 @@ impl Fleet {
                 .partitions()
                 .send_later(offer.hash, Message::Slot { offer, slot });
         }
+    }
+}
+
+fn forget_old(gone: &mut VecDeque<(Timestamp, Arc<Session>)>, now: Timestamp) {
+    let old = |(at, _): &(Timestamp, _)| now.0.saturating_sub(at.0) > GONE_MS;
+    while gone.front().is_some_and(old) {
+        gone.pop_front();
     }
 }

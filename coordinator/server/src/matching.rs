@@ -3,6 +3,7 @@
 //! that follows it are one record; and never past an older task of the same activity.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use stepfleet_engine::{Attempt, ExecutionId, KeyHash, TaskRef, Timestamp, Worker};
@@ -15,6 +16,8 @@ use crate::service::error::{ApiError, ErrorCode};
 #[cfg(test)]
 pub(crate) const POLLERS_PER_ACTIVITY_MAX: usize = 1000;
 
+/// How long a poller counts as serving after its last call.
+const POLLED_MS: i64 = 5 * 60_000;
 /// Idle slots that are not worth looking through.
 const PURGE_MIN: usize = 1024;
 
@@ -68,7 +71,7 @@ impl Slot {
     pub(crate) fn worker(&self) -> Worker {
         match self {
             Self::Session { session, .. } => Worker {
-                name: Some(session.name.clone()),
+                name: Some(session.about.name.clone()),
                 session: Some(session.id),
             },
             Self::Poller { worker, .. } => Worker {
@@ -83,6 +86,8 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     inner: Mutex<QueueInner>,
+    /// When `GetActivityTask` was last called; milliseconds.
+    polled_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +104,8 @@ pub(crate) struct QueueReport {
     pub queued: u64,
     pub oldest: Option<Timestamp>,
     pub workers: u64,
+    /// Of `workers`: waiting `GetActivityTask` calls.
+    pub pollers: u64,
 }
 
 impl Queue {
@@ -171,11 +178,28 @@ impl Queue {
     /// Counts for people.
     pub(crate) fn report(&self) -> QueueReport {
         let inner = self.lock();
+        let idle = inner.idle.iter().filter(|slot| slot.is_valid());
+        let (mut workers, mut pollers) = (0, 0);
+        for slot in idle {
+            workers += 1;
+            pollers += u64::from(matches!(slot, Slot::Poller { .. }));
+        }
         QueueReport {
             queued: inner.backlog.len() as u64,
             oldest: inner.backlog.front().map(|offer| offer.scheduled_at),
-            workers: inner.idle.iter().filter(|slot| slot.is_valid()).count() as u64,
+            workers,
+            pollers,
         }
+    }
+
+    /// `GetActivityTask` was called.
+    pub(crate) fn polled(&self, now: Timestamp) {
+        self.polled_at.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Whether somebody polls: a worker that does so is away for as long as it works on a task.
+    pub(crate) fn is_polled(&self, now: Timestamp) -> bool {
+        now.0.saturating_sub(self.polled_at.load(Ordering::Relaxed)) <= POLLED_MS
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, QueueInner> {
@@ -202,6 +226,21 @@ impl Matching {
         }
         let mut queues = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         queues.entry(Arc::from(activity)).or_default().clone()
+    }
+
+    /// The queue of an activity, if there is one.
+    pub(crate) fn known(&self, activity: &str) -> Option<Arc<Queue>> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        queues.get(activity).cloned()
+    }
+
+    /// Every queue, by activity ARN.
+    pub(crate) fn queues(&self) -> Vec<(Arc<str>, Arc<Queue>)> {
+        let queues = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let pairs = queues
+            .iter()
+            .map(|(arn, queue)| (arn.clone(), queue.clone()));
+        pairs.collect()
     }
 
     /// Forgets the queue of a deleted activity, unless tasks still wait in it.

@@ -21,6 +21,7 @@ pub(crate) mod tasks;
 pub(crate) mod test_state;
 mod versions;
 pub(crate) mod watch;
+pub(crate) mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use stepfleet_asl::resource::{Integration, Resource};
 use stepfleet_engine::limits::Limits;
-use stepfleet_engine::{Served, Services, TaskRef};
+use stepfleet_engine::{Served, Services, TaskRef, Timestamp};
 use stepfleet_store::{PartitionLog, StateStore, StoreError};
 use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ use crate::writer::WriterHandle;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
     pub entropy: Entropy,
     pub tokens: TokenKeys,
     pub arns: ArnSpace,

@@ -34,6 +34,8 @@ pub const SLOTS_DEFAULT: u32 = 16;
 
 /// Longest worker name, characters.
 const NAME_CHARS_MAX: usize = 80;
+/// Longest name of a host, characters.
+const HOST_CHARS_MAX: usize = 256;
 
 /// Serves activities over one stream: tasks are pushed into free slots, and each starts its handler at once.
 ///
@@ -53,6 +55,7 @@ pub struct Worker {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) name: String,
+    pub(crate) host: String,
     pub(crate) session_id: String,
     pub(crate) build_id: String,
     pub(crate) labels: HashMap<String, String>,
@@ -67,6 +70,7 @@ impl Worker {
     pub fn new(client: Client) -> Self {
         let options = Options {
             name: default_name(),
+            host: host(),
             session_id: random_id(),
             build_id: String::new(),
             labels: HashMap::new(),
@@ -231,11 +235,16 @@ impl Worker {
 
 /// The host's name, or the process id where it has none.
 fn default_name() -> String {
-    let host = env::var("HOSTNAME")
-        .or_else(|_| fs::read_to_string("/proc/sys/kernel/hostname"))
-        .unwrap_or_default();
-    match host.trim() {
+    match host().as_str() {
         "" => format!("worker-{}", process::id()),
         host => host.chars().take(NAME_CHARS_MAX).collect(),
     }
+}
+
+/// The host's name; empty where it has none.
+fn host() -> String {
+    let host = env::var("HOSTNAME")
+        .or_else(|_| fs::read_to_string("/proc/sys/kernel/hostname"))
+        .unwrap_or_default();
+    host.trim().chars().take(HOST_CHARS_MAX).collect()
 }

@@ -6,6 +6,7 @@ use stepfleet_sdk::api;
 
 use super::client::Client;
 use super::fault::{Fault, Outcome};
+use super::fleet::warn_unserved;
 use super::names::{self, Kind};
 use super::output::{Output, Tone};
 use super::{pages, table, time};
@@ -19,6 +20,8 @@ pub(crate) enum ActivityCommand {
     List(ListArgs),
     /// Show an activity
     Show(NameArgs),
+    /// Show the queue, the workers, and what happened in the last minutes
+    Stats(NameArgs),
     /// Delete an activity
     Delete(NameArgs),
 }
@@ -51,6 +54,7 @@ impl ActivityCommand {
             Self::Create(args) => format!("create the activity {}", args.name),
             Self::List(_) => "list activities".into(),
             Self::Show(args) => format!("show the activity {}", args.activity),
+            Self::Stats(args) => format!("show the activity {}", args.activity),
             Self::Delete(args) => format!("delete the activity {}", args.activity),
         }
     }
@@ -64,6 +68,7 @@ impl ActivityCommand {
             Self::Create(args) => create(args, client, output).await,
             Self::List(args) => list(args, client, output).await,
             Self::Show(args) => show(args, client, output).await,
+            Self::Stats(args) => stats(args, client, output).await,
             Self::Delete(args) => delete(args, client, output).await,
         }
     }
@@ -128,16 +133,8 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
         ]);
     }
     output.line(table::text(&rows))?;
-    for activity in activities
-        .iter()
-        .filter(|activity| activity.queued > 0 && activity.workers == 0)
-    {
-        let head = output.paint_remark(Tone::Warning, "warning:");
-        output.remark(format!(
-            "{head} nobody serves {}, and {} wait",
-            activity.name,
-            tasks(activity.queued)
-        ));
+    for activity in activities.iter().filter(|activity| activity.unserved) {
+        warn_unserved(output, &activity.name, true, activity.queued);
     }
     listed.remark_if_cut(output);
     Ok(Outcome::Done)
@@ -164,8 +161,58 @@ async fn show(args: &NameArgs, client: &Client, output: &mut Output) -> Result<O
         ];
         let text = table::facts(output, &facts);
         output.line(text)?;
+        if activity.unserved {
+            warn_unserved(output, &activity.name, true, activity.queued);
+        }
     }
     Ok(Outcome::Done)
+}
+
+async fn stats(args: &NameArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
+    let activity_arn = names::resolve(client, Kind::Activity, &args.activity).await?;
+    let stats = client
+        .get_activity_stats(api::GetActivityStatsRequest { activity_arn })
+        .await?;
+    if output.is_json() {
+        output.document(&stats_json(&stats))?;
+        return Ok(Outcome::Done);
+    }
+    let oldest = match stats.queued {
+        0 => "-".to_owned(),
+        _ => time::coarse(SignedDuration::from_millis(stats.oldest_age_ms)),
+    };
+    let ms = |ms| time::fine(SignedDuration::from_millis(ms));
+    let window = time::coarse(SignedDuration::from_millis(stats.window_ms));
+    let facts = [
+        ("waiting", tasks(stats.queued)),
+        ("oldest", oldest),
+        ("workers", stats.workers.to_string()),
+        (
+            "slots used",
+            format!("{}/{}", stats.slots_used, stats.slots),
+        ),
+        ("pollers", stats.pollers.to_string()),
+        ("counted over", window),
+        ("started", with_rate(stats.started, stats.window_ms)),
+        ("succeeded", with_rate(stats.succeeded, stats.window_ms)),
+        ("failed", stats.failed.to_string()),
+        ("timed out", stats.timed_out.to_string()),
+        ("wait p50", ms(stats.start_latency_p50_ms)),
+        ("wait p99", ms(stats.start_latency_p99_ms)),
+    ];
+    let text = table::facts(output, &facts);
+    output.line(text)?;
+    if stats.unserved {
+        let name = names::name_of(&stats.activity_arn);
+        warn_unserved(output, name, true, stats.queued);
+    }
+    Ok(Outcome::Done)
+}
+
+/// A count and what it makes a second, to a tenth.
+fn with_rate(count: i64, window_ms: i64) -> String {
+    let tenths = (i128::from(count) * 10_000) / i128::from(window_ms.max(1));
+    format!("{count} ({}.{}/s)", tenths / 10, tenths % 10)
 }
 
 async fn delete(args: &NameArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
@@ -207,5 +254,26 @@ fn json(activity: &api::DescribeActivityResponse) -> serde_json::Value {
         "queued": activity.queued,
         "oldestAgeMs": activity.oldest_age_ms,
         "workers": activity.workers,
+        "unserved": activity.unserved,
+    })
+}
+
+fn stats_json(stats: &api::GetActivityStatsResponse) -> serde_json::Value {
+    serde_json::json!({
+        "activityArn": stats.activity_arn,
+        "queued": stats.queued,
+        "oldestAgeMs": stats.oldest_age_ms,
+        "workers": stats.workers,
+        "slots": stats.slots,
+        "slotsUsed": stats.slots_used,
+        "pollers": stats.pollers,
+        "windowMs": stats.window_ms,
+        "started": stats.started,
+        "succeeded": stats.succeeded,
+        "failed": stats.failed,
+        "timedOut": stats.timed_out,
+        "startLatencyP50Ms": stats.start_latency_p50_ms,
+        "startLatencyP99Ms": stats.start_latency_p99_ms,
+        "unserved": stats.unserved,
     })
 }

@@ -87,6 +87,9 @@ impl Client {
         create_activity(CreateActivityRequest) -> CreateActivityResponse;
         delete_activity(DeleteActivityRequest) -> DeleteActivityResponse;
         describe_activity(DescribeActivityRequest) -> DescribeActivityResponse;
+        get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
+        list_workers(ListWorkersRequest) -> ListWorkersResponse;
+        describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
         list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
         send_task_success(SendTaskSuccessRequest) -> SendTaskSuccessResponse;
         send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;

@@ -170,8 +170,25 @@ async fn activities_show_who_waits() {
         "activity list",
         "activity list --output json",
         "activity show compress",
+        "activity stats compress",
+        "activity stats compress --output json",
         "activity delete checksum",
         "activity show typo",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
+async fn workers_are_listed_and_shown() {
+    let commands = [
+        "fleet list",
+        "fleet list --label region=eu --label gpu --output json",
+        "fleet list --activity nothing",
+        "fleet show builder-1",
+        "fleet show builder-1 --output json",
+        "fleet show typo",
+        "status",
+        "status --output json",
     ];
     insta::assert_snapshot!(transcript(&commands).await);
 }

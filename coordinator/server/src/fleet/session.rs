@@ -2,10 +2,11 @@
 //! connections: a worker that reconnects within the grace period goes on where it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef};
+use stepfleet_engine::execution::Header;
+use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
 use stepfleet_proto::v1::{CoordinatorMessage, Push, RefusedResult};
 use tokio::sync::Notify;
 
@@ -23,17 +24,44 @@ pub(crate) struct Served {
     pub slots: u32,
 }
 
+/// What a worker tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub name: Arc<str>,
+    /// Empty when it does not tell.
+    pub host: String,
+    pub build_id: String,
+    pub labels: Arc<Labels>,
+}
+
+/// Labels of a worker, by key.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Connected,
+    /// Connected, and takes no new tasks.
+    Draining,
+    /// Its connection is gone; it may come back.
+    Away,
+    Gone,
+}
+
 /// A worker's session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub id: SessionId,
-    pub name: Arc<str>,
+    pub about: About,
     pub caller: Caller,
     pub activities: Vec<Served>,
     /// Number of the current connection; slots carry it.
     connection: AtomicU64,
     open: AtomicBool,
     draining: AtomicBool,
+    /// When the current connection began, and when the worker was heard last; milliseconds.
+    connected_at: AtomicI64,
+    seen_at: AtomicI64,
     /// Nobody will come back for it.
     gone: AtomicBool,
     inner: Mutex<Inner>,
@@ -50,11 +78,22 @@ pub(crate) struct Connected {
 }
 
 /// A task in a worker's hands. Push number 0 was handed over before a restart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     task: TaskRef,
     activity: u32,
     push: u64,
+    /// Of the task's execution.
+    header: Arc<Header>,
+    since: Timestamp,
+}
+
+/// A task in a worker's hands, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct InHand {
+    pub activity: u32,
+    pub header: Arc<Header>,
+    pub since: Timestamp,
 }
 
 type HeldKey = (ExecutionId, EventId, u32, u32);
@@ -87,18 +126,20 @@ fn key(task: &TaskRef) -> HeldKey {
 impl Session {
     pub(crate) fn new(
         id: SessionId,
-        name: Arc<str>,
+        about: About,
         caller: Caller,
         activities: Vec<Served>,
     ) -> Self {
         Self {
             id,
-            name,
+            about,
             caller,
             activities,
             connection: AtomicU64::new(0),
             open: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            connected_at: AtomicI64::new(0),
+            seen_at: AtomicI64::new(0),
             gone: AtomicBool::new(false),
             inner: Mutex::default(),
             wake: Notify::new(),
@@ -108,7 +149,9 @@ impl Session {
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
-    pub(crate) fn connect(&self) -> Connected {
+    pub(crate) fn connect(&self, now: Timestamp) -> Connected {
+        self.connected_at.store(now.0, Ordering::Relaxed);
+        self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
         let held = inner.held.values().map(|held| held.task).collect();
@@ -130,6 +173,39 @@ impl Session {
             self.open.store(false, Ordering::Release);
         }
         current
+    }
+
+    /// The worker was heard.
+    pub(crate) fn seen(&self, now: Timestamp) {
+        self.seen_at.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn seen_at(&self) -> Timestamp {
+        Timestamp(self.seen_at.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn connected_at(&self) -> Timestamp {
+        Timestamp(self.connected_at.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        if self.is_gone() {
+            Standing::Gone
+        } else if !self.is_open() {
+            Standing::Away
+        } else if self.is_draining() {
+            Standing::Draining
+        } else {
+            Standing::Connected
+        }
+    }
+
+    /// Whether tasks of its activities may count on it.
+    pub(crate) fn serves(&self) -> bool {
+        match self.standing() {
+            Standing::Connected | Standing::Away => !self.is_draining(),
+            Standing::Draining | Standing::Gone => false,
+        }
     }
 
     /// Number of the current connection.
@@ -165,7 +241,12 @@ impl Session {
     }
 
     /// Hands a started task over: it is held from now on and leaves with the next message.
-    pub(crate) fn push(&self, activity: u32, task: TaskRef, mut push: Push) {
+    pub(crate) fn push(&self, task: TaskRef, in_hand: InHand, mut push: Push) {
+        let InHand {
+            activity,
+            header,
+            since,
+        } = in_hand;
         let mut inner = self.lock();
         inner.pushed += 1;
         push.number = inner.pushed;
@@ -174,6 +255,8 @@ impl Session {
             task,
             activity,
             push: inner.pushed,
+            header,
+            since,
         };
         inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
@@ -188,13 +271,15 @@ impl Session {
     }
 
     /// Notes that the worker holds a task from before a restart.
-    pub(crate) fn adopt(&self, task: TaskRef, activity: u32) {
+    pub(crate) fn adopt(&self, task: TaskRef, in_hand: InHand) {
         self.lock().held.insert(
             key(&task),
             Held {
                 task,
-                activity,
+                activity: in_hand.activity,
                 push: 0,
+                header: in_hand.header,
+                since: in_hand.since,
             },
         );
     }
@@ -253,6 +338,22 @@ impl Session {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// What the worker has in hand, longest first.
+    pub(crate) fn in_hand(&self, limit: usize) -> Vec<InHand> {
+        let mut tasks: Vec<InHand> = {
+            let inner = self.lock();
+            let tasks = inner.held.values().map(|held| InHand {
+                activity: held.activity,
+                header: held.header.clone(),
+                since: held.since,
+            });
+            tasks.collect()
+        };
+        tasks.sort_by_key(|task| task.since);
+        tasks.truncate(limit);
+        tasks
     }
 
     /// Tasks held per activity index.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
-use stepfleet_engine::execution::{Execution, Status};
+use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
     Timestamp, heartbeat,
@@ -320,20 +320,21 @@ impl Host {
             }
         }
         let claimed = |task: TaskRef| Claimed {
-            activity: self.live_activity(&task),
+            live: self.live_activity(&task),
             task,
         };
         held.into_iter().map(claimed).collect()
     }
 
-    fn live_activity(&self, task: &TaskRef) -> Option<Arc<str>> {
+    fn live_activity(&self, task: &TaskRef) -> Option<(Arc<str>, Arc<Header>)> {
         let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
             return None;
         };
         if resident.execution.header.incarnation != task.incarnation {
             return None;
         }
-        tasks::live_activity(&resident.execution, task.attempt)
+        let activity = tasks::live_activity(&resident.execution, task.attempt)?;
+        Some((activity, resident.execution.header.clone()))
     }
 }
 

@@ -161,11 +161,11 @@ pub(crate) enum TaskReply {
     },
 }
 
-/// One held task of a claim: the activity when the attempt is live.
+/// One held task of a claim: the activity and whose it is when the attempt is live.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub task: TaskRef,
-    pub activity: Option<Arc<str>>,
+    pub live: Option<(Arc<str>, Arc<Header>)>,
 }
 
 /// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.

@@ -7,7 +7,8 @@ use stepfleet_proto::v1::activity_service_server::ActivityService;
 use stepfleet_proto::v1::{
     ActivityListItem, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
     DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
-    ListActivitiesRequest, ListActivitiesResponse,
+    GetActivityStatsRequest, GetActivityStatsResponse, ListActivitiesRequest,
+    ListActivitiesResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -57,6 +58,15 @@ impl ActivityService for Activities {
     ) -> Result<Response<ListActivitiesResponse>, Status> {
         let (call, message) = Call::begin(&self.0, "ListActivities", request)?;
         let answer = list(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn get_activity_stats(
+        &self,
+        request: Request<GetActivityStatsRequest>,
+    ) -> Result<Response<GetActivityStatsResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "GetActivityStats", request)?;
+        let answer = stats(&call, message);
         call.finish(answer)
     }
 }
@@ -112,9 +122,39 @@ async fn describe(
         queued: count(activity.queued),
         oldest_age_ms: count(activity.oldest_age_ms),
         workers: count(activity.workers),
+        unserved: activity.unserved,
         encryption_configuration: activity
             .encryption_configuration
             .unwrap_or_else(|| ENCRYPTION_DEFAULT.to_owned()),
+    })
+}
+
+fn stats(
+    call: &Call,
+    message: GetActivityStatsRequest,
+) -> Result<GetActivityStatsResponse, ApiError> {
+    let arn = ActivityInput {
+        activity_arn: Some(message.activity_arn),
+    }
+    .check()?;
+    let stats = call.service().activity_stats(&call.caller, &arn)?;
+    let recent = stats.recent;
+    Ok(GetActivityStatsResponse {
+        activity_arn: stats.arn,
+        queued: count(stats.queued),
+        oldest_age_ms: count(stats.oldest_age_ms),
+        workers: count(stats.workers),
+        slots: count(stats.slots),
+        slots_used: count(stats.slots_used),
+        pollers: count(stats.pollers),
+        window_ms: count(recent.window_ms),
+        started: count(recent.started),
+        succeeded: count(recent.succeeded),
+        failed: count(recent.failed),
+        timed_out: count(recent.timed_out),
+        start_latency_p50_ms: count(recent.latency_p50_ms),
+        start_latency_p99_ms: count(recent.latency_p99_ms),
+        unserved: stats.unserved,
     })
 }
 
@@ -138,6 +178,7 @@ fn item(item: ActivityItem) -> ActivityListItem {
         activity_arn: item.arn,
         name: item.name,
         creation_date: timestamp(item.created_at),
+        unserved: item.unserved,
     }
 }
 

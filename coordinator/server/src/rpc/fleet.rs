@@ -1,5 +1,8 @@
 //! The workers' stream: hello, welcome, then pushes out and results, heartbeats and acknowledgements in, all in batches.
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
-use crate::fleet::session::{Connected, Served};
+use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::fleet::{Fleet, Session};
 use crate::matching::Slot;
 use crate::partition::Message;
@@ -33,6 +36,10 @@ const SLOTS_MAX: u32 = 65_536;
 const SLOTS_AT_ONCE: u32 = 1024;
 /// How long a worker that left in order is waited for: it will not come back.
 const LEFT: Duration = Duration::from_secs(1);
+/// Labels of a worker, and their sizes.
+const LABELS_MAX: usize = 50;
+const LABEL_KEY_CHARS_MAX: usize = 128;
+const TEXT_CHARS_MAX: usize = 256;
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -107,8 +114,9 @@ impl FleetFace {
     ) -> Result<(Link, Welcome, Inventory), ApiError> {
         let id = session_id(&hello.session_id)?;
         check_name(&hello.worker_name)?;
+        let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, Arc::from(hello.worker_name.as_str()), caller, served);
+        let fresh = Session::new(id, about, caller, served);
         let fleet = &self.service.shared.fleet;
         let known = fleet.resume(id, &fresh);
         let resumed = known.is_some();
@@ -121,13 +129,13 @@ impl FleetFace {
             connection,
             confirmed,
             held,
-        } = session.connect();
+        } = session.connect(self.service.shared.clock.now());
         let activity_arns = session
             .activities
             .iter()
             .map(|served| served.arn.to_string())
             .collect();
-        tracing::info!(worker.name = %session.name, resumed, "worker connected");
+        tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
             session,
@@ -193,6 +201,35 @@ impl FleetFace {
     }
 }
 
+/// What a worker tells of itself, within bounds.
+fn about(hello: &Hello) -> Result<About, ApiError> {
+    let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+    let longer = |text: &str, max: usize| text.chars().count() > max;
+    if hello.labels.len() > LABELS_MAX {
+        return refuse("a worker has at most 50 labels");
+    }
+    let odd = |(key, value): (&String, &String)| {
+        key.is_empty() || longer(key, LABEL_KEY_CHARS_MAX) || longer(value, TEXT_CHARS_MAX)
+    };
+    if hello.labels.iter().any(odd) {
+        return refuse("a label has a key of 1 to 128 and a value of at most 256 characters");
+    }
+    if longer(&hello.host, TEXT_CHARS_MAX) || longer(&hello.build_id, TEXT_CHARS_MAX) {
+        return refuse("`host` and `build_id` have at most 256 characters");
+    }
+    let labels = hello.labels.iter();
+    Ok(About {
+        name: Arc::from(hello.worker_name.as_str()),
+        host: hello.host.clone(),
+        build_id: hello.build_id.clone(),
+        labels: Arc::new(
+            labels
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
+    })
+}
+
 fn session_id(text: &str) -> Result<SessionId, ApiError> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     u128::from_str_radix(&digits, 16)
@@ -255,9 +292,17 @@ impl Link {
                 .await
                 .map_err(|_gone| crate::partition::going_down())?
             {
-                let index = claimed.activity.as_ref().and_then(|arn| self.index_of(arn));
-                match index {
-                    Some(index) => self.session.adopt(claimed.task, index),
+                let in_hand = claimed.live.and_then(|(arn, header)| {
+                    let activity = self.index_of(&arn)?;
+                    let since = self.service.shared.clock.now();
+                    Some(InHand {
+                        activity,
+                        header,
+                        since,
+                    })
+                });
+                match in_hand {
+                    Some(in_hand) => self.session.adopt(claimed.task, in_hand),
                     None => drop(self.session.cancel(
                         &claimed.task,
                         self.service.shared.tokens.seal(&claimed.task),
@@ -309,7 +354,7 @@ impl Link {
         // Results that ride on the first message are taken in before the inventory is claimed.
         self.receive(first).await;
         if let Err(error) = self.take_inventory(inventory).await {
-            tracing::warn!(worker.name = %self.session.name, %error, "the worker's inventory was not taken");
+            tracing::warn!(worker.name = %self.session.about.name, %error, "the worker's inventory was not taken");
         }
         self.offer_slots().await;
         loop {
@@ -344,7 +389,10 @@ impl Link {
             () = tokio::time::sleep(wait) => {}
             () = shared.stop.cancelled() => return,
         }
-        if !shared.fleet.remove(&self.session, self.connection) {
+        if !shared
+            .fleet
+            .remove(&self.session, self.connection, shared.clock.now())
+        {
             return;
         }
         let (had, never) = self.session.abandon();
@@ -356,7 +404,7 @@ impl Link {
         };
         if !lost.is_empty() {
             let count = lost.len();
-            tracing::warn!(worker.name = %self.session.name, count, "a worker did not come back; its attempts end");
+            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
         }
         let again = if draining { never } else { Vec::new() };
         let reports = lost.into_iter().map(TaskReport::lost);
@@ -369,6 +417,7 @@ impl Link {
 
     /// One message of the worker.
     async fn receive(&self, message: WorkerMessage) {
+        self.session.seen(self.service.shared.clock.now());
         if message.draining {
             self.session.drain();
         }

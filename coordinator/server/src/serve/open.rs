@@ -96,6 +96,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
+        started_at: clock.now(),
         clock,
         entropy,
         tokens,

@@ -68,12 +68,9 @@ impl Service {
             answer,
         };
         let _counted = self.shared.metrics.poller();
-        if let Some((offer, slot)) = self
-            .shared
-            .matching
-            .queue(arn)
-            .poll(slot, self.pollers_max)?
-        {
+        let queue = self.shared.matching.queue(arn);
+        queue.polled(self.shared.clock.now());
+        if let Some((offer, slot)) = queue.poll(slot, self.pollers_max)? {
             let message = Message::Slot { offer, slot };
             self.shared.partitions().send_later(offer.hash, message);
         }

@@ -267,6 +267,7 @@ impl Session {
             labels: self.options.labels.clone(),
             build_id: self.options.build_id.clone(),
             held: self.tasks.inventory(),
+            host: self.options.host.clone(),
         }
     }
 

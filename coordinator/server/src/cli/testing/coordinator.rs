@@ -2,6 +2,7 @@
 
 mod tags;
 mod versions;
+mod workers;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,7 @@ use stepfleet_sdk::api::state_machine_service_server::{
 use stepfleet_sdk::api::tag_service_server::TagServiceServer;
 use stepfleet_sdk::api::task_service_server::{TaskService, TaskServiceServer};
 use stepfleet_sdk::api::version_service_server::VersionServiceServer;
+use stepfleet_sdk::api::worker_service_server::WorkerServiceServer;
 use stepfleet_sdk::api::*;
 use stepfleet_sdk::tonic::{Code, Request, Response, Status};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -57,6 +59,7 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
         .add_service(VersionServiceServer::new(canned.clone()))
         .add_service(TagServiceServer::new(canned.clone()))
         .add_service(TaskServiceServer::new(canned.clone()))
+        .add_service(WorkerServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
     #[expect(
@@ -431,6 +434,7 @@ impl ActivityService for Canned {
             queued: if waiting { 2 } else { 0 },
             oldest_age_ms: if waiting { 75_000 } else { 0 },
             workers: if waiting { 0 } else { 4 },
+            unserved: waiting,
             ..DescribeActivityResponse::default()
         })
     }
@@ -443,11 +447,32 @@ impl ActivityService for Canned {
             activity_arn: format!("{PREFIX}activity:{name}"),
             name: name.into(),
             creation_date: ago(90_000),
+            unserved: name == "compress",
         };
         let activities = vec![item("checksum"), item("compress")];
         give(ListActivitiesResponse {
             activities,
             next_page_token: String::new(),
+        })
+    }
+
+    async fn get_activity_stats(
+        &self,
+        request: Request<GetActivityStatsRequest>,
+    ) -> Answer<GetActivityStatsResponse> {
+        give(GetActivityStatsResponse {
+            activity_arn: request.into_inner().activity_arn,
+            queued: 2,
+            oldest_age_ms: 75_000,
+            window_ms: 330_000,
+            started: 4_000,
+            succeeded: 3_990,
+            failed: 7,
+            timed_out: 3,
+            start_latency_p50_ms: 4,
+            start_latency_p99_ms: 1_681,
+            unserved: true,
+            ..GetActivityStatsResponse::default()
         })
     }
 }
@@ -544,6 +569,8 @@ impl AdminService for Canned {
             resident_executions: 10,
             refusing: "the disk is full".into(),
             arn_prefix: PREFIX.into(),
+            unserved_activities: workers::unserved(),
+            unserved_count: 3,
         })
     }
 }
