@@ -76,7 +76,7 @@ pub(crate) enum ClientCommand {
     /// Activities: create, list, show, stats, delete
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
-    /// Workers: list, show
+    /// Workers: list, show, drain, resume
     #[command(subcommand)]
     Fleet(fleet::FleetCommand),
     /// Tasks that wait for their token: list, success, failure, heartbeat

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use stepfleet_engine::{SessionId, Timestamp};
 
 pub(crate) use session::Session;
+use session::{Free, Freed};
 
 use crate::matching::Slot;
 use crate::partition::Message;
 use crate::shared::Shared;
 
+/// Slots offered before other tasks of the runtime get their turn.
+const SLOTS_AT_ONCE: u32 = 1024;
 /// How long a session that is over is shown.
 const GONE_MS: i64 = 10 * 60_000;
 /// Sessions that are over and still shown; beyond it the oldest goes.
@@ -135,13 +138,31 @@ impl Fleet {
     }
 
     /// A task left a worker's hands: its slot takes the next one.
-    pub(crate) fn slot_is_free(&self, session: &Arc<Session>, activity: u32) {
-        let connection = session.current();
+    pub(crate) fn slot_is_free(&self, session: &Arc<Session>, freed: Freed) {
+        let Freed { activity, epoch } = freed;
         self.slot_again(Slot::Session {
             session: session.clone(),
             activity,
-            connection,
+            epoch,
         });
+    }
+
+    /// The room that is left at a worker takes tasks from now on.
+    pub(crate) async fn offer_slots(&self, session: &Arc<Session>) {
+        let Free { epoch, slots } = session.open_slots();
+        for (activity, free) in (0_u32..).zip(slots) {
+            for number in 0..free {
+                let session = session.clone();
+                self.slot_again(Slot::Session {
+                    session,
+                    activity,
+                    epoch,
+                });
+                if number % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
     }
 
     /// A slot that was reserved and not used.

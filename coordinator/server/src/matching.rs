@@ -41,11 +41,11 @@ pub(crate) struct PolledTask {
 /// Room for one task at a worker.
 #[derive(Debug)]
 pub(crate) enum Slot {
-    /// One credit of a session, valid while the connection that gave it lasts.
+    /// One credit of a session, valid while the session's epoch lasts.
     Session {
         session: Arc<Session>,
         activity: u32,
-        connection: u64,
+        epoch: u64,
     },
     /// A waiting `GetActivityTask`.
     Poller {
@@ -58,11 +58,7 @@ pub(crate) enum Slot {
 impl Slot {
     fn is_valid(&self) -> bool {
         match self {
-            Self::Session {
-                session,
-                connection,
-                ..
-            } => session.takes_tasks(*connection),
+            Self::Session { session, epoch, .. } => session.takes_tasks(*epoch),
             Self::Poller { answer, .. } => !answer.is_closed(),
         }
     }

@@ -177,7 +177,8 @@ impl Worker {
 
     /// Serves until `shutdown` is cancelled, then drains: takes no new tasks, hands back what has not begun, finishes the
     /// rest within the grace period, and leaves when every result is confirmed. Breaks of the connection are bridged: the
-    /// worker comes back under the same session and sends again what was not confirmed. Dropping the future instead drops the
+    /// worker comes back under the same session and sends again what was not confirmed. A coordinator that tells the worker to
+    /// drain (`stepfleet fleet drain`) makes it leave likewise, but without a grace period: what runs may finish. Dropping the future instead drops the
     /// handlers at once; the coordinator then ends their attempts as those of a lost worker.
     ///
     /// # Errors

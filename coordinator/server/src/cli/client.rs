@@ -90,6 +90,8 @@ impl Client {
         get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
         list_workers(ListWorkersRequest) -> ListWorkersResponse;
         describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+        drain_workers(DrainWorkersRequest) -> DrainWorkersResponse;
+        resume_workers(ResumeWorkersRequest) -> ResumeWorkersResponse;
         list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
         send_task_success(SendTaskSuccessRequest) -> SendTaskSuccessResponse;
         send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;

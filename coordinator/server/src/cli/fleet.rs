@@ -17,6 +17,24 @@ pub(crate) enum FleetCommand {
     List(ListArgs),
     /// Show a worker and the tasks in its hands
     Show(ShowArgs),
+    /// Tell workers to take no new tasks, finish what they began, and leave
+    Drain(SelectArgs),
+    /// Tell workers that were told to drain, and have not left, to go on
+    Resume(SelectArgs),
+}
+
+/// Which workers; all that is given must hold.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
+pub(crate) struct SelectArgs {
+    /// Name or session id
+    worker: Option<String>,
+    /// Workers that serve this activity
+    #[arg(long, value_name = "NAME")]
+    activity: Option<String>,
+    /// Workers with this label; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = super::parse_label)]
+    labels: Vec<(String, String)>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -43,6 +61,8 @@ impl FleetCommand {
         match self {
             Self::List(_) => "list workers".into(),
             Self::Show(args) => format!("show the worker {}", args.worker),
+            Self::Drain(args) => format!("drain {}", args.words()),
+            Self::Resume(args) => format!("resume {}", args.words()),
         }
     }
 
@@ -54,8 +74,60 @@ impl FleetCommand {
         match self {
             Self::List(args) => list(args, client, output).await,
             Self::Show(args) => show(args, client, output).await,
+            Self::Drain(args) => {
+                let answer = client.drain_workers(api::DrainWorkersRequest {
+                    worker: args.worker.clone().unwrap_or_default(),
+                    activity: args.activity.clone().unwrap_or_default(),
+                    labels: args.labels.iter().cloned().collect(),
+                });
+                told(&answer.await?.workers, output)
+            }
+            Self::Resume(args) => {
+                let answer = client.resume_workers(api::ResumeWorkersRequest {
+                    worker: args.worker.clone().unwrap_or_default(),
+                    activity: args.activity.clone().unwrap_or_default(),
+                    labels: args.labels.iter().cloned().collect(),
+                });
+                told(&answer.await?.workers, output)
+            }
         }
     }
+}
+
+impl SelectArgs {
+    /// For "cannot …".
+    fn words(&self) -> String {
+        match &self.worker {
+            Some(worker) => format!("the worker {worker}"),
+            None => "workers".into(),
+        }
+    }
+}
+
+/// How workers are after they were told.
+fn told(workers: &[api::WorkerInfo], output: &mut Output) -> Result<Outcome, Fault> {
+    if output.is_json() {
+        let workers: Vec<_> = workers.iter().map(json).collect();
+        output.document(&serde_json::json!({ "workers": workers }))?;
+        return Ok(Outcome::Done);
+    }
+    for worker in workers {
+        let in_hand: u64 = worker.activities.iter().map(|of| u64::from(of.used)).sum();
+        let status = match worker.status() {
+            api::WorkerStatus::Connected => output.paint(Tone::Good, status_name(worker.status)),
+            api::WorkerStatus::Draining
+            | api::WorkerStatus::Away
+            | api::WorkerStatus::Gone
+            | api::WorkerStatus::Unspecified => {
+                output.paint(Tone::Warning, status_name(worker.status))
+            }
+        };
+        output.line(format!(
+            "{status} {}  {}  tasks in hand: {in_hand}",
+            worker.name, worker.session_id
+        ))?;
+    }
+    Ok(Outcome::Done)
 }
 
 async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {

@@ -187,6 +187,9 @@ async fn workers_are_listed_and_shown() {
         "fleet show builder-1",
         "fleet show builder-1 --output json",
         "fleet show typo",
+        "fleet drain builder-1",
+        "fleet drain --activity checksum --label region=eu --output json",
+        "fleet resume builder-1",
         "status",
         "status --output json",
     ];
@@ -306,6 +309,8 @@ fn usage_errors_exit_with_2() {
         "",
         "run",
         "run show",
+        "fleet drain",
+        "fleet list --label =x",
         "task success",
         "run list --status odd",
         "nonsense",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
-use stepfleet_proto::v1::{CoordinatorMessage, Push, RefusedResult};
+use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
 use tokio::sync::Notify;
 
 use crate::matching::Queue;
@@ -55,10 +55,15 @@ pub(crate) struct Session {
     pub about: About,
     pub caller: Caller,
     pub activities: Vec<Served>,
-    /// Number of the current connection; slots carry it.
+    /// Number of the current connection.
     connection: AtomicU64,
+    /// Slots carry it: those of an earlier one are void.
+    epoch: AtomicU64,
     open: AtomicBool,
-    draining: AtomicBool,
+    /// The worker says that it leaves.
+    leaving: AtomicBool,
+    /// It was told to.
+    told_to_drain: AtomicBool,
     /// When the current connection began, and when the worker was heard last; milliseconds.
     connected_at: AtomicI64,
     seen_at: AtomicI64,
@@ -66,6 +71,20 @@ pub(crate) struct Session {
     gone: AtomicBool,
     inner: Mutex<Inner>,
     wake: Notify,
+}
+
+/// The room that an epoch begins with, per activity.
+#[derive(Debug)]
+pub(crate) struct Free {
+    pub epoch: u64,
+    pub slots: Vec<u32>,
+}
+
+/// A slot whose task left the worker's hands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freed {
+    pub activity: u32,
+    pub epoch: u64,
 }
 
 /// A connection that begins.
@@ -136,8 +155,10 @@ impl Session {
             caller,
             activities,
             connection: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
             open: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            told_to_drain: AtomicBool::new(false),
             connected_at: AtomicI64::new(0),
             seen_at: AtomicI64::new(0),
             gone: AtomicBool::new(false),
@@ -149,15 +170,26 @@ impl Session {
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
-    pub(crate) fn connect(&self, now: Timestamp) -> Connected {
+    ///
+    /// A worker that was told to drain by a coordinator that has forgotten it (a restart) still drains; one that this
+    /// coordinator knows is told again.
+    pub(crate) fn connect(&self, now: Timestamp, told_to_drain: bool) -> Connected {
         self.connected_at.store(now.0, Ordering::Relaxed);
         self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
+        if self.current() == 0 {
+            self.told_to_drain.store(told_to_drain, Ordering::Release);
+        } else if self.is_told_to_drain() {
+            inner.outgoing.set_order(Order::Drain);
+        } else if told_to_drain {
+            inner.outgoing.set_order(Order::Resume);
+        }
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         let held = inner.held.values().map(|held| held.task).collect();
         let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
         self.open.store(true, Ordering::Release);
-        self.draining.store(false, Ordering::Release);
+        self.leaving.store(false, Ordering::Release);
         self.wake.notify_waiters();
         Connected {
             connection,
@@ -221,9 +253,45 @@ impl Session {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Whether a slot given by this connection may still be used.
-    pub(crate) fn takes_tasks(&self, connection: u64) -> bool {
-        self.is_open() && self.is_current(connection) && !self.draining.load(Ordering::Acquire)
+    /// Whether a slot of this epoch may still be used.
+    pub(crate) fn takes_tasks(&self, epoch: u64) -> bool {
+        self.is_open() && self.epoch.load(Ordering::Acquire) == epoch && !self.is_draining()
+    }
+
+    /// Begins an epoch: the room that is left for each activity now, and no slot of before. Under the lock, so that a
+    /// task that leaves the worker's hands at this moment is counted once.
+    pub(crate) fn open_slots(&self) -> Free {
+        let inner = self.lock();
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut held = vec![0_u32; self.activities.len()];
+        for task in inner.held.values() {
+            let index = usize::try_from(task.activity).unwrap_or(usize::MAX);
+            if let Some(count) = held.get_mut(index) {
+                *count += 1;
+            }
+        }
+        let slots = self.activities.iter().zip(held);
+        let slots = slots
+            .map(|(served, held)| served.slots.saturating_sub(held))
+            .collect();
+        Free { epoch, slots }
+    }
+
+    /// Tells the worker to drain, or to go on. `false` when that changes nothing, or it has said that it leaves.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let drain = match order {
+            Order::Drain => true,
+            Order::Resume => false,
+            Order::Unspecified => return false,
+        };
+        let mut inner = self.lock();
+        if self.leaving.load(Ordering::Acquire) || self.is_told_to_drain() == drain {
+            return false;
+        }
+        self.told_to_drain.store(drain, Ordering::Release);
+        inner.outgoing.set_order(order);
+        self.wake.notify_one();
+        true
     }
 
     /// Ends the session for good.
@@ -236,8 +304,9 @@ impl Session {
         self.gone.load(Ordering::Acquire)
     }
 
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+    /// The worker says that it takes no new tasks and leaves.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     /// Hands a started task over: it is held from now on and leaves with the next message.
@@ -262,12 +331,17 @@ impl Session {
         inner.outgoing.pushes.push(push);
     }
 
-    /// Takes a task out of the worker's hands; answers its activity when it was there (its slot is free then).
-    pub(crate) fn release(&self, task: &TaskRef) -> Option<u32> {
-        self.lock()
-            .held
-            .remove(&key(task))
-            .map(|held| held.activity)
+    /// Takes a task out of the worker's hands; answers its slot when it was there.
+    pub(crate) fn release(&self, task: &TaskRef) -> Option<Freed> {
+        let mut inner = self.lock();
+        self.freed(inner.held.remove(&key(task)))
+    }
+
+    fn freed(&self, held: Option<Held>) -> Option<Freed> {
+        held.map(|held| Freed {
+            activity: held.activity,
+            epoch: self.epoch.load(Ordering::Acquire),
+        })
     }
 
     /// Notes that the worker holds a task from before a restart.
@@ -284,12 +358,11 @@ impl Session {
         );
     }
 
-    /// Tells the worker that an attempt is over; answers the activity whose slot is free then.
-    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
+    /// Tells the worker that an attempt is over; answers the slot that is free then.
+    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<Freed> {
         let mut inner = self.lock();
-        let activity = inner.held.remove(&key(task)).map(|held| held.activity);
         inner.outgoing.cancelled.push(token);
-        activity
+        self.freed(inner.held.remove(&key(task)))
     }
 
     /// Whether a result of this number is new.
@@ -336,8 +409,18 @@ impl Session {
         (tasks(had), tasks(never))
     }
 
+    /// Whether the worker has said that it leaves: it will not come back.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    fn is_told_to_drain(&self) -> bool {
+        self.told_to_drain.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes no new tasks.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.is_leaving() || self.is_told_to_drain()
     }
 
     /// What the worker has in hand, longest first.

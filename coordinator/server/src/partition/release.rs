@@ -107,8 +107,8 @@ impl Desk {
 
     /// The worker stops working on this attempt; its slot takes the next task.
     fn tell_cancelled(&self, session: &Arc<crate::fleet::Session>, task: &TaskRef) {
-        if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
-            self.shared.fleet.slot_is_free(session, activity);
+        if let Some(freed) = session.cancel(task, self.shared.tokens.seal(task)) {
+            self.shared.fleet.slot_is_free(session, freed);
         }
     }
 

@@ -19,9 +19,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
+use crate::fleet::Session;
 use crate::fleet::session::{About, Connected, InHand, Served};
-use crate::fleet::{Fleet, Session};
-use crate::matching::Slot;
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -32,8 +31,6 @@ use crate::service::error::{ApiError, ErrorCode};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// Slots offered before other tasks of the runtime get their turn.
-const SLOTS_AT_ONCE: u32 = 1024;
 /// How long a worker that left in order is waited for: it will not come back.
 const LEFT: Duration = Duration::from_secs(1);
 /// Labels of a worker, and their sizes.
@@ -129,7 +126,7 @@ impl FleetFace {
             connection,
             confirmed,
             held,
-        } = session.connect(self.service.shared.clock.now());
+        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
         let activity_arns = session
             .activities
             .iter()
@@ -322,28 +319,6 @@ impl Link {
         u32::try_from(index).ok()
     }
 
-    /// The room that is left at the worker takes tasks from now on.
-    async fn offer_slots(&self) {
-        let held = self.session.held_by_activity();
-        let fleet: &Fleet = &self.service.shared.fleet;
-        for (activity, served) in (0_u32..).zip(&self.session.activities) {
-            let free = served
-                .slots
-                .saturating_sub(held.get(&activity).copied().unwrap_or(0));
-            for number in 0..free {
-                let (session, connection) = (self.session.clone(), self.connection);
-                fleet.slot_again(Slot::Session {
-                    session,
-                    activity,
-                    connection,
-                });
-                if number % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1 {
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
-    }
-
     async fn serve(
         self,
         first: WorkerMessage,
@@ -356,7 +331,7 @@ impl Link {
         if let Err(error) = self.take_inventory(inventory).await {
             tracing::warn!(worker.name = %self.session.about.name, %error, "the worker's inventory was not taken");
         }
-        self.offer_slots().await;
+        self.service.shared.fleet.offer_slots(&self.session).await;
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
@@ -380,7 +355,7 @@ impl Link {
         }
         self.session.wake();
         let shared = self.service.shared.clone();
-        let wait = if self.session.is_draining() {
+        let wait = if self.session.is_leaving() {
             LEFT.min(ttl)
         } else {
             ttl
@@ -396,7 +371,7 @@ impl Link {
             return;
         }
         let (had, never) = self.session.abandon();
-        let draining = self.session.is_draining();
+        let draining = self.session.is_leaving();
         let lost = if draining {
             had
         } else {
@@ -419,7 +394,7 @@ impl Link {
     async fn receive(&self, message: WorkerMessage) {
         self.session.seen(self.service.shared.clock.now());
         if message.draining {
-            self.session.drain();
+            self.session.leave();
         }
         self.session.received(message.received);
         let partitions = self.service.shared.partitions();
@@ -445,11 +420,8 @@ impl Link {
         }
         for token in message.returned {
             if let Some(task) = self.service.shared.tokens.open(&token) {
-                if let Some(activity) = self.session.release(&task) {
-                    self.service
-                        .shared
-                        .fleet
-                        .slot_is_free(&self.session, activity);
+                if let Some(freed) = self.session.release(&task) {
+                    self.service.shared.fleet.slot_is_free(&self.session, freed);
                 }
                 add(self.report(task, Outcome::Undelivered, TaskReply::None));
             }
@@ -500,11 +472,8 @@ impl Link {
                 return None;
             }
         };
-        if let Some(activity) = self.session.release(&task) {
-            self.service
-                .shared
-                .fleet
-                .slot_is_free(&self.session, activity);
+        if let Some(freed) = self.session.release(&task) {
+            self.service.shared.fleet.slot_is_free(&self.session, freed);
         }
         Some(self.report(
             task,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use stepfleet_proto::v1::worker_service_server::WorkerService;
 use stepfleet_proto::v1::{
-    DescribeWorkerRequest, DescribeWorkerResponse, ListWorkersRequest, ListWorkersResponse,
+    DescribeWorkerRequest, DescribeWorkerResponse, DrainWorkersRequest, DrainWorkersResponse,
+    ListWorkersRequest, ListWorkersResponse, Order, ResumeWorkersRequest, ResumeWorkersResponse,
     WorkerActivity, WorkerInfo, WorkerStatus, WorkerTask,
 };
 use tonic::{Request, Response, Status};
@@ -41,6 +42,34 @@ impl WorkerService for Workers {
         let answer = describe(&call, &message);
         call.finish(answer)
     }
+
+    async fn drain_workers(
+        &self,
+        request: Request<DrainWorkersRequest>,
+    ) -> Result<Response<DrainWorkersResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "DrainWorkers", request)?;
+        let selection = Selection {
+            worker: present(message.worker),
+            activity: present(message.activity),
+            labels: message.labels.into_iter().collect(),
+        };
+        let answer = order(&call, &selection, Order::Drain).await;
+        call.finish(answer.map(|workers| DrainWorkersResponse { workers }))
+    }
+
+    async fn resume_workers(
+        &self,
+        request: Request<ResumeWorkersRequest>,
+    ) -> Result<Response<ResumeWorkersResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "ResumeWorkers", request)?;
+        let selection = Selection {
+            worker: present(message.worker),
+            activity: present(message.activity),
+            labels: message.labels.into_iter().collect(),
+        };
+        let answer = order(&call, &selection, Order::Resume).await;
+        call.finish(answer.map(|workers| ResumeWorkersResponse { workers }))
+    }
 }
 
 fn list(call: &Call, message: ListWorkersRequest) -> Result<ListWorkersResponse, ApiError> {
@@ -57,6 +86,18 @@ fn list(call: &Call, message: ListWorkersRequest) -> Result<ListWorkersResponse,
         workers: found.items.iter().map(info).collect(),
         next_page_token: found.next_token.unwrap_or_default(),
     })
+}
+
+async fn order(
+    call: &Call,
+    selection: &Selection,
+    order: Order,
+) -> Result<Vec<WorkerInfo>, ApiError> {
+    let workers = call
+        .service()
+        .order_workers(&call.caller, selection, order)
+        .await?;
+    Ok(workers.iter().map(info).collect())
 }
 
 fn describe(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use stepfleet_engine::Timestamp;
+use stepfleet_proto::v1::Order;
 
 use super::Service;
 use super::activities::{activity_missing, check_activity_arn};
@@ -22,6 +23,12 @@ pub(crate) struct Selection {
     /// ARN or bare name.
     pub activity: Option<String>,
     pub labels: BTreeMap<String, String>,
+}
+
+impl Selection {
+    fn is_empty(&self) -> bool {
+        self.worker.is_none() && self.activity.is_none() && self.labels.is_empty()
+    }
 }
 
 impl Service {
@@ -100,6 +107,36 @@ impl Service {
             let message = format!("Worker not found: '{worker}'");
             ApiError::new(ErrorCode::ResourceNotFound, message)
         })
+    }
+
+    /// Tells the workers that are meant to drain, or to go on; as they are then.
+    pub(crate) async fn order_workers(
+        &self,
+        caller: &Caller,
+        selection: &Selection,
+        order: Order,
+    ) -> Result<Vec<Known>, ApiError> {
+        if selection.is_empty() {
+            let message = "name a worker, an activity or a label: none would mean the whole fleet";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        let mut workers = self.select_workers(caller, selection)?;
+        workers.retain(|known| known.gone_at.is_none());
+        if workers.is_empty() {
+            let message = "Worker not found: no worker that is connected is meant";
+            return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
+        }
+        for Known { session, .. } in &workers {
+            if !session.order(order) {
+                continue;
+            }
+            let (name, order) = (&session.about.name, order.as_str_name());
+            tracing::info!(worker.name = %name, order, by = %caller.principal, "a worker was told");
+            if order == Order::Resume.as_str_name() {
+                self.shared.fleet.offer_slots(session).await;
+            }
+        }
+        Ok(workers)
     }
 
     /// The queue of an activity, who serves it, and what happened in the last minutes.

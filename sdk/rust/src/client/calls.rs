@@ -125,6 +125,10 @@ unary! {
     WorkerServiceClient Safe list_workers(ListWorkersRequest) -> ListWorkersResponse;
     /// Describes a worker and the tasks in its hands.
     WorkerServiceClient Safe describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+    /// Tells workers to take no new tasks, finish what they began, and leave.
+    WorkerServiceClient Safe drain_workers(DrainWorkersRequest) -> DrainWorkersResponse;
+    /// Takes that back from those that have not left.
+    WorkerServiceClient Safe resume_workers(ResumeWorkersRequest) -> ResumeWorkersResponse;
 
     /// Ends a task with an output. Repeated after a lost answer, when the first attempt may have counted: then the
     /// answer is `TaskTimedOut`.

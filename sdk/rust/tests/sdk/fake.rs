@@ -7,9 +7,9 @@ use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServi
 use stepfleet_sdk::api::fleet_service_server::{FleetService, FleetServiceServer};
 use stepfleet_sdk::api::{
     CoordinatorMessage, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
-    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse, Hello,
-    ListActivitiesRequest, ListActivitiesResponse, Push, TaskHeartbeat, TaskResult, Welcome,
-    WorkerMessage,
+    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
+    GetActivityStatsRequest, GetActivityStatsResponse, Hello, ListActivitiesRequest,
+    ListActivitiesResponse, Order, Push, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
 };
 use stepfleet_sdk::tonic::service::Routes;
 use stepfleet_sdk::tonic::{Request, Response, Status, Streaming};
@@ -127,6 +127,14 @@ impl Connection {
     pub(crate) async fn confirm(&self, confirmed: u64) {
         self.send(CoordinatorMessage {
             confirmed,
+            ..CoordinatorMessage::default()
+        })
+        .await;
+    }
+
+    pub(crate) async fn order(&self, order: Order) {
+        self.send(CoordinatorMessage {
+            order: order.into(),
             ..CoordinatorMessage::default()
         })
         .await;
@@ -258,6 +266,13 @@ impl ActivityService for Service {
         &self,
         _: Request<ListActivitiesRequest>,
     ) -> Result<Response<ListActivitiesResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn get_activity_stats(
+        &self,
+        _: Request<GetActivityStatsRequest>,
+    ) -> Result<Response<GetActivityStatsResponse>, Status> {
         Err(Status::unimplemented("not in tests"))
     }
 }

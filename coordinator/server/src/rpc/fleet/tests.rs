@@ -377,3 +377,136 @@ async fn a_worker_with_odd_labels_is_refused() {
         assert!(refused.message().contains(part), "{refused}");
     }
 }
+
+impl Stage {
+    async fn drain(&self, worker: &str) -> Vec<v1::WorkerInfo> {
+        let request = v1::DrainWorkersRequest {
+            worker: worker.into(),
+            ..Default::default()
+        };
+        let answer = self.workers().drain_workers(request).await.unwrap();
+        answer.into_inner().workers
+    }
+
+    async fn resume(&self, worker: &str) -> Vec<v1::WorkerInfo> {
+        let request = v1::ResumeWorkersRequest {
+            worker: worker.into(),
+            ..Default::default()
+        };
+        let answer = self.workers().resume_workers(request).await.unwrap();
+        answer.into_inner().workers
+    }
+}
+
+impl Hand {
+    async fn order(&mut self) -> v1::Order {
+        loop {
+            let message = self.hear.message().await.unwrap().unwrap();
+            if message.order() != v1::Order::Unspecified {
+                return message.order();
+            }
+        }
+    }
+
+    async fn hand_back(&self, push: &v1::Push) {
+        let message = WorkerMessage {
+            returned: vec![push.task_token.clone()],
+            ..WorkerMessage::default()
+        };
+        self.say.send(message).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_drain_gets_nothing_until_it_is_told_to_go_on() {
+    let stage = stage().await;
+    stage.activity("a").await;
+    stage.machine("m", "a").await;
+    let mut hand = stage.worker("w", &[("a", 2)], &[]).await;
+    stage.start("m", "one", "{}").await;
+    let push = hand.pushes().await.remove(0);
+    let told = stage.drain("w").await;
+    assert_eq!(told[0].status(), v1::WorkerStatus::Draining);
+    assert_eq!(hand.order().await, v1::Order::Drain);
+    hand.hand_back(&push).await;
+    stage.start("m", "two", "{}").await;
+    stage
+        .until(async |stage| stage.stats("a").await.queued == 2)
+        .await;
+    assert_eq!(stage.unserved().await, [("activity:a".to_owned(), true)]);
+    assert_eq!(
+        stage.resume("w").await[0].status(),
+        v1::WorkerStatus::Connected
+    );
+    assert_eq!(hand.order().await, v1::Order::Resume);
+    let mut pushes = Vec::new();
+    while pushes.len() < 2 {
+        pushes.extend(hand.pushes().await);
+    }
+    // Its two slots are full: no slot of before the drain counts besides them.
+    stage.start("m", "three", "{}").await;
+    stage
+        .until(async |stage| stage.stats("a").await.queued == 1)
+        .await;
+    let worker = stage.describe("w").await.unwrap().worker.unwrap();
+    assert_eq!(worker.activities[0].used, 2);
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_is_not_told_to_go_on_and_nobody_drains_the_whole_fleet() {
+    let stage = stage().await;
+    stage.activity("a").await;
+    let hand = stage.worker("w", &[("a", 1)], &[]).await;
+    stage.drain("w").await;
+    let leaving = WorkerMessage {
+        draining: true,
+        ..WorkerMessage::default()
+    };
+    hand.say.send(leaving).await.unwrap();
+    stage
+        .until(async |stage| stage.resume("w").await[0].status() == v1::WorkerStatus::Draining)
+        .await;
+    let request = v1::DrainWorkersRequest::default();
+    let refused = stage.workers().drain_workers(request).await.unwrap_err();
+    assert!(refused.message().contains("the whole fleet"), "{refused}");
+    let request = v1::DrainWorkersRequest {
+        worker: "nobody".into(),
+        ..Default::default()
+    };
+    let refused = stage.workers().drain_workers(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_is_told_again_what_it_missed() {
+    let stage = stage().await;
+    stage.activity("a").await;
+    let first = stage.worker("w", &[("a", 1)], &[]).await;
+    let hello = |told_to_drain| Hello {
+        worker_name: "w".into(),
+        session_id: first.session.clone(),
+        activities: vec![v1::ActivitySlots {
+            activity: "a".into(),
+            slots: 1,
+        }],
+        told_to_drain,
+        ..Hello::default()
+    };
+    stage.drain("w").await;
+    let mut second = stage.connect(hello(false)).await;
+    assert_eq!(second.order().await, v1::Order::Drain);
+    stage.resume("w").await;
+    let mut third = stage.connect(hello(true)).await;
+    assert_eq!(third.order().await, v1::Order::Resume);
+    // A coordinator that does not know the session believes the worker.
+    let unknown = Hello {
+        session_id: "00000000-0000-4000-8000-00000000ffff".into(),
+        ..hello(true)
+    };
+    let fourth = stage.connect(unknown).await;
+    let described = stage.describe(&fourth.session).await.unwrap();
+    assert_eq!(
+        described.worker.unwrap().status(),
+        v1::WorkerStatus::Draining
+    );
+}

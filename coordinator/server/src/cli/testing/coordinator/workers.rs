@@ -45,6 +45,33 @@ impl WorkerService for Canned {
             }],
         })
     }
+
+    async fn drain_workers(
+        &self,
+        request: Request<DrainWorkersRequest>,
+    ) -> Answer<DrainWorkersResponse> {
+        let request = request.into_inner();
+        self.note(format!(
+            "drain {:?} {:?} {:?}",
+            request.worker, request.activity, request.labels
+        ));
+        let mut worker = worker("builder-1");
+        worker.set_status(WorkerStatus::Draining);
+        give(DrainWorkersResponse {
+            workers: vec![worker],
+        })
+    }
+
+    async fn resume_workers(
+        &self,
+        request: Request<ResumeWorkersRequest>,
+    ) -> Answer<ResumeWorkersResponse> {
+        let request = request.into_inner();
+        self.note(format!("resume {:?}", request.worker));
+        give(ResumeWorkersResponse {
+            workers: vec![worker("builder-1")],
+        })
+    }
 }
 
 fn worker(name: &str) -> WorkerInfo {
