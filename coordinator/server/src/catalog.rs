@@ -24,7 +24,7 @@ use crate::metrics::{MachineMeters, Metrics};
 use crate::observe::settings::Watched;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
-use records::{ActivityRecord, MachineRecord, RevisionRecord, Versioned};
+use records::{ActivityRecord, ActivitySettings, MachineRecord, RevisionRecord, Versioned};
 
 /// Compiled programs kept in memory; beyond it the first by name goes.
 const PROGRAMS_MAX: usize = 4096;
@@ -325,6 +325,19 @@ impl Catalog {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .len()
+    }
+
+    /// Activities whose tasks something holds back.
+    pub(crate) fn held_back(&self) -> Vec<Arc<str>> {
+        let activities = self
+            .activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let held = |of: &&Arc<Versioned<ActivityRecord>>| {
+            of.record.settings != ActivitySettings::default()
+        };
+        let held = activities.values().filter(held);
+        held.map(|activity| activity.record.arn.clone()).collect()
     }
 
     pub(crate) fn activity_exists(&self, arn: &str) -> bool {

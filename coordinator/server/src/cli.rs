@@ -73,7 +73,7 @@ pub(crate) enum ClientCommand {
     /// Executions: start, watch, list, show, history, stop
     #[command(subcommand)]
     Run(run::ExecutionCommand),
-    /// Activities: create, list, show, stats, delete
+    /// Activities: create, list, show, stats, pause, resume, purge, require, limit, delete
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
     /// Workers: list, show, drain, resume

@@ -12,8 +12,7 @@ use stepfleet_engine::{SessionId, Timestamp};
 pub(crate) use session::Session;
 use session::{Free, Freed};
 
-use crate::matching::Slot;
-use crate::partition::Message;
+use crate::matching::{Offer, Queue, Slot};
 use crate::shared::Shared;
 
 /// Slots offered before other tasks of the runtime get their turn.
@@ -165,22 +164,33 @@ impl Fleet {
         }
     }
 
-    /// A slot that was reserved and not used.
+    /// A slot that was reserved for a task that did not start.
+    pub(crate) fn slot_unused(&self, offer: &Offer, slot: Slot) {
+        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+            let queue = slot_queue(&shared, &slot);
+            let now = shared.clock.now();
+            shared.hand_out(queue.left(offer.execution, offer.attempt, now));
+        }
+        self.slot_again(slot);
+    }
+
+    /// A slot that is free.
     pub(crate) fn slot_again(&self, slot: Slot) {
         let Some(shared) = self.shared.get().and_then(Weak::upgrade) else {
             return;
         };
-        let queue = match &slot {
-            Slot::Session {
-                session, activity, ..
-            } => session.activities[*activity as usize].queue.clone(),
-            Slot::Poller { activity, .. } => shared.matching.queue(activity),
-        };
-        if let Some((offer, slot)) = queue.offer_slot(slot) {
-            shared
-                .partitions()
-                .send_later(offer.hash, Message::Slot { offer, slot });
-        }
+        let queue = slot_queue(&shared, &slot);
+        let pair = queue.offer_slot(slot, shared.clock.now());
+        shared.hand_out(pair.into_iter().collect());
+    }
+}
+
+fn slot_queue(shared: &Shared, slot: &Slot) -> Arc<Queue> {
+    match slot {
+        Slot::Session {
+            session, activity, ..
+        } => session.activities[*activity as usize].queue.clone(),
+        Slot::Poller { activity, .. } => shared.matching.queue(activity),
     }
 }
 

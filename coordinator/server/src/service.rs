@@ -14,6 +14,7 @@ pub(crate) mod lists;
 pub(crate) mod machines;
 mod map_runs;
 pub(crate) mod page;
+pub(crate) mod queues;
 mod repeat;
 mod start;
 pub(crate) mod tags;

@@ -90,6 +90,8 @@ impl Client {
         get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
         list_workers(ListWorkersRequest) -> ListWorkersResponse;
         describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+        update_activity(UpdateActivityRequest) -> UpdateActivityResponse;
+        purge_activity(PurgeActivityRequest) -> PurgeActivityResponse;
         drain_workers(DrainWorkersRequest) -> DrainWorkersResponse;
         resume_workers(ResumeWorkersRequest) -> ResumeWorkersResponse;
         list_activities(ListActivitiesRequest) -> ListActivitiesResponse;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use comfy_table::{Cell, Color};
 use stepfleet_sdk::api;
 
+use super::activity::queue::labels;
 use super::client::Client;
 use super::fault::{Fault, Outcome};
 use super::names;
@@ -165,7 +166,7 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
             Cell::new(told_or_dash(&worker.host)),
             Cell::new(told_or_dash(&worker.build_id)),
             Cell::new(slots(&worker.activities)),
-            Cell::new(told_or_dash(&labels(worker))),
+            Cell::new(told_or_dash(&labels(worker.labels.iter()))),
             Cell::new(time::age(output, worker.connected_date.as_ref())),
             Cell::new(time::age(output, worker.last_seen_date.as_ref())),
             Cell::new(&worker.session_id),
@@ -195,7 +196,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
         ("status", status_name(worker.status)),
         ("host", told_or_dash(&worker.host)),
         ("build", told_or_dash(&worker.build_id)),
-        ("labels", told_or_dash(&labels(&worker))),
+        ("labels", told_or_dash(&labels(worker.labels.iter()))),
         (
             "connected",
             time::date(output, worker.connected_date.as_ref()),
@@ -239,23 +240,6 @@ fn slots(activities: &[api::WorkerActivity]) -> String {
     let used: u64 = activities.iter().map(|of| u64::from(of.used)).sum();
     let slots: u64 = activities.iter().map(|of| u64::from(of.slots)).sum();
     format!("{used}/{slots}")
-}
-
-/// `key=value` by key; a key alone where the value is empty.
-fn labels(worker: &api::WorkerInfo) -> String {
-    let mut labels: Vec<String> = worker
-        .labels
-        .iter()
-        .map(|(key, value)| {
-            if value.is_empty() {
-                key.clone()
-            } else {
-                format!("{key}={value}")
-            }
-        })
-        .collect();
-    labels.sort();
-    labels.join(" ")
 }
 
 fn told_or_dash(text: &str) -> String {

@@ -65,6 +65,7 @@ impl Host {
             Message::Task(report) => self.task(report),
             Message::Tasks(reports) => reports.into_iter().for_each(|report| self.task(report)),
             Message::Slot { offer, slot } => self.slot(offer, slot),
+            Message::Withdraw(withdraw) => self.withdraw(*withdraw),
             Message::Stop {
                 execution,
                 failure,
@@ -171,14 +172,14 @@ impl Host {
         let unused = match self.slots.get_mut(&offer.execution) {
             Some(Place::Resident(resident)) => match &mut resident.aside {
                 Some(waiting) => return waiting.push(Message::Slot { offer, slot }),
-                None => self.desk.start_offered(resident, offer, slot).err(),
+                None => self.desk.start_offered(resident, &offer, slot).err(),
             },
             Some(Place::Loading(waiting)) => return waiting.push(Message::Slot { offer, slot }),
             None => return self.load(offer.execution, Message::Slot { offer, slot }),
         };
         self.notify_watchers(offer.execution);
         if let Some(slot) = unused {
-            self.desk.shared.fleet.slot_again(slot);
+            self.desk.shared.fleet.slot_unused(&offer, slot);
         }
     }
 
@@ -357,6 +358,10 @@ impl TaskReport {
             },
             Outcome::Undelivered => Input::Undelivered { attempt },
             Outcome::Lost => Input::WorkerLost { attempt },
+            Outcome::Withdrawn(failure) => Input::Withdrawn {
+                attempt,
+                failure: failure.clone(),
+            },
             Outcome::Continue | Outcome::Heartbeat => Input::Continue,
         }
     }

@@ -28,15 +28,12 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
 /// How long a worker that left in order is waited for: it will not come back.
 const LEFT: Duration = Duration::from_secs(1);
-/// Labels of a worker, and their sizes.
-const LABELS_MAX: usize = 50;
-const LABEL_KEY_CHARS_MAX: usize = 128;
-const TEXT_CHARS_MAX: usize = 256;
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -202,15 +199,7 @@ impl FleetFace {
 fn about(hello: &Hello) -> Result<About, ApiError> {
     let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
     let longer = |text: &str, max: usize| text.chars().count() > max;
-    if hello.labels.len() > LABELS_MAX {
-        return refuse("a worker has at most 50 labels");
-    }
-    let odd = |(key, value): (&String, &String)| {
-        key.is_empty() || longer(key, LABEL_KEY_CHARS_MAX) || longer(value, TEXT_CHARS_MAX)
-    };
-    if hello.labels.iter().any(odd) {
-        return refuse("a label has a key of 1 to 128 and a value of at most 256 characters");
-    }
+    check_labels(hello.labels.iter())?;
     if longer(&hello.host, TEXT_CHARS_MAX) || longer(&hello.build_id, TEXT_CHARS_MAX) {
         return refuse("`host` and `build_id` have at most 256 characters");
     }

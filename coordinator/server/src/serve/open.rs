@@ -135,6 +135,9 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
+    for arn in shared.catalog.held_back() {
+        shared.configure(&arn);
+    }
     let owners_stop = CancellationToken::new();
     let (owners, interrupted) = owners(&shared, host_count, &covered, &owners_stop).await?;
     Ok(Running {

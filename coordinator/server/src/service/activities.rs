@@ -12,7 +12,7 @@ use super::page;
 use super::tags::check_tags;
 use super::workers::age_ms;
 use crate::arn::{self, Resource, check_name};
-use crate::catalog::records::ActivityRecord;
+use crate::catalog::records::{ActivityRecord, ActivitySettings};
 
 /// Activities of one installation, as on AWS.
 const ACTIVITIES_MAX: usize = 100_000;
@@ -47,6 +47,7 @@ impl Service {
             created_at: self.shared.clock.now().0,
             tags,
             encryption_configuration: encryption,
+            settings: ActivitySettings::default(),
         };
         let created = item(&record, false);
         match self
@@ -71,6 +72,7 @@ impl Service {
         };
         self.change(move |shared| async move { shared.catalog.remove_activity(&activity).await })
             .await?;
+        self.shared.configure(arn);
         self.shared.matching.forget(arn);
         Ok(())
     }
@@ -96,6 +98,14 @@ impl Service {
             oldest_age_ms: age_ms(report.oldest, now),
             workers: report.workers,
             unserved: self.shared.is_unserved(arn),
+            settings: activity.record.settings.clone(),
+            in_hand: report.in_hand,
+            unplaceable: self
+                .shared
+                .unplaceable(arn)
+                .iter()
+                .map(|(_, count)| count)
+                .sum(),
             encryption_configuration: activity.record.encryption_configuration.clone(),
         })
     }

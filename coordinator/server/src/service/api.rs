@@ -9,7 +9,9 @@ use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 
+use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
+use crate::fleet::session::Labels;
 use crate::metrics::RecentReport;
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
@@ -301,6 +303,9 @@ pub(crate) struct ActivityDescription {
     pub oldest_age_ms: u64,
     pub workers: u64,
     pub unserved: bool,
+    pub settings: ActivitySettings,
+    pub in_hand: u64,
+    pub unplaceable: u64,
     pub encryption_configuration: Option<String>,
 }
 
@@ -316,6 +321,10 @@ pub(crate) struct ActivityStats {
     pub pollers: u64,
     pub recent: RecentReport,
     pub unserved: bool,
+    pub settings: ActivitySettings,
+    pub in_hand: u64,
+    /// Labels that waiting tasks need and no worker has.
+    pub unplaceable: Vec<(Labels, u64)>,
 }
 
 #[derive(Clone, Debug)]

@@ -69,11 +69,8 @@ impl Service {
         };
         let _counted = self.shared.metrics.poller();
         let queue = self.shared.matching.queue(arn);
-        queue.polled(self.shared.clock.now());
-        if let Some((offer, slot)) = queue.poll(slot, self.pollers_max)? {
-            let message = Message::Slot { offer, slot };
-            self.shared.partitions().send_later(offer.hash, message);
-        }
+        let pair = queue.poll(slot, self.pollers_max, self.shared.clock.now())?;
+        self.shared.hand_out(pair.into_iter().collect());
         let polled = waiting.wait(&self.shared.stop).await;
         Ok(polled.map(|(polled, delivery)| ActivityTask {
             token: polled.token,

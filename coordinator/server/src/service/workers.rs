@@ -12,6 +12,10 @@ use super::error::{ApiError, ErrorCode};
 use super::page;
 use crate::fleet::{Known, Session};
 
+/// Labels of a worker or a requirement, and their sizes.
+const LABELS_MAX: usize = 50;
+const LABEL_KEY_CHARS_MAX: usize = 128;
+pub(crate) const TEXT_CHARS_MAX: usize = 256;
 /// Workers named in a refusal.
 const NAMED_MAX: usize = 10;
 
@@ -146,9 +150,8 @@ impl Service {
         arn: &str,
     ) -> Result<ActivityStats, ApiError> {
         check_activity_arn(caller, arn)?;
-        if !self.shared.catalog.activity_exists(arn) {
-            return Err(activity_missing(arn));
-        }
+        let activity = self.shared.catalog.activity(arn);
+        let activity = activity.ok_or_else(|| activity_missing(arn))?;
         let now = self.shared.clock.now();
         let queue = self.shared.matching.queue(arn).report();
         let mut stats = ActivityStats {
@@ -158,6 +161,9 @@ impl Service {
             pollers: queue.pollers,
             recent: self.shared.metrics.recent(arn, now, self.shared.started_at),
             unserved: self.shared.is_unserved(arn),
+            settings: activity.record.settings.clone(),
+            in_hand: queue.in_hand,
+            unplaceable: self.shared.unplaceable(arn),
             ..ActivityStats::default()
         };
         for session in self.shared.fleet.sessions() {
@@ -189,6 +195,23 @@ impl Service {
 /// How old the oldest of a queue is.
 pub(crate) fn age_ms(oldest: Option<Timestamp>, now: Timestamp) -> u64 {
     oldest.map_or(0, |oldest| u64::try_from(now.0 - oldest.0).unwrap_or(0))
+}
+
+/// Refuses labels that are too many or too long.
+pub(crate) fn check_labels<'a>(
+    mut labels: impl ExactSizeIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), ApiError> {
+    let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+    if labels.len() > LABELS_MAX {
+        return refuse("there are at most 50 labels");
+    }
+    let longer = |text: &str, max: usize| text.chars().count() > max;
+    if labels.any(|(key, value)| {
+        key.is_empty() || longer(key, LABEL_KEY_CHARS_MAX) || longer(value, TEXT_CHARS_MAX)
+    }) {
+        return refuse("a label has a key of 1 to 128 and a value of at most 256 characters");
+    }
+    Ok(())
 }
 
 /// As the worker drew it.

@@ -118,6 +118,10 @@ unary! {
     /// One page of the activities.
     ActivityServiceClient Safe list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
 
+    /// Changes what holds an activity's tasks back; what is not given stays.
+    ActivityServiceClient Safe update_activity(UpdateActivityRequest) -> UpdateActivityResponse;
+    /// Fails tasks that wait in an activity's queue; again with the same `scheduled_until` while there are more.
+    ActivityServiceClient Safe purge_activity(PurgeActivityRequest) -> PurgeActivityResponse;
     /// The queue of an activity, its workers, and what happened in the last minutes.
     ActivityServiceClient Safe get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
 

@@ -9,7 +9,9 @@ use stepfleet_sdk::api::{
     CoordinatorMessage, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
     DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
     GetActivityStatsRequest, GetActivityStatsResponse, Hello, ListActivitiesRequest,
-    ListActivitiesResponse, Order, Push, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
+    ListActivitiesResponse, Order, PurgeActivityRequest, PurgeActivityResponse, Push,
+    TaskHeartbeat, TaskResult, UpdateActivityRequest, UpdateActivityResponse, Welcome,
+    WorkerMessage,
 };
 use stepfleet_sdk::tonic::service::Routes;
 use stepfleet_sdk::tonic::{Request, Response, Status, Streaming};
@@ -273,6 +275,20 @@ impl ActivityService for Service {
         &self,
         _: Request<GetActivityStatsRequest>,
     ) -> Result<Response<GetActivityStatsResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn update_activity(
+        &self,
+        _: Request<UpdateActivityRequest>,
+    ) -> Result<Response<UpdateActivityResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn purge_activity(
+        &self,
+        _: Request<PurgeActivityRequest>,
+    ) -> Result<Response<PurgeActivityResponse>, Status> {
         Err(Status::unimplemented("not in tests"))
     }
 }

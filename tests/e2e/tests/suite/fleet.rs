@@ -365,6 +365,56 @@ fn an_activity_without_workers_is_an_alarm_that_ends() {
     });
 }
 
+#[test]
+fn what_holds_an_activity_back_survives_a_kill() {
+    scenario(async |world: &World| {
+        let (mut coordinator, client, machine) = coordinator(world).await?;
+        let held = cli(&coordinator, &["activity", "pause", "work"]).await?;
+        ensure!(held.contains("held back: paused"), "{held}");
+        let _worker = worker(world, "stock", &config(&coordinator.url(), "cat"), &[])?;
+        connected(&client, 2).await?;
+        let mut arns = Vec::new();
+        for n in 0..3 {
+            arns.push(start(&client, &machine, &format!("e{n}"), &json!({ "n": n })).await?);
+        }
+        let asks = json!({ "stepfleet:task": { "requires": { "gpu": "" } } });
+        let placed = start(&client, &machine, "placed", &asks).await?;
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        connected(&client, 2).await?;
+        let stats = cli(&coordinator, &["activity", "stats", "work"]).await?;
+        ensure!(
+            stats.contains("4 tasks") && stats.contains("paused"),
+            "{stats}"
+        );
+        ensure!(
+            stats.contains("1 task waits for a worker with gpu"),
+            "{stats}"
+        );
+        for arn in &arns {
+            let history = History::read(&client, arn).await?;
+            ensure!(
+                history.count("ActivityStarted") == 0,
+                "{:#?}",
+                history.events
+            );
+        }
+        cli(&coordinator, &["activity", "resume", "work"]).await?;
+        check_all(&client, &arns).await?;
+        let purged = cli(&coordinator, &["activity", "purge", "work"]).await?;
+        ensure!(purged.contains("purged activity work  1 task"), "{purged}");
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        let ended = outcome(&client, &placed, Deadline::seconds(60)).await?;
+        ensure!(ended.status() == api::ExecutionStatus::Failed, "{ended:?}");
+        ensure!(
+            ended.error.as_deref() == Some("Stepfleet.TaskPurged"),
+            "{ended:?}"
+        );
+        Ok(())
+    });
+}
+
 /// What a command prints, both outputs; it must succeed.
 async fn cli(coordinator: &Coordinator, arguments: &[&str]) -> Result<String> {
     let url = coordinator.url();

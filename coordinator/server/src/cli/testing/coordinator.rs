@@ -1,5 +1,6 @@
 //! A coordinator that answers every call from canned data and writes down the requests that change something.
 
+mod activities;
 mod tags;
 mod versions;
 mod workers;
@@ -7,7 +8,7 @@ mod workers;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServiceServer};
+use stepfleet_sdk::api::activity_service_server::ActivityServiceServer;
 use stepfleet_sdk::api::admin_service_server::{AdminService, AdminServiceServer};
 use stepfleet_sdk::api::execution_service_server::{ExecutionService, ExecutionServiceServer};
 use stepfleet_sdk::api::state_machine_service_server::{
@@ -391,89 +392,6 @@ impl ExecutionService for Canned {
             answers.push(Err(Status::unavailable("going down")));
         }
         give(Box::pin(tokio_stream::iter(answers)))
-    }
-}
-
-#[tonic::async_trait]
-impl ActivityService for Canned {
-    async fn create_activity(
-        &self,
-        request: Request<CreateActivityRequest>,
-    ) -> Answer<CreateActivityResponse> {
-        let name = request.into_inner().name;
-        let activity_arn = format!("{PREFIX}activity:{name}");
-        give(CreateActivityResponse {
-            activity_arn,
-            creation_date: ago(0),
-        })
-    }
-
-    async fn delete_activity(
-        &self,
-        request: Request<DeleteActivityRequest>,
-    ) -> Answer<DeleteActivityResponse> {
-        self.note(format!("delete {}", request.into_inner().activity_arn));
-        give(DeleteActivityResponse {})
-    }
-
-    async fn describe_activity(
-        &self,
-        request: Request<DescribeActivityRequest>,
-    ) -> Answer<DescribeActivityResponse> {
-        let arn = request.into_inner().activity_arn;
-        let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
-        if !["checksum", "compress"].contains(&name.as_str()) {
-            let message = format!("Activity Does Not Exist: '{arn}'");
-            return refuse("ActivityDoesNotExist", message);
-        }
-        let waiting = name == "compress";
-        give(DescribeActivityResponse {
-            activity_arn: arn,
-            name,
-            creation_date: ago(90_000),
-            queued: if waiting { 2 } else { 0 },
-            oldest_age_ms: if waiting { 75_000 } else { 0 },
-            workers: if waiting { 0 } else { 4 },
-            unserved: waiting,
-            ..DescribeActivityResponse::default()
-        })
-    }
-
-    async fn list_activities(
-        &self,
-        _: Request<ListActivitiesRequest>,
-    ) -> Answer<ListActivitiesResponse> {
-        let item = |name: &str| ActivityListItem {
-            activity_arn: format!("{PREFIX}activity:{name}"),
-            name: name.into(),
-            creation_date: ago(90_000),
-            unserved: name == "compress",
-        };
-        let activities = vec![item("checksum"), item("compress")];
-        give(ListActivitiesResponse {
-            activities,
-            next_page_token: String::new(),
-        })
-    }
-
-    async fn get_activity_stats(
-        &self,
-        request: Request<GetActivityStatsRequest>,
-    ) -> Answer<GetActivityStatsResponse> {
-        give(GetActivityStatsResponse {
-            activity_arn: request.into_inner().activity_arn,
-            queued: 2,
-            oldest_age_ms: 75_000,
-            window_ms: 330_000,
-            started: 4_000,
-            succeeded: 3_990,
-            failed: 7,
-            timed_out: 3,
-            start_latency_p50_ms: 4,
-            start_latency_p99_ms: 1_681,
-            unserved: true,
-            ..GetActivityStatsResponse::default()
-        })
     }
 }
 

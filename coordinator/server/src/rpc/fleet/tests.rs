@@ -1,5 +1,7 @@
 //! Workers over the face in memory: what operators see of them and do with them.
 
+mod queues;
+
 use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_client::ActivityServiceClient;
 use stepfleet_proto::v1::admin_service_client::AdminServiceClient;
@@ -18,6 +20,7 @@ const PREFIX: &str = "arn:aws:states:us-east-1:000000000000:";
 /// A coordinator in memory with every service.
 struct Stage {
     router: axum::Router,
+    shared: Arc<crate::shared::Shared>,
     /// What the workers of the test have been given as session ids.
     sessions: std::cell::Cell<u64>,
 }
@@ -35,9 +38,11 @@ async fn stage() -> Stage {
         service: face.service.clone(),
         session_ttl: Duration::from_secs(60),
     };
+    let shared = face.service.shared.clone();
     let (router, _health) = crate::rpc::routes(face, fleet).await.unwrap();
     Stage {
         router: testing::admitting(router),
+        shared,
         sessions: 0.into(),
     }
 }
