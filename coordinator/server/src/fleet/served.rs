@@ -42,7 +42,8 @@ impl Shared {
                     && satisfies(labels, &required)
                     && satisfies(labels, asked)
             };
-            !(polled && asked.is_empty()) && !sessions.iter().any(placeable)
+            let by_poller = polled && asked.is_empty();
+            !(by_poller || sessions.iter().any(placeable))
         });
         let merged = asked.into_iter().map(|(asked, count)| {
             let mut labels = Labels::clone(&required);

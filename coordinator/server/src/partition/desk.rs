@@ -159,7 +159,7 @@ impl Desk {
                     let execution = &resident.execution;
                     match offers::offer(execution, attempt, scheduled_at, &input.payload) {
                         Ok(offer) => self.offer(resident, &activity, offer, &mut events),
-                        Err(refused) => self.host.send_later(refused),
+                        Err(refused) => self.host.send_later(Message::Withdraw(refused)),
                     }
                 }
                 Command::Cancel { attempt } => self.cancel(&before, attempt),

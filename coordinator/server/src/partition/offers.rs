@@ -24,7 +24,7 @@ pub(super) fn offer(
     attempt: Attempt,
     scheduled_at: Timestamp,
     input: &Payload,
-) -> Result<Offer, Message> {
+) -> Result<Offer, Box<Withdraw>> {
     let header = &execution.header;
     let member = placement::member(input.text());
     let id = (header.hash, header.id);
@@ -38,7 +38,7 @@ pub(super) fn offer_of(
     attempt: Attempt,
     scheduled_at: Timestamp,
     member: Option<&str>,
-) -> Result<Offer, Message> {
+) -> Result<Offer, Box<Withdraw>> {
     match Placement::parse(member) {
         Ok(placement) => Ok(Offer {
             hash,
@@ -48,13 +48,13 @@ pub(super) fn offer_of(
             machine: machine.clone(),
             placement,
         }),
-        Err(cause) => Err(Message::Withdraw(Box::new(Withdraw {
+        Err(cause) => Err(Box::new(Withdraw {
             hash,
             execution,
             attempt,
             failure: stop_failure(Some(INVALID_PLACEMENT.to_owned()), Some(cause)),
             answer: None,
-        }))),
+        })),
     }
 }
 

@@ -25,7 +25,7 @@ use super::batch::Partition;
 use super::desk::{Desk, task_ref};
 use super::handle::blank;
 use super::host::Host;
-use super::message::{Message, TaskReport};
+use super::message::{Message, TaskReport, Withdraw};
 use super::resident::{Resident, Slot};
 use super::{HostHandle, Partitions, offers, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
@@ -43,7 +43,7 @@ const READ_ROWS: usize = 1000;
 /// Offers of executions that need not be in memory, with their activities.
 type Offers = BTreeMap<ExecutionId, Vec<Queued>>;
 /// An offer with its activity, or what fails its task.
-type Queued = Result<(Arc<str>, Offer), Message>;
+type Queued = Result<(Arc<str>, Offer), Box<Withdraw>>;
 
 /// Builds the hosts and brings their executions back.
 pub(crate) async fn recover(
@@ -77,7 +77,7 @@ pub(crate) async fn recover(
     for queued in queued {
         match queued {
             Ok(offer) => offers.push(offer),
-            Err(message) => refused.push(message),
+            Err(withdraw) => refused.push(withdraw),
         }
     }
     offers.sort_by_key(|(_, offer)| (offer.scheduled_at, offer.execution));
@@ -89,10 +89,11 @@ pub(crate) async fn recover(
             .reserve_or_enqueue(offer, now);
         debug_assert!(unused.is_none(), "nobody is connected during recovery");
     }
-    for message in refused {
-        if let Message::Withdraw(withdraw) = &message {
-            shared.partitions().send_later(withdraw.hash, message);
-        }
+    for withdraw in refused {
+        let hash = withdraw.hash;
+        shared
+            .partitions()
+            .send_later(hash, Message::Withdraw(withdraw));
     }
     Ok(hosts)
 }

@@ -135,9 +135,6 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
-    for arn in shared.catalog.held_back() {
-        shared.configure(&arn);
-    }
     let owners_stop = CancellationToken::new();
     let (owners, interrupted) = owners(&shared, host_count, &covered, &owners_stop).await?;
     Ok(Running {
@@ -156,6 +153,9 @@ async fn owners(
     covered: &[(PartitionId, Seq)],
     stop: &CancellationToken,
 ) -> anyhow::Result<(Vec<JoinHandle<()>>, Interrupted)> {
+    for arn in shared.catalog.held_back() {
+        shared.configure(&arn);
+    }
     let hosts = recovery::recover(shared, host_count, covered)
         .await
         .context("recovery")?;
