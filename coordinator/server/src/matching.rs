@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::fleet::Session;
 use crate::fleet::session::Labels;
 use backlog::key;
-use placement::Placement;
+use placement::{Placement, no_labels};
 use queue::Pace;
 
 pub(crate) use queue::{Pairs, Queue};
@@ -98,7 +98,7 @@ impl Slot {
     fn labels(&self) -> Arc<Labels> {
         match self {
             Self::Session { session, .. } => session.about.labels.clone(),
-            Self::Poller { .. } => Arc::default(),
+            Self::Poller { .. } => no_labels(),
         }
     }
 

@@ -85,6 +85,11 @@ impl Backlog {
         }
     }
 
+    /// Whether a task waits that a worker with these labels may have.
+    pub(super) fn has(&self, labels: &Labels) -> bool {
+        self.lanes.keys().any(|asked| satisfies(labels, asked))
+    }
+
     /// The next task for a worker with these labels.
     pub(super) fn take(&mut self, labels: &Labels) -> Option<Offer> {
         let fits = self

@@ -50,25 +50,28 @@ impl Idle {
 
     /// A slot of a worker that has all these labels.
     pub(super) fn take(&mut self, all: [&Labels; 2]) -> Option<Slot> {
-        let fits = |labels: &Labels| all.iter().all(|asked| satisfies(labels, asked));
-        let groups = self.groups.keys().filter(|(_, labels)| fits(labels));
-        let groups: Vec<_> = groups.cloned().collect();
-        groups
-            .into_iter()
-            .find_map(|(_, labels)| self.take_of(&labels))
+        let mut found = None;
+        let mut emptied = false;
+        for ((_, labels), group) in &mut self.groups {
+            if all.iter().all(|asked| satisfies(labels, asked)) {
+                found = first_valid(group, &mut self.len);
+                emptied |= group.is_empty();
+                if found.is_some() {
+                    break;
+                }
+            }
+        }
+        if emptied {
+            self.groups.retain(|_, group| !group.is_empty());
+        }
+        found
     }
 
     /// A slot of a worker with just these labels.
     pub(super) fn take_of(&mut self, labels: &Arc<Labels>) -> Option<Slot> {
         let key = (labels.len(), labels.clone());
         let group = self.groups.get_mut(&key)?;
-        let mut found = None;
-        while found.is_none()
-            && let Some(slot) = group.pop_front()
-        {
-            self.len -= 1;
-            found = Some(slot).filter(Slot::is_valid);
-        }
+        let found = first_valid(group, &mut self.len);
         if group.is_empty() {
             self.groups.remove(&key);
         }
@@ -82,5 +85,16 @@ impl Idle {
         }
         self.groups.retain(|_, group| !group.is_empty());
         self.len = self.groups.values().map(VecDeque::len).sum();
+    }
+}
+
+/// Takes slots out until one is good.
+fn first_valid(group: &mut VecDeque<Slot>, len: &mut usize) -> Option<Slot> {
+    loop {
+        let slot = group.pop_front()?;
+        *len -= 1;
+        if slot.is_valid() {
+            return Some(slot);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a task asks of its worker. It stands in the task's input, as the member `stepfleet:task`: AWS takes it for data,
 //! so that the definition stays one of AWS's, and `Parameters` or `Arguments` can make it of what the execution knows.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,7 +26,7 @@ pub(crate) struct Placement {
 impl Default for Placement {
     fn default() -> Self {
         Self {
-            requires: Arc::default(),
+            requires: no_labels(),
             priority: PRIORITY_DEFAULT,
         }
     }
@@ -75,6 +75,12 @@ impl Placement {
             priority,
         })
     }
+}
+
+/// One for all that have none.
+pub(crate) fn no_labels() -> Arc<Labels> {
+    static NONE: LazyLock<Arc<Labels>> = LazyLock::new(Arc::default);
+    NONE.clone()
 }
 
 /// Whether a worker with these labels has all that are asked for.

@@ -244,13 +244,13 @@ impl Queue {
     fn pump_inner(&self, inner: &mut QueueInner, now: Timestamp) -> Pairs {
         let mut pairs = Pairs::new();
         for labels in inner.idle.labels() {
-            while let Some(offer) = self.next_for(inner, &labels, now) {
-                match inner.idle.take_of(&labels) {
-                    Some(slot) => pairs.push((offer, slot)),
+            while self.may_go(inner, &labels, now)
+                && let Some(slot) = inner.idle.take_of(&labels)
+            {
+                match self.next_for(inner, &labels, now) {
+                    Some(offer) => pairs.push((offer, slot)),
                     None => {
-                        // Nothing but stale slots was left: it waits on, at its age.
-                        inner.in_hand.remove(&offer.key());
-                        inner.backlog.push(offer);
+                        inner.idle.push(slot);
                         break;
                     }
                 }
@@ -259,12 +259,16 @@ impl Queue {
         pairs
     }
 
+    /// Whether a task may go to a worker with these labels.
+    fn may_go(&self, inner: &mut QueueInner, labels: &Labels, now: Timestamp) -> bool {
+        satisfies(labels, &inner.gate.settings().requires)
+            && inner.backlog.has(labels)
+            && self.is_open(inner, now)
+    }
+
     /// The next task for a worker with these labels, if one may go.
     fn next_for(&self, inner: &mut QueueInner, labels: &Labels, now: Timestamp) -> Option<Offer> {
-        if inner.backlog.is_empty()
-            || !satisfies(labels, &inner.gate.settings().requires)
-            || !self.is_open(inner, now)
-        {
+        if !self.may_go(inner, labels, now) {
             return None;
         }
         let offer = inner.backlog.take(labels)?;
