@@ -126,6 +126,7 @@ pub fn decide(
             | Input::Undelivered { .. }
             | Input::Succeeded { .. }
             | Input::Failed { .. }
+            | Input::Withdrawn { .. }
             | Input::WorkerLost { .. }
             | Input::Submitted { .. } => progress::wake(draft),
         },
@@ -145,6 +146,7 @@ fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision
         | Input::Undelivered { attempt }
         | Input::Succeeded { attempt, .. }
         | Input::Failed { attempt, .. }
+        | Input::Withdrawn { attempt, .. }
         | Input::WorkerLost { attempt }
         | Input::Submitted { attempt, .. } => Err(report::gone(execution, *attempt)),
     }

@@ -26,6 +26,8 @@ pub enum Input {
     Succeeded { attempt: Attempt, output: Payload },
     /// `SendTaskFailure` and its kin.
     Failed { attempt: Attempt, failure: Failure },
+    /// A scheduled activity task that no worker has is to fail.
+    Withdrawn { attempt: Attempt, failure: Failure },
     /// The session of the worker that held this attempt is gone for good.
     WorkerLost { attempt: Attempt },
     /// An integration accepted a job or callback (`TaskSubmitted`).

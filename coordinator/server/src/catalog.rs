@@ -4,8 +4,10 @@
 //! A revision's number grows over the whole life of a name, deletions included, so that it identifies a definition.
 
 pub(crate) mod records;
+pub(crate) mod uses;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use stepfleet_asl::Program;
@@ -22,7 +24,7 @@ use crate::metrics::{MachineMeters, Metrics};
 use crate::observe::settings::Watched;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
-use records::{ActivityRecord, MachineRecord, RevisionRecord, Versioned};
+use records::{ActivityRecord, ActivitySettings, MachineRecord, RevisionRecord, Versioned};
 
 /// Compiled programs kept in memory; beyond it the first by name goes.
 const PROGRAMS_MAX: usize = 4096;
@@ -41,6 +43,9 @@ pub(crate) struct Catalog {
     /// By ARN: what a Task names.
     activities: RwLock<BTreeMap<Arc<str>, Arc<Versioned<ActivityRecord>>>>,
     revisions: Mutex<BTreeMap<RevisionKey, Arc<Revision>>>,
+    /// Changes of `machines` so far.
+    changes: AtomicU64,
+    uses: Mutex<uses::Index>,
 }
 
 /// What starts need of a revision, read and compiled once.
@@ -92,6 +97,8 @@ impl Catalog {
             machines,
             activities,
             revisions: Mutex::default(),
+            changes: AtomicU64::new(0),
+            uses: Mutex::default(),
         })
     }
 
@@ -170,6 +177,7 @@ impl Catalog {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         machines.insert((namespace, name), machine.clone());
+        self.changes.fetch_add(1, Ordering::AcqRel);
         Ok(machine)
     }
 
@@ -188,6 +196,7 @@ impl Catalog {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.metrics.machine_forgotten(&machine.record.arn);
         Ok(())
     }
@@ -316,6 +325,19 @@ impl Catalog {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .len()
+    }
+
+    /// Activities whose tasks something holds back.
+    pub(crate) fn held_back(&self) -> Vec<Arc<str>> {
+        let activities = self
+            .activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let held = |of: &&Arc<Versioned<ActivityRecord>>| {
+            of.record.settings != ActivitySettings::default()
+        };
+        let held = activities.values().filter(held);
+        held.map(|activity| activity.record.arn.clone()).collect()
     }
 
     pub(crate) fn activity_exists(&self, arn: &str) -> bool {

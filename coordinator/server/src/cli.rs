@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod deploy;
 mod fault;
+mod fleet;
 mod machine;
 mod names;
 mod output;
@@ -72,9 +73,12 @@ pub(crate) enum ClientCommand {
     /// Executions: start, watch, list, show, history, stop
     #[command(subcommand)]
     Run(run::ExecutionCommand),
-    /// Activities: create, list, show, delete
+    /// Activities: create, list, show, stats, pause, resume, purge, require, limit, delete
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
+    /// Workers: list, show, drain, resume
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
     /// Tasks that wait for their token: list, success, failure, heartbeat
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -124,6 +128,7 @@ async fn carry_out(
         ClientCommand::Alias(command) => command.carry_out(&client, output).await,
         ClientCommand::Run(command) => command.carry_out(&client, output).await,
         ClientCommand::Activity(command) => command.carry_out(&client, output).await,
+        ClientCommand::Fleet(command) => command.carry_out(&client, output).await,
         ClientCommand::Task(command) => command.carry_out(&client, output).await,
         ClientCommand::Tag(command) => command.carry_out(&client, output).await,
         ClientCommand::Deploy(args) => args.carry_out(&client, output).await,
@@ -142,6 +147,7 @@ impl ClientCommand {
             Self::Alias(command) => command.attempt(),
             Self::Run(command) => command.attempt(),
             Self::Activity(command) => command.attempt(),
+            Self::Fleet(command) => command.attempt(),
             Self::Task(command) => command.attempt(),
             Self::Tag(command) => command.attempt(),
             Self::Deploy(args) => args.attempt(),
@@ -158,4 +164,13 @@ fn parse_tag(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("a tag is KEY=VALUE".into()),
     }
+}
+
+/// `KEY=VALUE` or `KEY` of a label.
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.is_empty() {
+        return Err("a label is KEY=VALUE or KEY".into());
+    }
+    Ok((key.to_owned(), value.to_owned()))
 }

@@ -1,22 +1,41 @@
 //! The workers' sessions: who is connected, who may come back, and what happens to the tasks of those who do not.
 
+pub(crate) mod alarm;
+mod served;
 pub(crate) mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use stepfleet_engine::SessionId;
+use stepfleet_engine::{SessionId, Timestamp};
 
 pub(crate) use session::Session;
+use session::{Free, Freed};
 
-use crate::matching::Slot;
-use crate::partition::Message;
+use crate::matching::{Offer, Queue, Slot};
 use crate::shared::Shared;
+
+/// Slots offered before other tasks of the runtime get their turn.
+const SLOTS_AT_ONCE: u32 = 1024;
+/// How long a session that is over is shown.
+const GONE_MS: i64 = 10 * 60_000;
+/// Sessions that are over and still shown; beyond it the oldest goes.
+const GONE_MAX: usize = 1000;
+
+/// A session as people see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub session: Arc<Session>,
+    pub gone_at: Option<Timestamp>,
+}
 
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
+    /// Those that are over, oldest first.
+    gone: Mutex<VecDeque<(Timestamp, Arc<Session>)>>,
+    pub(crate) alarms: alarm::Alarms,
     /// The shell that queues and hosts belong to.
     shared: OnceLock<Weak<Shared>>,
 }
@@ -72,7 +91,7 @@ impl Fleet {
     }
 
     /// Forgets a session, if it did not come back; answers whether it is gone.
-    pub(crate) fn remove(&self, session: &Arc<Session>, connection: u64) -> bool {
+    pub(crate) fn remove(&self, session: &Arc<Session>, connection: u64, now: Timestamp) -> bool {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if !session.is_current(connection) || session.is_open() {
             return false;
@@ -84,34 +103,100 @@ impl Fleet {
             sessions.remove(&session.id);
         }
         session.end();
+        drop(sessions);
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        forget_old(&mut gone, now);
+        if gone.len() >= GONE_MAX {
+            gone.pop_front();
+        }
+        gone.push_back((now, session.clone()));
         true
     }
 
+    /// Every session that is not over.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.values().cloned().collect()
+    }
+
+    /// The sessions of a namespace, those included that are over since a few minutes.
+    pub(crate) fn known(&self, namespace: &str, now: Timestamp) -> Vec<Known> {
+        let live = self.sessions().into_iter().map(|session| Known {
+            session,
+            gone_at: None,
+        });
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        forget_old(&mut gone, now);
+        let gone = gone.iter().map(|(at, session)| Known {
+            session: session.clone(),
+            gone_at: Some(*at),
+        });
+        live.chain(gone)
+            .filter(|known| known.session.caller.namespace.as_ref() == namespace)
+            .collect()
+    }
+
     /// A task left a worker's hands: its slot takes the next one.
-    pub(crate) fn slot_is_free(&self, session: &Arc<Session>, activity: u32) {
-        let connection = session.current();
+    pub(crate) fn slot_is_free(&self, session: &Arc<Session>, freed: Freed) {
+        let Freed { activity, epoch } = freed;
         self.slot_again(Slot::Session {
             session: session.clone(),
             activity,
-            connection,
+            epoch,
         });
     }
 
-    /// A slot that was reserved and not used.
+    /// The room that is left at a worker takes tasks from now on.
+    pub(crate) async fn offer_slots(&self, session: &Arc<Session>) {
+        let Free { epoch, slots } = session.open_slots();
+        for (activity, free) in (0_u32..).zip(slots) {
+            for number in 0..free {
+                let session = session.clone();
+                self.slot_again(Slot::Session {
+                    session,
+                    activity,
+                    epoch,
+                });
+                if number % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// A slot that was reserved for a task that did not start.
+    pub(crate) fn slot_unused(&self, offer: &Offer, slot: Slot) {
+        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+            let queue = slot_queue(&shared, &slot);
+            let now = shared.clock.now();
+            shared.hand_out(queue.left(offer.execution, offer.attempt, now));
+        }
+        self.slot_again(slot);
+    }
+
+    /// A slot that is free.
     pub(crate) fn slot_again(&self, slot: Slot) {
         let Some(shared) = self.shared.get().and_then(Weak::upgrade) else {
             return;
         };
-        let queue = match &slot {
-            Slot::Session {
-                session, activity, ..
-            } => session.activities[*activity as usize].queue.clone(),
-            Slot::Poller { activity, .. } => shared.matching.queue(activity),
-        };
-        if let Some((offer, slot)) = queue.offer_slot(slot) {
-            shared
-                .partitions()
-                .send_later(offer.hash, Message::Slot { offer, slot });
-        }
+        let queue = slot_queue(&shared, &slot);
+        let pair = queue.offer_slot(slot, shared.clock.now());
+        shared.hand_out(pair.into_iter().collect());
+    }
+}
+
+fn slot_queue(shared: &Shared, slot: &Slot) -> Arc<Queue> {
+    match slot {
+        Slot::Session {
+            session, activity, ..
+        } => session.activities[*activity as usize].queue.clone(),
+        Slot::Poller { activity, .. } => shared.matching.queue(activity),
+    }
+}
+
+fn forget_old(gone: &mut VecDeque<(Timestamp, Arc<Session>)>, now: Timestamp) {
+    let old = |(at, _): &(Timestamp, _)| now.0.saturating_sub(at.0) > GONE_MS;
+    while gone.front().is_some_and(old) {
+        gone.pop_front();
     }
 }

@@ -4,6 +4,7 @@
 mod aws;
 mod labels;
 mod machines;
+mod recent;
 mod times;
 
 #[cfg(test)]
@@ -18,12 +19,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use stepfleet_engine::{Event, EventBody};
+use stepfleet_engine::{Event, EventBody, Timestamp};
 
 use crate::observe::queue::Signal;
 use crate::service::api::MachineType;
 
 pub(crate) use machines::{Closed, MachineMeters};
+pub(crate) use recent::RecentReport;
 pub(crate) use times::LastActivity;
 
 use labels::{
@@ -65,6 +67,8 @@ struct Inner {
     activity_tasks_started: Counter,
     activity_tasks_completed: Family<OutcomeLabels, Counter>,
     activity_queue_depth: Family<ActivityLabels, Gauge>,
+    activity_unserved: Family<ActivityLabels, Gauge>,
+    activities_unserved: Gauge,
     integration_tasks_scheduled: Family<ResourceLabels, Counter>,
     integration_tasks_started: Family<ResourceLabels, Counter>,
     integration_tasks_completed: Family<ResourceOutcomeLabels, Counter>,
@@ -251,6 +255,29 @@ impl Metrics {
         );
     }
 
+    /// The activity is needed, and nobody has served it for a while; or that is over.
+    pub(crate) fn activity_unserved(&self, activity: &str, unserved: bool) {
+        let labels = ActivityLabels {
+            activity: activity.to_owned(),
+        };
+        let family = &self.inner.activity_unserved;
+        if unserved {
+            family.get_or_create(&labels).set(1);
+        } else {
+            family.remove(&labels);
+        }
+    }
+
+    /// So many of them.
+    pub(crate) fn activities_unserved(&self, count: u64) {
+        set(&self.inner.activities_unserved, count);
+    }
+
+    /// What happened with the tasks of an activity in the last minutes.
+    pub(crate) fn recent(&self, activity: &str, now: Timestamp, since: Timestamp) -> RecentReport {
+        self.inner.machines.recent(activity).report(now, since)
+    }
+
     /// The activity is gone: its series ends.
     pub(crate) fn activity_forgotten(&self, activity: &str) {
         self.inner.activity_queue_depth.remove(&ActivityLabels {
@@ -348,6 +375,8 @@ impl Inner {
             activity_tasks_started: Counter::default(),
             activity_tasks_completed: Family::default(),
             activity_queue_depth: Family::default(),
+            activity_unserved: Family::default(),
+            activities_unserved: Gauge::default(),
             integration_tasks_scheduled: Family::default(),
             integration_tasks_started: Family::default(),
             integration_tasks_completed: Family::default(),
@@ -473,6 +502,16 @@ impl Inner {
             "activity_queue_depth",
             "Activity tasks that wait for a worker now",
             self.activity_queue_depth.clone(),
+        );
+        registry.register(
+            "activity_unserved",
+            "1 for an activity that is needed and has no worker for longer than a worker may be away",
+            self.activity_unserved.clone(),
+        );
+        registry.register(
+            "activities_unserved",
+            "Activities that are needed and have no worker for longer than a worker may be away",
+            self.activities_unserved.clone(),
         );
         registry.register(
             "sessions",

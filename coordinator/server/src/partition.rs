@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod host;
 pub(crate) mod load;
 pub(crate) mod message;
+mod offers;
 mod record;
 pub(crate) mod recovery;
 pub(crate) mod redrive;

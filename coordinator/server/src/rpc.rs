@@ -15,6 +15,7 @@ mod test_state;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod workers;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use stepfleet_proto::v1::state_machine_service_server::StateMachineServiceServer
 use stepfleet_proto::v1::tag_service_server::TagServiceServer;
 use stepfleet_proto::v1::task_service_server::TaskServiceServer;
 use stepfleet_proto::v1::version_service_server::VersionServiceServer;
+use stepfleet_proto::v1::worker_service_server::WorkerServiceServer;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -45,7 +47,7 @@ const MESSAGE_BYTES_MIN: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     reporter: HealthReporter,
-    services: [&'static str; 9],
+    services: [&'static str; 10],
 }
 
 /// All services over one face, and the handle on their health: not serving until [`Health::serving`].
@@ -70,6 +72,8 @@ pub(crate) async fn routes<F: FleetService>(
         .max_decoding_message_size(bytes_max);
     let tags =
         TagServiceServer::new(tags::Tags(Arc::clone(&face))).max_decoding_message_size(bytes_max);
+    let workers = WorkerServiceServer::new(workers::Workers(Arc::clone(&face)))
+        .max_decoding_message_size(bytes_max);
     let admin = AdminServiceServer::new(admin::Admin(face)).max_decoding_message_size(bytes_max);
     let fleet = FleetServiceServer::new(fleet).max_decoding_message_size(bytes_max);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -79,6 +83,7 @@ pub(crate) async fn routes<F: FleetService>(
         .add_service(tags)
         .add_service(activities)
         .add_service(tasks)
+        .add_service(workers)
         .add_service(admin)
         .add_service(fleet)
         .add_service(health)
@@ -110,6 +115,7 @@ impl Health {
             TagServiceServer::<tags::Tags>::NAME,
             ActivityServiceServer::<activities::Activities>::NAME,
             TaskServiceServer::<tasks::Tasks>::NAME,
+            WorkerServiceServer::<workers::Workers>::NAME,
             AdminServiceServer::<admin::Admin>::NAME,
             FleetServiceServer::<F>::NAME,
         ];

@@ -154,6 +154,7 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
         ),
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
+        crate::task::spawn("pace of activities", crate::matching::pace(shared.clone())),
     ]
 }
 

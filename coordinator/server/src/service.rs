@@ -14,6 +14,7 @@ pub(crate) mod lists;
 pub(crate) mod machines;
 mod map_runs;
 pub(crate) mod page;
+pub(crate) mod queues;
 mod repeat;
 mod start;
 pub(crate) mod tags;
@@ -21,6 +22,7 @@ pub(crate) mod tasks;
 pub(crate) mod test_state;
 mod versions;
 pub(crate) mod watch;
+pub(crate) mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

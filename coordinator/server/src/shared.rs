@@ -8,7 +8,7 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern, Resource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::limits::Limits;
-use stepfleet_engine::{Delegated, Served, Services, TaskRef};
+use stepfleet_engine::{Delegated, Served, Services, TaskRef, Timestamp};
 use stepfleet_store::{PartitionLog, StateStore, StoreError};
 use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,8 @@ use crate::writer::WriterHandle;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
     pub entropy: Entropy,
     pub tokens: TokenKeys,
     pub arns: ArnSpace,

@@ -266,6 +266,33 @@ class Sessions(Case):
             await asyncio.wait_for(stream.over.wait(), 5)
             self.assertEqual(stream.results(), [("t1", 1, "1")])
 
+    async def test_a_worker_that_is_told_to_drain_may_be_told_to_go_on_until_it_is_done(self) -> None:
+        go_on = asyncio.Event()
+
+        async def handler(task: Task[int]) -> int:
+            await go_on.wait()
+            return task.input
+
+        async with self.serving(handler, slots=1) as (stream, _):
+            for number in (1, 2):
+                await stream.push(number, f"t{number}", input=str(number))
+            await until("both are there", lambda: stream.received and stream.received[-1].received == 2)
+            await stream.send(order=fleet_pb2.ORDER_DRAIN)
+            await until("one comes back", lambda: stream.returned() == ["t2"])
+            await stream.push(3, "t3")
+            await until("it takes none", lambda: stream.returned() == ["t2", "t3"])
+            await stream.send(order=fleet_pb2.ORDER_RESUME)
+            await stream.push(4, "t4", input="4")
+            self.assertFalse(any(message.draining for message in stream.received))
+            go_on.set()
+            await until("two results", lambda: len(stream.results()) == 2)
+            await stream.send(confirmed=2)
+            await stream.send(order=fleet_pb2.ORDER_DRAIN)
+            await until("it leaves", lambda: any(message.draining for message in stream.received))
+            await asyncio.wait_for(stream.over.wait(), 5)
+            self.assertEqual(stream.results(), [("t1", 1, "1"), ("t4", 2, "4")])
+            self.assertEqual(stream.returned(), ["t2", "t3"])
+
 
 class Retries(Case):
     async def test_a_throttled_start_is_repeated_after_the_hint_under_one_name(self) -> None:

@@ -420,6 +420,46 @@ class Drain(Case):
     async def workers(self, arn: str, count: int) -> bool:
         return (await self.client.describe_activity(arn)).workers == count
 
+    async def test_an_operator_sees_holds_back_and_drains(self) -> None:
+        name, begun, go_on = await self.activity(), asyncio.Event(), asyncio.Event()
+        served, arn = activity_arn(name), await self.machine(task_machine(name))
+        settings = await self.client.update_activity(served, paused=True, max_rate=5.5)
+        self.assertEqual((settings.paused, settings.max_rate), (True, 5.5))
+        await self.client.start(arn, 1)
+
+        async def waits(count: int) -> bool:
+            return (await self.client.get_activity_stats(served)).queued == count
+
+        await until("it waits", lambda: waits(1))
+        self.assertEqual(await self.client.purge_activity(served, cause="never mind"), 1)
+        worker = Worker(self.client, name="operated", labels={"team": name})
+
+        @worker.activity(name)
+        async def work(task: Task[int]) -> str:
+            begun.set()
+            await go_on.wait()
+            return "done"
+
+        running = asyncio.create_task(worker.run(asyncio.Event()))
+        execution = await self.client.start(arn, 2)
+        await until("it waits", lambda: waits(1))
+        settings = await self.client.update_activity(served, paused=False, max_rate=0)
+        self.assertEqual((settings.paused, settings.max_rate), (False, 0))
+        await begun.wait()
+        labels = {"team": name}
+        (info,) = [info async for info in self.client.list_workers(labels=labels)]
+        self.assertEqual((info.name, info.status, info.activities[0].used), ("operated", "CONNECTED", 1))
+        shown, tasks = await self.client.describe_worker(info.session_id)
+        self.assertEqual((shown.labels, [task.execution_arn for task in tasks]), (labels, [execution]))
+        (drained,) = await self.client.drain_workers(info.session_id)
+        self.assertEqual(drained.status, "DRAINING")
+        (resumed,) = await self.client.resume_workers(labels=labels)
+        self.assertEqual(resumed.status, "CONNECTED")
+        await self.client.drain_workers(activity=name)
+        go_on.set()
+        await asyncio.wait_for(running, 20)
+        self.assertEqual((await self.client.wait(execution)).result(), "done")
+
     async def test_what_outlives_the_grace_period_fails(self) -> None:
         name, begun = await self.activity(), asyncio.Event()
         worker = Worker(self.client, grace=0.05, stop_timeout=5)

@@ -34,6 +34,8 @@ pub const SLOTS_DEFAULT: u32 = 16;
 
 /// Longest worker name, characters.
 const NAME_CHARS_MAX: usize = 80;
+/// Longest name of a host, characters.
+const HOST_CHARS_MAX: usize = 256;
 
 /// Serves activities over one stream: tasks are pushed into free slots, and each starts its handler at once.
 ///
@@ -53,6 +55,7 @@ pub struct Worker {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) name: String,
+    pub(crate) host: String,
     pub(crate) session_id: String,
     pub(crate) build_id: String,
     pub(crate) labels: HashMap<String, String>,
@@ -67,6 +70,7 @@ impl Worker {
     pub fn new(client: Client) -> Self {
         let options = Options {
             name: default_name(),
+            host: host(),
             session_id: random_id(),
             build_id: String::new(),
             labels: HashMap::new(),
@@ -173,7 +177,8 @@ impl Worker {
 
     /// Serves until `shutdown` is cancelled, then drains: takes no new tasks, hands back what has not begun, finishes the
     /// rest within the grace period, and leaves when every result is confirmed. Breaks of the connection are bridged: the
-    /// worker comes back under the same session and sends again what was not confirmed. Dropping the future instead drops the
+    /// worker comes back under the same session and sends again what was not confirmed. A coordinator that tells the worker to
+    /// drain (`stepfleet fleet drain`) makes it leave likewise, but without a grace period: what runs may finish. Dropping the future instead drops the
     /// handlers at once; the coordinator then ends their attempts as those of a lost worker.
     ///
     /// # Errors
@@ -231,11 +236,16 @@ impl Worker {
 
 /// The host's name, or the process id where it has none.
 fn default_name() -> String {
-    let host = env::var("HOSTNAME")
-        .or_else(|_| fs::read_to_string("/proc/sys/kernel/hostname"))
-        .unwrap_or_default();
-    match host.trim() {
+    match host().as_str() {
         "" => format!("worker-{}", process::id()),
         host => host.chars().take(NAME_CHARS_MAX).collect(),
     }
+}
+
+/// The host's name; empty where it has none.
+fn host() -> String {
+    let host = env::var("HOSTNAME")
+        .or_else(|_| fs::read_to_string("/proc/sys/kernel/hostname"))
+        .unwrap_or_default();
+    host.trim().chars().take(HOST_CHARS_MAX).collect()
 }

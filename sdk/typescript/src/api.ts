@@ -10,3 +10,4 @@ export * from "./gen/stepfleet/v1/fleet_pb.js";
 export * from "./gen/stepfleet/v1/state_machines_pb.js";
 export * from "./gen/stepfleet/v1/tags_pb.js";
 export * from "./gen/stepfleet/v1/versions_pb.js";
+export * from "./gen/stepfleet/v1/workers_pb.js";

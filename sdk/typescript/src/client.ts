@@ -1,5 +1,5 @@
 // The client: one shared connection and a method for every call of the API.
-import { Activities } from "./calls/activities.js";
+import { Workers } from "./calls/workers.js";
 import { Connection } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
 
@@ -15,7 +15,7 @@ import { Endpoint } from "./endpoint.js";
  * client.close();
  * ```
  */
-export class Client extends Activities {
+export class Client extends Workers {
   /** Where the coordinator is. */
   readonly endpoint: Endpoint;
 

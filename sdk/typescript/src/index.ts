@@ -11,6 +11,7 @@
 export type { ListOptions } from "./calls/base.js";
 export type { StartExecutionOptions } from "./calls/executions.js";
 export type { CreateStateMachineOptions, TestStateOptions, UpdateStateMachineOptions } from "./calls/stateMachines.js";
+export type { UpdateActivityOptions, WorkerSelection } from "./calls/workers.js";
 export { Client } from "./client.js";
 export type { CallOptions } from "./connection.js";
 export { DEFAULT_ENDPOINT, Endpoint, type EndpointOptions } from "./endpoint.js";
@@ -20,6 +21,8 @@ export type { Logger } from "./log.js";
 export type {
   Activity,
   ActivityListItem,
+  ActivitySettings,
+  ActivityStats,
   ActivityTask,
   Alias,
   Callback,
@@ -42,6 +45,8 @@ export type {
   UpdatedStateMachine,
   Validation,
   Version,
+  WorkerDescription,
+  WorkerInfo,
 } from "./model.js";
 export { CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskCancelled, TaskError } from "./task.js";
 export { VERSION } from "./version.js";

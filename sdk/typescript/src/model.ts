@@ -230,6 +230,70 @@ export interface ActivityListItem {
   readonly creationDate: Date;
 }
 
+/** What holds an activity's tasks back. */
+export interface ActivitySettings {
+  /** Nothing is handed out; timeouts count. */
+  readonly paused: boolean;
+  /** Labels that a worker must have. */
+  readonly requiredLabels: Record<string, string>;
+  /** Tasks at once over all workers; 0 is no bound. */
+  readonly maxConcurrency: number;
+  /** Tasks that may start a second; 0 is no bound. */
+  readonly maxRate: number;
+}
+
+/** The queue of an activity, its workers, and the last minutes. */
+export interface ActivityStats {
+  readonly arn: string;
+  /** Tasks that wait for a worker now, and the age of the oldest. */
+  readonly queued: number;
+  readonly oldestAgeMs: number;
+  /** Tasks in workers' hands. */
+  readonly inHand: number;
+  /** Sessions of workers that serve it, and their slots. */
+  readonly workers: number;
+  readonly slots: number;
+  readonly slotsUsed: number;
+  /** Calls of `getActivityTask` that wait. */
+  readonly pollers: number;
+  /** What the counts below cover. */
+  readonly windowMs: number;
+  readonly started: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly timedOut: number;
+  /** From schedule to start. */
+  readonly startLatencyP50Ms: number;
+  readonly startLatencyP99Ms: number;
+  /** It is needed, and no worker serves it. */
+  readonly unserved: boolean;
+  readonly settings: ActivitySettings;
+  /** Labels that waiting tasks ask for and no worker has, with how many ask. */
+  readonly unplaceable: { labels: Record<string, string>; queued: number }[];
+}
+
+/** A worker, as the coordinator knows it. */
+export interface WorkerInfo {
+  readonly sessionId: string;
+  readonly name: string;
+  /** Empty when the worker does not tell. */
+  readonly host: string;
+  readonly buildId: string;
+  readonly labels: Record<string, string>;
+  /** What it serves; `used` are tasks in hand. */
+  readonly activities: { activityArn: string; slots: number; used: number }[];
+  readonly status: "CONNECTED" | "DRAINING" | "AWAY" | "GONE";
+  readonly connectedDate: Date;
+  readonly lastSeenDate: Date;
+  readonly goneDate: Date | undefined;
+}
+
+/** A worker with the tasks in its hands. */
+export interface WorkerDescription {
+  readonly worker: WorkerInfo;
+  readonly tasks: { executionArn: string; activityArn: string; sinceDate: Date }[];
+}
+
 /** A task from `getActivityTask`. */
 export interface ActivityTask {
   /** A secret: whoever has it can complete the task. */
@@ -393,4 +457,26 @@ function result<T>(
 ): T {
   if (status !== "SUCCEEDED") throw new ExecutionError(status, error, cause);
   return maybe(output) as T;
+}
+
+/** A worker. */
+export function workerInfo(info: api.WorkerInfo): WorkerInfo {
+  return {
+    sessionId: info.sessionId,
+    name: info.name,
+    host: info.host,
+    buildId: info.buildId,
+    labels: info.labels,
+    activities: info.activities.map(({ activityArn, slots, used }) => ({ activityArn, slots, used })),
+    status: api.WorkerStatus[info.status] as WorkerInfo["status"],
+    connectedDate: date(info.connectedDate),
+    lastSeenDate: date(info.lastSeenDate),
+    goneDate: maybeDate(info.goneDate),
+  };
+}
+
+/** What holds an activity's tasks back. */
+export function activitySettings(settings: api.ActivitySettings | undefined): ActivitySettings {
+  const { paused = false, requiredLabels = {}, maxConcurrency = 0, maxRate = 0 } = settings ?? {};
+  return { paused, requiredLabels, maxConcurrency, maxRate };
 }

@@ -323,6 +323,42 @@ test("a draining worker hands back what has not begun", async (t) => {
   assert.deepEqual(stream.results(), [["t1", 1, "1"]]);
 });
 
+test("a worker that is told to drain may be told to go on until it is done", async (t) => {
+  const { fake, client } = await Fake.start(t);
+  const goOn = new Gate();
+  const worker = new sdk.Worker(client, { log: new Lines() }).activity(
+    "a",
+    async (task: sdk.Task<number>) => {
+      await goOn.opened;
+      return task.input;
+    },
+    { slots: 1 },
+  );
+  const running = worker.run({ signal: new AbortController().signal });
+  const stream = await fake.next();
+  stream.send({ welcome: {} });
+  for (const number of [1, 2]) stream.push(number, `t${number}`, { input: String(number) });
+  await until("both are there", () => stream.received.at(-1)?.received === 2n);
+  stream.send({ order: api.Order.DRAIN });
+  await until("one comes back", () => stream.returned().length === 1);
+  stream.push(3, "t3");
+  await until("it takes none", () => stream.returned().length === 2);
+  stream.send({ order: api.Order.RESUME });
+  stream.push(4, "t4", { input: "4" });
+  assert.ok(!stream.received.some((message) => message.draining));
+  goOn.open();
+  await until("two results", () => stream.results().length === 2);
+  stream.send({ confirmed: 2n });
+  stream.send({ order: api.Order.DRAIN });
+  await running;
+  assert.ok(stream.received.some((message) => message.draining));
+  assert.deepEqual(stream.returned(), ["t2", "t3"]);
+  assert.deepEqual(stream.results(), [
+    ["t1", 1, "1"],
+    ["t4", 2, "4"],
+  ]);
+});
+
 test("a throttled start is repeated after the hint under one name", async (t) => {
   const { fake, client } = await Fake.start(t);
   const throttled = refuse(status.RESOURCE_EXHAUSTED, "ThrottlingException", 200);

@@ -379,3 +379,40 @@ test("a handler that cannot be stopped is abandoned", async (t) => {
   );
   assert.equal((await client.wait(execution)).error, "WorkerStopped");
 });
+
+test("an operator sees, holds back and drains", async (t) => {
+  const client = await connected(t);
+  const [name, begun, goOn] = [await activity(client), new Gate(), new Gate()];
+  const [served, arn] = [activityArn(name), await machine(client, taskMachine(name))];
+  const waits = async () => (await client.getActivityStats(served)).queued === 1;
+  const held = await client.updateActivity(served, { paused: true, maxRate: 5.5 });
+  assert.deepEqual([held.paused, held.maxRate], [true, 5.5]);
+  await client.start(arn, 1);
+  await until("it waits", waits);
+  assert.equal(await client.purgeActivity(served, { cause: "never mind" }), 1);
+  const labels = { team: name };
+  const worker = new sdk.Worker(client, { name: "operated", labels, log: new Lines() }).activity(name, async () => {
+    begun.open();
+    await goOn.opened;
+    return "done";
+  });
+  const running = worker.run({ signal: new AbortController().signal });
+  const execution = await client.start(arn, 2);
+  await until("it waits", waits);
+  assert.equal((await client.updateActivity(served, { paused: false, maxRate: 0 })).paused, false);
+  await begun.opened;
+  const [info] = await all(client.listWorkers({ labels }));
+  assert.ok(info);
+  assert.deepEqual([info.name, info.status, info.activities[0]?.used], ["operated", "CONNECTED", 1]);
+  const shown = await client.describeWorker(info.sessionId);
+  assert.deepEqual(
+    shown.tasks.map((task) => task.executionArn),
+    [execution],
+  );
+  assert.equal((await client.drainWorkers({ worker: info.sessionId }))[0]?.status, "DRAINING");
+  assert.equal((await client.resumeWorkers({ labels }))[0]?.status, "CONNECTED");
+  await client.drainWorkers({ activity: name });
+  goOn.open();
+  await running;
+  assert.equal((await client.wait(execution)).result(), "done");
+});

@@ -16,7 +16,7 @@ use crate::input::Input;
 pub(super) fn target(execution: &Execution, input: &Input) -> Result<Option<FrameId>, Rejection> {
     match input {
         Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => Ok(None),
-        Input::Started { attempt, .. } => find(
+        Input::Started { attempt, .. } | Input::Withdrawn { attempt, .. } => find(
             execution,
             *attempt,
             |work| work.started_at.is_none(),
@@ -98,9 +98,11 @@ pub(super) fn handle(draft: &mut Draft<'_>, frame: FrameId, input: Input) -> Ste
         Input::Succeeded { output, .. } => {
             attempt_with(draft, frame, |draft, frame| succeeded(draft, frame, output))
         }
-        Input::Failed { failure, .. } => attempt_with(draft, frame, |draft, frame| {
-            failed(draft, frame, Fault::from(truncated(failure)))
-        }),
+        Input::Failed { failure, .. } | Input::Withdrawn { failure, .. } => {
+            attempt_with(draft, frame, |draft, frame| {
+                failed(draft, frame, Fault::from(truncated(failure)))
+            })
+        }
         Input::WorkerLost { .. } => attempt_with(draft, frame, due::worker_lost),
         Input::Submitted { output, .. } => {
             attempt_with(draft, frame, |draft, frame| submitted(draft, frame, output))

@@ -35,7 +35,7 @@ impl Work {
     /// | work | events that may follow |
     /// |---|---|
     /// | entered, backoff | a schedule, a start of branches or items, an exit, a failed evaluation, a failure, a retry, an abort |
-    /// | activity, offered | started, timed out, aborted |
+    /// | activity, offered | started, failed, timed out, aborted |
     /// | activity, started | succeeded, failed, timed out, offered again, aborted |
     /// | task | started, submitted, succeeded, failed, timed out, aborted |
     /// | waiting | exit, a failed evaluation, abort |
@@ -64,6 +64,7 @@ impl Work {
                 body,
                 E::ActivityStarted { .. }
                     | E::ActivityRestarted { .. }
+                    | E::ActivityFailed { .. }
                     | E::ActivityTimedOut { .. }
             ),
             Self::Activity(_) => matches!(

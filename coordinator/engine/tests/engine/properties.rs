@@ -48,6 +48,10 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         Move::Lost(which) => Input::WorkerLost {
             attempt: pick(&open, *which)?,
         },
+        Move::Withdraw(which) => Input::Withdrawn {
+            attempt: pick(&open, *which)?,
+            failure: failure(Some("Withdrawn"), None),
+        },
         Move::Heartbeat(which) => {
             let now = world.now;
             let _ = heartbeat(&mut world.execution, pick(&open, *which)?, now);
@@ -109,6 +113,7 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
         | Input::Failed { attempt, .. }
         | Input::WorkerLost { attempt }
         | Input::Undelivered { attempt }
+        | Input::Withdrawn { attempt, .. }
         | Input::Submitted { attempt, .. }
         | Input::Started { attempt, .. } => Some(*attempt),
         Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => None,

@@ -83,6 +83,13 @@ fn inputs() -> Vec<(&'static str, Input)> {
                 worker: Worker::default(),
             },
         ),
+        (
+            "Withdrawn",
+            Input::Withdrawn {
+                attempt,
+                failure: failure(Some("E"), None),
+            },
+        ),
         ("Undelivered", Input::Undelivered { attempt }),
         (
             "Succeeded",

@@ -1,5 +1,6 @@
 //! The control records' contents, as JSON with a format number, so that a person can read a backup.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -147,6 +148,26 @@ pub(crate) struct ActivityRecord {
     pub created_at: i64,
     pub tags: Vec<(String, String)>,
     pub encryption_configuration: Option<String>,
+    /// Set by operators; the first releases had none.
+    #[serde(default)]
+    pub settings: ActivitySettings,
+}
+
+/// What holds an activity's tasks back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ActivitySettings {
+    /// Nothing is handed out.
+    #[serde(default)]
+    pub paused: bool,
+    /// Labels that every worker must have.
+    #[serde(default)]
+    pub requires: Arc<BTreeMap<String, String>>,
+    /// Tasks at once, over all workers.
+    #[serde(default)]
+    pub concurrency_max: Option<u32>,
+    /// Tasks that may start in 1000 seconds.
+    #[serde(default)]
+    pub rate_per_1000_s: Option<u64>,
 }
 
 /// The stored form of a record.

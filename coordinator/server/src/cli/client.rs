@@ -87,6 +87,13 @@ impl Client {
         create_activity(CreateActivityRequest) -> CreateActivityResponse;
         delete_activity(DeleteActivityRequest) -> DeleteActivityResponse;
         describe_activity(DescribeActivityRequest) -> DescribeActivityResponse;
+        get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
+        list_workers(ListWorkersRequest) -> ListWorkersResponse;
+        describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+        update_activity(UpdateActivityRequest) -> UpdateActivityResponse;
+        purge_activity(PurgeActivityRequest) -> PurgeActivityResponse;
+        drain_workers(DrainWorkersRequest) -> DrainWorkersResponse;
+        resume_workers(ResumeWorkersRequest) -> ResumeWorkersResponse;
         list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
         send_task_success(SendTaskSuccessRequest) -> SendTaskSuccessResponse;
         send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;

@@ -171,8 +171,34 @@ async fn activities_show_who_waits() {
         "activity list",
         "activity list --output json",
         "activity show compress",
+        "activity stats compress",
+        "activity stats compress --output json",
+        "activity pause compress",
+        "activity resume compress --output json",
+        "activity require compress region=eu gpu",
+        "activity require compress --none",
+        "activity limit compress --concurrency 5 --rate 0.5",
+        "activity purge compress --cause upgrade",
         "activity delete checksum",
         "activity show typo",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
+async fn workers_are_listed_and_shown() {
+    let commands = [
+        "fleet list",
+        "fleet list --label region=eu --label gpu --output json",
+        "fleet list --activity nothing",
+        "fleet show builder-1",
+        "fleet show builder-1 --output json",
+        "fleet show typo",
+        "fleet drain builder-1",
+        "fleet drain --activity checksum --label region=eu --output json",
+        "fleet resume builder-1",
+        "status",
+        "status --output json",
     ];
     insta::assert_snapshot!(transcript(&commands).await);
 }
@@ -291,6 +317,10 @@ fn usage_errors_exit_with_2() {
         "",
         "run",
         "run show",
+        "fleet drain",
+        "activity limit compress",
+        "activity require compress",
+        "fleet list --label =x",
         "task success",
         "run list --status odd",
         "nonsense",

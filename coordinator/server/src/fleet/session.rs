@@ -2,11 +2,12 @@
 //! connections: a worker that reconnects within the grace period goes on where it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef};
-use stepfleet_proto::v1::{CoordinatorMessage, Push, RefusedResult};
+use stepfleet_engine::execution::Header;
+use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
+use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
 use tokio::sync::Notify;
 
 use crate::matching::Queue;
@@ -23,21 +24,67 @@ pub(crate) struct Served {
     pub slots: u32,
 }
 
+/// What a worker tells of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub name: Arc<str>,
+    /// Empty when it does not tell.
+    pub host: String,
+    pub build_id: String,
+    pub labels: Arc<Labels>,
+}
+
+/// Labels of a worker, by key.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Connected,
+    /// Connected, and takes no new tasks.
+    Draining,
+    /// Its connection is gone; it may come back.
+    Away,
+    Gone,
+}
+
 /// A worker's session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub id: SessionId,
-    pub name: Arc<str>,
+    pub about: About,
     pub caller: Caller,
     pub activities: Vec<Served>,
-    /// Number of the current connection; slots carry it.
+    /// Number of the current connection.
     connection: AtomicU64,
+    /// Slots carry it: those of an earlier one are void.
+    epoch: AtomicU64,
     open: AtomicBool,
-    draining: AtomicBool,
+    /// The worker says that it leaves.
+    leaving: AtomicBool,
+    /// It was told to.
+    told_to_drain: AtomicBool,
+    /// When the current connection began, and when the worker was heard last; milliseconds.
+    connected_at: AtomicI64,
+    seen_at: AtomicI64,
     /// Nobody will come back for it.
     gone: AtomicBool,
     inner: Mutex<Inner>,
     wake: Notify,
+}
+
+/// The room that an epoch begins with, per activity.
+#[derive(Debug)]
+pub(crate) struct Free {
+    pub epoch: u64,
+    pub slots: Vec<u32>,
+}
+
+/// A slot whose task left the worker's hands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freed {
+    pub activity: u32,
+    pub epoch: u64,
 }
 
 /// A connection that begins.
@@ -50,11 +97,22 @@ pub(crate) struct Connected {
 }
 
 /// A task in a worker's hands. Push number 0 was handed over before a restart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     task: TaskRef,
     activity: u32,
     push: u64,
+    /// Of the task's execution.
+    header: Arc<Header>,
+    since: Timestamp,
+}
+
+/// A task in a worker's hands, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct InHand {
+    pub activity: u32,
+    pub header: Arc<Header>,
+    pub since: Timestamp,
 }
 
 type HeldKey = (ExecutionId, EventId, u32, u32);
@@ -87,18 +145,22 @@ fn key(task: &TaskRef) -> HeldKey {
 impl Session {
     pub(crate) fn new(
         id: SessionId,
-        name: Arc<str>,
+        about: About,
         caller: Caller,
         activities: Vec<Served>,
     ) -> Self {
         Self {
             id,
-            name,
+            about,
             caller,
             activities,
             connection: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
             open: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            told_to_drain: AtomicBool::new(false),
+            connected_at: AtomicI64::new(0),
+            seen_at: AtomicI64::new(0),
             gone: AtomicBool::new(false),
             inner: Mutex::default(),
             wake: Notify::new(),
@@ -108,13 +170,26 @@ impl Session {
     /// Begins a connection; slots and writers of older ones are void. Answers its number and the confirmed results.
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
-    pub(crate) fn connect(&self) -> Connected {
+    ///
+    /// A worker that was told to drain by a coordinator that has forgotten it (a restart) still drains; one that this
+    /// coordinator knows is told again.
+    pub(crate) fn connect(&self, now: Timestamp, told_to_drain: bool) -> Connected {
+        self.connected_at.store(now.0, Ordering::Relaxed);
+        self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
+        if self.current() == 0 {
+            self.told_to_drain.store(told_to_drain, Ordering::Release);
+        } else if self.is_told_to_drain() {
+            inner.outgoing.set_order(Order::Drain);
+        } else if told_to_drain {
+            inner.outgoing.set_order(Order::Resume);
+        }
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         let held = inner.held.values().map(|held| held.task).collect();
         let connection = self.connection.fetch_add(1, Ordering::AcqRel) + 1;
         self.open.store(true, Ordering::Release);
-        self.draining.store(false, Ordering::Release);
+        self.leaving.store(false, Ordering::Release);
         self.wake.notify_waiters();
         Connected {
             connection,
@@ -132,6 +207,39 @@ impl Session {
         current
     }
 
+    /// The worker was heard.
+    pub(crate) fn seen(&self, now: Timestamp) {
+        self.seen_at.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn seen_at(&self) -> Timestamp {
+        Timestamp(self.seen_at.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn connected_at(&self) -> Timestamp {
+        Timestamp(self.connected_at.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        if self.is_gone() {
+            Standing::Gone
+        } else if !self.is_open() {
+            Standing::Away
+        } else if self.is_draining() {
+            Standing::Draining
+        } else {
+            Standing::Connected
+        }
+    }
+
+    /// Whether tasks of its activities may count on it.
+    pub(crate) fn serves(&self) -> bool {
+        match self.standing() {
+            Standing::Connected | Standing::Away => !self.is_draining(),
+            Standing::Draining | Standing::Gone => false,
+        }
+    }
+
     /// Number of the current connection.
     pub(crate) fn current(&self) -> u64 {
         self.connection.load(Ordering::Acquire)
@@ -145,9 +253,45 @@ impl Session {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Whether a slot given by this connection may still be used.
-    pub(crate) fn takes_tasks(&self, connection: u64) -> bool {
-        self.is_open() && self.is_current(connection) && !self.draining.load(Ordering::Acquire)
+    /// Whether a slot of this epoch may still be used.
+    pub(crate) fn takes_tasks(&self, epoch: u64) -> bool {
+        self.is_open() && self.epoch.load(Ordering::Acquire) == epoch && !self.is_draining()
+    }
+
+    /// Begins an epoch: the room that is left for each activity now, and no slot of before. Under the lock, so that a
+    /// task that leaves the worker's hands at this moment is counted once.
+    pub(crate) fn open_slots(&self) -> Free {
+        let inner = self.lock();
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut held = vec![0_u32; self.activities.len()];
+        for task in inner.held.values() {
+            let index = usize::try_from(task.activity).unwrap_or(usize::MAX);
+            if let Some(count) = held.get_mut(index) {
+                *count += 1;
+            }
+        }
+        let slots = self.activities.iter().zip(held);
+        let slots = slots
+            .map(|(served, held)| served.slots.saturating_sub(held))
+            .collect();
+        Free { epoch, slots }
+    }
+
+    /// Tells the worker to drain, or to go on. `false` when that changes nothing, or it has said that it leaves.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let drain = match order {
+            Order::Drain => true,
+            Order::Resume => false,
+            Order::Unspecified => return false,
+        };
+        let mut inner = self.lock();
+        if self.leaving.load(Ordering::Acquire) || self.is_told_to_drain() == drain {
+            return false;
+        }
+        self.told_to_drain.store(drain, Ordering::Release);
+        inner.outgoing.set_order(order);
+        self.wake.notify_one();
+        true
     }
 
     /// Ends the session for good.
@@ -160,12 +304,18 @@ impl Session {
         self.gone.load(Ordering::Acquire)
     }
 
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+    /// The worker says that it takes no new tasks and leaves.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     /// Hands a started task over: it is held from now on and leaves with the next message.
-    pub(crate) fn push(&self, activity: u32, task: TaskRef, mut push: Push) {
+    pub(crate) fn push(&self, task: TaskRef, in_hand: InHand, mut push: Push) {
+        let InHand {
+            activity,
+            header,
+            since,
+        } = in_hand;
         let mut inner = self.lock();
         inner.pushed += 1;
         push.number = inner.pushed;
@@ -174,37 +324,45 @@ impl Session {
             task,
             activity,
             push: inner.pushed,
+            header,
+            since,
         };
         inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
     }
 
-    /// Takes a task out of the worker's hands; answers its activity when it was there (its slot is free then).
-    pub(crate) fn release(&self, task: &TaskRef) -> Option<u32> {
-        self.lock()
-            .held
-            .remove(&key(task))
-            .map(|held| held.activity)
+    /// Takes a task out of the worker's hands; answers its slot when it was there.
+    pub(crate) fn release(&self, task: &TaskRef) -> Option<Freed> {
+        let mut inner = self.lock();
+        self.freed(inner.held.remove(&key(task)))
+    }
+
+    fn freed(&self, held: Option<Held>) -> Option<Freed> {
+        held.map(|held| Freed {
+            activity: held.activity,
+            epoch: self.epoch.load(Ordering::Acquire),
+        })
     }
 
     /// Notes that the worker holds a task from before a restart.
-    pub(crate) fn adopt(&self, task: TaskRef, activity: u32) {
+    pub(crate) fn adopt(&self, task: TaskRef, in_hand: InHand) {
         self.lock().held.insert(
             key(&task),
             Held {
                 task,
-                activity,
+                activity: in_hand.activity,
                 push: 0,
+                header: in_hand.header,
+                since: in_hand.since,
             },
         );
     }
 
-    /// Tells the worker that an attempt is over; answers the activity whose slot is free then.
-    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<u32> {
+    /// Tells the worker that an attempt is over; answers the slot that is free then.
+    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<Freed> {
         let mut inner = self.lock();
-        let activity = inner.held.remove(&key(task)).map(|held| held.activity);
         inner.outgoing.cancelled.push(token);
-        activity
+        self.freed(inner.held.remove(&key(task)))
     }
 
     /// Whether a result of this number is new.
@@ -251,8 +409,34 @@ impl Session {
         (tasks(had), tasks(never))
     }
 
+    /// Whether the worker has said that it leaves: it will not come back.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    fn is_told_to_drain(&self) -> bool {
+        self.told_to_drain.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes no new tasks.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.is_leaving() || self.is_told_to_drain()
+    }
+
+    /// What the worker has in hand, longest first.
+    pub(crate) fn in_hand(&self, limit: usize) -> Vec<InHand> {
+        let mut tasks: Vec<InHand> = {
+            let inner = self.lock();
+            let tasks = inner.held.values().map(|held| InHand {
+                activity: held.activity,
+                header: held.header.clone(),
+                since: held.since,
+            });
+            tasks.collect()
+        };
+        tasks.sort_by_key(|task| task.since);
+        tasks.truncate(limit);
+        tasks
     }
 
     /// Tasks held per activity index.

@@ -1,8 +1,8 @@
 //! Metrics by state machine and by activity, and how long things took. The number of series is bounded: beyond so many
 //! state machines, and so many activities, the rest are counted together as `other`.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use stepfleet_engine::Timestamp;
 use stepfleet_engine::execution::{Execution, Status};
 
+use super::recent::Recent;
 use super::{ActivityLabels, ResourceLabels, status_label};
 
 /// What stands for all that have no series of their own.
@@ -36,6 +37,7 @@ struct MachineStatusLabels {
 pub(super) struct Machines {
     machines: Names,
     activities: Names,
+    recents: Mutex<BTreeMap<String, Arc<Recent>>>,
     started: Family<MachineLabels, Counter>,
     closed: Family<MachineStatusLabels, Counter>,
     redriven_closed: Family<MachineStatusLabels, Counter>,
@@ -73,6 +75,7 @@ pub(crate) struct ActivityMeters {
     pub(super) schedule_seconds: Histogram,
     pub(super) run_seconds: Histogram,
     pub(super) seconds: Histogram,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// An execution that has closed.
@@ -135,6 +138,7 @@ impl Machines {
         Self {
             machines: Names::new(dimensions_max),
             activities: Names::new(dimensions_max),
+            recents: Mutex::default(),
             started: Family::default(),
             closed: Family::default(),
             redriven_closed: Family::default(),
@@ -213,10 +217,23 @@ impl Machines {
             schedule_seconds: of(&self.activity_schedule_seconds),
             run_seconds: of(&self.activity_run_seconds),
             seconds: of(&self.activity_seconds),
+            recent: self.recent(arn),
         }
     }
 
+    pub(super) fn recent(&self, arn: &str) -> Arc<Recent> {
+        let mut recents = self.recents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = recents.get(arn) {
+            return known.clone();
+        }
+        recents.entry(arn.to_owned()).or_default().clone()
+    }
+
     pub(super) fn activity_forgotten(&self, arn: &str) {
+        self.recents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(arn);
         if self.activities.forget(arn) {
             let labels = ActivityLabels {
                 activity: arn.to_owned(),

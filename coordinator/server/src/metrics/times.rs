@@ -6,6 +6,7 @@ use stepfleet_engine::execution::{ActivityWork, Execution, Frame, Work};
 use stepfleet_engine::{Event, EventBody, FrameId, Timestamp};
 
 use super::machines::{ActivityMeters, between};
+use super::recent::Happened;
 use super::{Metrics, ResourceLabels, resource_label};
 
 /// The activity that was met last: a host mostly meets the same few one after another.
@@ -30,10 +31,13 @@ impl Metrics {
                 meters
                     .schedule_seconds
                     .observe(between(work.scheduled_at, at));
+                let waited = at.0.saturating_sub(work.scheduled_at.0);
+                meters.recent.count(at, Happened::Started(waited));
             } else if let Some(frame) = activity_ended(&event.body)
                 && let Some(work) = before.and_then(|before| activity(before, frame))
             {
                 let meters = self.meters(last, &work.activity);
+                meters.recent.count(at, ended(&event.body));
                 meters.seconds.observe(between(work.scheduled_at, at));
                 if let Some(started_at) = work.started_at {
                     meters.run_seconds.observe(between(started_at, at));
@@ -105,6 +109,16 @@ fn activity_ended(body: &EventBody) -> Option<FrameId> {
         Some(*frame)
     } else {
         None
+    }
+}
+
+fn ended(body: &EventBody) -> Happened {
+    if matches!(body, EventBody::ActivitySucceeded { .. }) {
+        Happened::Succeeded
+    } else if matches!(body, EventBody::ActivityTimedOut { .. }) {
+        Happened::TimedOut
+    } else {
+        Happened::Failed
     }
 }
 

@@ -4,7 +4,7 @@ use stepfleet_engine::{Attempt, Execution};
 
 use super::batch::Effect;
 use super::desk::{Desk, task_ref};
-use super::tasks;
+use super::{offers, tasks};
 use crate::integrations::Call;
 
 impl Desk {
@@ -18,16 +18,19 @@ impl Desk {
             return;
         }
         let mut activities = tasks::activities(before);
-        let Some((_, work)) = activities.find(|(open, _)| open.entry == attempt.entry) else {
+        let Some((open, work)) = activities.find(|(open, _)| open.entry == attempt.entry) else {
             return;
         };
         let task = task_ref(before, attempt);
         if work.started_at.is_none() {
-            self.shared
-                .matching
-                .queue(&work.activity)
-                .withdraw(task.execution, attempt);
-        } else if let Some(session) = work
+            let input = &work.input.payload;
+            if let Ok(offer) = offers::offer(before, open, work.scheduled_at, input) {
+                self.shared.matching.queue(&work.activity).withdraw(&offer);
+            }
+            return;
+        }
+        self.shared.task_left(&work.activity, task.execution, open);
+        if let Some(session) = work
             .worker
             .session
             .and_then(|id| self.shared.fleet.session(id))

@@ -23,7 +23,7 @@ use super::ends::Ends;
 use super::message::{LiveItem, LiveItems, Message, TaskReport};
 use super::record::Before;
 use super::resident::{MachineNumber, Machines, Resident};
-use super::{rows, tasks};
+use super::{offers, rows, tasks};
 use crate::integrations::Call;
 use crate::matching::{Offer, Slot};
 use crate::metrics::{Closed, LastActivity};
@@ -152,10 +152,15 @@ impl Desk {
                 Command::Offer {
                     activity,
                     attempt,
+                    input,
                     scheduled_at,
                     ..
                 } => {
-                    self.offer(resident, &activity, attempt, scheduled_at, &mut events);
+                    let execution = &resident.execution;
+                    match offers::offer(execution, attempt, scheduled_at, &input.payload) {
+                        Ok(offer) => self.offer(resident, &activity, offer, &mut events),
+                        Err(refused) => self.host.send_later(Message::Withdraw(refused)),
+                    }
                 }
                 Command::Cancel { attempt } => self.cancel(&before, attempt),
                 Command::StartTask {
@@ -273,24 +278,17 @@ impl Desk {
         &mut self,
         resident: &mut Resident,
         activity: &Arc<str>,
-        attempt: Attempt,
-        scheduled_at: Timestamp,
+        offer: Offer,
         events: &mut Vec<Event>,
     ) {
         let queue = self.shared.matching.queue(activity);
-        let offer = Offer {
-            hash: resident.hash(),
-            execution: resident.id(),
-            attempt,
-            scheduled_at,
-        };
-        if let Some(slot) = queue.reserve_or_enqueue(offer)
+        let (attempt, now) = (offer.attempt, self.now());
+        if let Some(slot) = queue.reserve_or_enqueue(offer, now)
             && let Err(slot) = self.start_task(resident, attempt, slot, events)
-            && let Some((offer, slot)) = queue.offer_slot(slot)
         {
-            self.shared
-                .partitions()
-                .send_later(offer.hash, Message::Slot { offer, slot });
+            let pairs = queue.left(resident.id(), attempt, now);
+            let pairs = pairs.into_iter().chain(queue.offer_slot(slot, now));
+            self.shared.hand_out(pairs.collect());
         }
     }
 
@@ -337,7 +335,7 @@ impl Desk {
     pub(crate) fn start_offered(
         &mut self,
         resident: &mut Resident,
-        offer: Offer,
+        offer: &Offer,
         slot: Slot,
     ) -> Result<(), Slot> {
         let before = Before::start_of_task(&resident.execution);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
-use stepfleet_engine::execution::{Execution, Status};
+use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
     Timestamp, heartbeat,
@@ -65,6 +65,7 @@ impl Host {
             Message::Task(report) => self.task(report),
             Message::Tasks(reports) => reports.into_iter().for_each(|report| self.task(report)),
             Message::Slot { offer, slot } => self.slot(offer, slot),
+            Message::Withdraw(withdraw) => self.withdraw(*withdraw),
             Message::Stop {
                 execution,
                 failure,
@@ -171,14 +172,14 @@ impl Host {
         let unused = match self.slots.get_mut(&offer.execution) {
             Some(Place::Resident(resident)) => match &mut resident.aside {
                 Some(waiting) => return waiting.push(Message::Slot { offer, slot }),
-                None => self.desk.start_offered(resident, offer, slot).err(),
+                None => self.desk.start_offered(resident, &offer, slot).err(),
             },
             Some(Place::Loading(waiting)) => return waiting.push(Message::Slot { offer, slot }),
             None => return self.load(offer.execution, Message::Slot { offer, slot }),
         };
         self.notify_watchers(offer.execution);
         if let Some(slot) = unused {
-            self.desk.shared.fleet.slot_again(slot);
+            self.desk.shared.fleet.slot_unused(&offer, slot);
         }
     }
 
@@ -320,20 +321,21 @@ impl Host {
             }
         }
         let claimed = |task: TaskRef| Claimed {
-            activity: self.live_activity(&task),
+            live: self.live_activity(&task),
             task,
         };
         held.into_iter().map(claimed).collect()
     }
 
-    fn live_activity(&self, task: &TaskRef) -> Option<Arc<str>> {
+    fn live_activity(&self, task: &TaskRef) -> Option<(Arc<str>, Arc<Header>)> {
         let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
             return None;
         };
         if resident.execution.header.incarnation != task.incarnation {
             return None;
         }
-        tasks::live_activity(&resident.execution, task.attempt)
+        let activity = tasks::live_activity(&resident.execution, task.attempt)?;
+        Some((activity, resident.execution.header.clone()))
     }
 }
 
@@ -356,6 +358,10 @@ impl TaskReport {
             },
             Outcome::Undelivered => Input::Undelivered { attempt },
             Outcome::Lost => Input::WorkerLost { attempt },
+            Outcome::Withdrawn(failure) => Input::Withdrawn {
+                attempt,
+                failure: failure.clone(),
+            },
             Outcome::Continue | Outcome::Heartbeat => Input::Continue,
         }
     }

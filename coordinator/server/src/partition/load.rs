@@ -131,6 +131,7 @@ impl Host {
         // Its timer may have fired already: it is set anew.
         self.desk.reindex(&mut resident, Status::Running);
         self.desk.account(&mut resident);
+        self.desk.found_in_hand(&resident.execution);
         self.keep(resident);
         waiting.into_iter().for_each(|message| self.handle(message));
     }
@@ -176,9 +177,10 @@ impl Host {
                     result,
                 });
             }
-            Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Slot { offer, slot } => self.desk.shared.fleet.slot_unused(&offer, slot),
             other @ (Message::Tasks(_)
             | Message::Redrive(_)
+            | Message::Withdraw(_)
             | Message::Stop { .. }
             | Message::StopMachine { .. }
             | Message::Read(_)
@@ -205,8 +207,11 @@ impl Host {
                     result,
                 });
             }
-            Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Slot { offer, slot } => self.desk.shared.fleet.slot_unused(&offer, slot),
             Message::Redrive(request) => self.redrive_stored(execution, request),
+            Message::Withdraw(withdraw) => {
+                withdraw.refuse(&task_error(stepfleet_engine::Rejection::TaskTimedOut));
+            }
             Message::Stop {
                 answer: Some(answer),
                 ..
@@ -486,8 +491,9 @@ impl Host {
                     result,
                 });
             }
-            Message::Slot { slot, .. } => self.desk.shared.fleet.slot_again(slot),
+            Message::Slot { offer, slot } => self.desk.shared.fleet.slot_unused(&offer, slot),
             Message::Redrive(request) => drop(request.answer.send(Err(error.clone()))),
+            Message::Withdraw(withdraw) => withdraw.refuse(error),
             Message::Stop { answer, .. } => {
                 if let Some(answer) = answer {
                     let _gone = answer.send(Err(error.clone()));

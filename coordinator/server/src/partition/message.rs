@@ -9,7 +9,7 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{
-    EventId, Execution, ExecutionId, PartitionId, SessionId, TaskRef, Timestamp,
+    Attempt, EventId, Execution, ExecutionId, KeyHash, PartitionId, SessionId, TaskRef, Timestamp,
 };
 use stepfleet_store::Seq;
 use stepfleet_store::records::history::{Block, BlockHeader};
@@ -36,6 +36,8 @@ pub(crate) enum Message {
         offer: Offer,
         slot: Slot,
     },
+    /// A task that waits for a worker is to fail instead.
+    Withdraw(Box<Withdraw>),
     Stop {
         execution: ExecutionId,
         failure: Failure,
@@ -73,6 +75,7 @@ impl Message {
             Self::Task(report) => report.outcome.bytes(),
             Self::Tasks(reports) => reports.iter().map(|report| report.outcome.bytes()).sum(),
             Self::Slot { .. }
+            | Self::Withdraw(_)
             | Self::Stop { .. }
             | Self::Redrive(_)
             | Self::StopMachine { .. }
@@ -90,9 +93,30 @@ impl Outcome {
     fn bytes(&self) -> usize {
         match self {
             Self::Succeeded(output) | Self::Submitted(output) => output.len(),
-            Self::Failed(_) | Self::Heartbeat | Self::Undelivered | Self::Lost | Self::Continue => {
-                0
-            }
+            Self::Failed(_)
+            | Self::Withdrawn(_)
+            | Self::Heartbeat
+            | Self::Undelivered
+            | Self::Lost
+            | Self::Continue => 0,
+        }
+    }
+}
+
+/// A task that is to fail, unless a worker has it.
+#[derive(Debug)]
+pub(crate) struct Withdraw {
+    pub hash: KeyHash,
+    pub execution: ExecutionId,
+    pub attempt: Attempt,
+    pub failure: Failure,
+    pub answer: Option<Answer<()>>,
+}
+
+impl Withdraw {
+    pub(super) fn refuse(self, error: &ApiError) {
+        if let Some(answer) = self.answer {
+            let _gone = answer.send(Err(error.clone()));
         }
     }
 }
@@ -140,6 +164,8 @@ pub(crate) enum Outcome {
     Undelivered,
     /// Its worker's session is gone for good.
     Lost,
+    /// It waited for a worker and is to fail instead.
+    Withdrawn(Failure),
     /// Not a report: a bounded decision goes on.
     Continue,
 }
@@ -161,11 +187,11 @@ pub(crate) enum TaskReply {
     },
 }
 
-/// One held task of a claim: the activity when the attempt is live.
+/// One held task of a claim: the activity and whose it is when the attempt is live.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub task: TaskRef,
-    pub activity: Option<Arc<str>>,
+    pub live: Option<(Arc<str>, Arc<Header>)>,
 }
 
 /// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.

@@ -76,6 +76,7 @@ impl Desk {
         metrics.recorded(events);
         let last = &mut self.last_activity;
         metrics.timed(last, at, events, before.execution, after);
+        self.tasks_left(events, before.execution);
         let decided = Decided {
             revision: &resident.revision,
             machine_type: MachineType::Standard,

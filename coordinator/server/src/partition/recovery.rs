@@ -25,9 +25,9 @@ use super::batch::Partition;
 use super::desk::{Desk, task_ref};
 use super::handle::blank;
 use super::host::Host;
-use super::message::{Message, TaskReport};
+use super::message::{Message, TaskReport, Withdraw};
 use super::resident::{Resident, Slot};
-use super::{HostHandle, Partitions, redrive, rows, tasks};
+use super::{HostHandle, Partitions, offers, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
@@ -41,7 +41,9 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Rows that are read at once.
 const READ_ROWS: usize = 1000;
 /// Offers of executions that need not be in memory, with their activities.
-type Offers = BTreeMap<ExecutionId, Vec<(Arc<str>, Offer)>>;
+type Offers = BTreeMap<ExecutionId, Vec<Queued>>;
+/// An offer with its activity, or what fails its task.
+type Queued = Result<(Arc<str>, Offer), Box<Withdraw>>;
 
 /// Builds the hosts and brings their executions back.
 pub(crate) async fn recover(
@@ -71,10 +73,27 @@ pub(crate) async fn recover(
     }
     queued.extend(offers.into_values().flatten());
     // Older tasks come first, whatever host they are of.
-    queued.sort_by_key(|(_, offer)| (offer.scheduled_at, offer.execution));
-    for (activity, offer) in queued {
-        let unused = shared.matching.queue(&activity).reserve_or_enqueue(offer);
+    let (mut offers, mut refused) = (Vec::new(), Vec::new());
+    for queued in queued {
+        match queued {
+            Ok(offer) => offers.push(offer),
+            Err(withdraw) => refused.push(withdraw),
+        }
+    }
+    offers.sort_by_key(|(_, offer)| (offer.scheduled_at, offer.execution));
+    let now = shared.clock.now();
+    for (activity, offer) in offers {
+        let unused = shared
+            .matching
+            .queue(&activity)
+            .reserve_or_enqueue(offer, now);
         debug_assert!(unused.is_none(), "nobody is connected during recovery");
+    }
+    for withdraw in refused {
+        let hash = withdraw.hash;
+        shared
+            .partitions()
+            .send_later(hash, Message::Withdraw(withdraw));
     }
     Ok(hosts)
 }
@@ -144,18 +163,12 @@ fn enter(desk: &mut Desk, id: ExecutionId, live: &Live) {
         .extend(live.callback_since.map(|since| (since, id)));
 }
 
-fn offers_of(id: ExecutionId, row: &Live) -> Vec<(Arc<str>, Offer)> {
+fn offers_of(id: ExecutionId, row: &Live) -> Vec<Queued> {
     let offer = |offer: &live::Offer| {
         let (attempt, scheduled_at) = (offer.attempt, offer.scheduled_at);
-        (
-            offer.activity.clone(),
-            Offer {
-                hash: row.hash,
-                execution: id,
-                attempt,
-                scheduled_at,
-            },
-        )
+        let (id, placement) = ((row.hash, id), offer.placement.as_deref());
+        offers::offer_of(id, &row.machine_arn, attempt, scheduled_at, placement)
+            .map(|found| (offer.activity.clone(), found))
     };
     row.offers.iter().map(offer).collect()
 }
@@ -364,7 +377,7 @@ fn forget_later_blocks(shared: &Shared, execution: &Execution) -> anyhow::Result
 }
 
 /// Timers, indexes, offers and rows of what recovery brought into memory.
-fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<(Arc<str>, Offer)>) {
+fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<Queued>) {
     let mut ids: Vec<ExecutionId> = host.slots.keys().copied().collect();
     ids.sort_unstable();
     for id in ids {
@@ -386,7 +399,7 @@ fn settle_resident(
     desk: &mut Desk,
     orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>,
     resident: &mut Resident,
-    queued: &mut Vec<(Arc<str>, Offer)>,
+    queued: &mut Vec<Queued>,
 ) {
     let id = resident.id();
     if resident.execution.status != Status::Running {
@@ -399,21 +412,19 @@ fn settle_resident(
         .insert((resident.machine, resident.execution.runs_since(), id));
     desk.reindex(resident, Status::Running);
     desk.account(resident);
+    desk.found_in_hand(&resident.execution);
     for command in outstanding(&resident.execution) {
         match command {
             Command::Offer {
                 activity,
                 attempt,
+                input,
                 scheduled_at,
                 ..
             } => {
-                let offer = Offer {
-                    hash: resident.hash(),
-                    execution: id,
-                    attempt,
-                    scheduled_at,
-                };
-                queued.push((activity, offer));
+                let execution = &resident.execution;
+                let offer = offers::offer(execution, attempt, scheduled_at, &input.payload);
+                queued.push(offer.map(|offer| (activity, offer)));
             }
             Command::Continue => {
                 desk.host

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use stepfleet_engine::TaskRef;
+use stepfleet_engine::execution::Header;
 use stepfleet_proto::v1::Push;
 
 use super::batch::{Effect, Outbound, push, refused};
 use super::desk::Desk;
 use super::message::{Message, TaskReply, TaskReport};
+use crate::fleet::session::InHand;
 use crate::matching::{PolledTask, Slot};
 use crate::observe::trace;
 use crate::writer::Write;
@@ -40,7 +42,7 @@ impl Desk {
                         traceparent: traceparent.unwrap_or_default(),
                         ..push(token, &task, &header, input.text(), heartbeat_seconds)
                     };
-                    self.hand_out(slot, task, push)
+                    self.hand_out(slot, task, header, push)
                 }
                 Effect::Cancel { session, task } => {
                     self.tell_cancelled(&session, &task);
@@ -105,8 +107,8 @@ impl Desk {
 
     /// The worker stops working on this attempt; its slot takes the next task.
     fn tell_cancelled(&self, session: &Arc<crate::fleet::Session>, task: &TaskRef) {
-        if let Some(activity) = session.cancel(task, self.shared.tokens.seal(task)) {
-            self.shared.fleet.slot_is_free(session, activity);
+        if let Some(freed) = session.cancel(task, self.shared.tokens.seal(task)) {
+            self.shared.fleet.slot_is_free(session, freed);
         }
     }
 
@@ -114,13 +116,19 @@ impl Desk {
         &self,
         slot: Slot,
         task: TaskRef,
+        header: Arc<Header>,
         push: Push,
     ) -> Option<Arc<crate::fleet::Session>> {
         match slot {
             Slot::Session {
                 session, activity, ..
             } => {
-                session.push(activity, task, push);
+                let in_hand = InHand {
+                    activity,
+                    header,
+                    since: self.now(),
+                };
+                session.push(task, in_hand, push);
                 if session.is_gone() && session.release(&task).is_some() {
                     self.host
                         .send_later(Message::Task(TaskReport::undelivered(task)));

@@ -21,6 +21,7 @@ use super::message::Loaded;
 use super::resident::{Resident, Tail};
 use super::tasks;
 use crate::catalog::storage_error;
+use crate::matching::placement;
 use crate::service::api::ExecutionItem;
 use crate::service::error::ApiError;
 use crate::shared::Shared;
@@ -101,12 +102,14 @@ pub(crate) fn live(resident: &mut Resident) -> Vec<Row> {
             Command::Offer {
                 activity,
                 attempt,
+                input,
                 scheduled_at,
                 ..
             } => offers.push(live::Offer {
                 activity,
                 attempt,
                 scheduled_at,
+                placement: placement::member(input.payload.text()).map(Arc::from),
             }),
             Command::Continue | Command::StartTask { .. } => goes_on = true,
             Command::Cancel { .. } | Command::Closed => {}

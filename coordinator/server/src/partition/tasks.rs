@@ -12,10 +12,10 @@ fn stays(execution: &Execution) -> impl Iterator<Item = &Stay> {
     execution.frames.iter().filter_map(|frame| frame.stay())
 }
 
-/// Activity tasks, scheduled or started.
-pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
-    stays(execution).filter_map(|stay| match &stay.work {
-        Work::Activity(work) => Some((stay.open_attempt()?, work)),
+/// The activity task of a stay.
+pub(crate) fn activity_of(stay: &Stay) -> Option<&ActivityWork> {
+    match &stay.work {
+        Work::Activity(work) => Some(work),
         Work::Entered
         | Work::Task(_)
         | Work::Waiting { .. }
@@ -23,7 +23,12 @@ pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt
         | Work::Parallel(_)
         | Work::Map(_)
         | Work::Over => None,
-    })
+    }
+}
+
+/// Activity tasks, scheduled or started.
+pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
+    stays(execution).filter_map(|stay| Some((stay.open_attempt()?, activity_of(stay)?)))
 }
 
 /// Tasks that wait for their token, with the stays that they are of.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stepfleet_engine::Timestamp;
 use stepfleet_proto::v1::activity_service_server::ActivityService;
 use stepfleet_proto::v1::{
-    ActivityListItem, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
-    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
-    ListActivitiesRequest, ListActivitiesResponse,
+    ActivityListItem, ActivitySettings, CreateActivityRequest, CreateActivityResponse,
+    DeleteActivityRequest, DeleteActivityResponse, DescribeActivityRequest,
+    DescribeActivityResponse, GetActivityStatsRequest, GetActivityStatsResponse,
+    ListActivitiesRequest, ListActivitiesResponse, PurgeActivityRequest, PurgeActivityResponse,
+    Unplaceable, UpdateActivityRequest, UpdateActivityResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -16,9 +19,11 @@ use super::convert::{count, page, present, setting, timestamp};
 use crate::aws::input::activities::{ActivityInput, CreateActivityInput};
 use crate::aws::input::settings::ENCRYPTION_DEFAULT;
 use crate::aws::input::tags::Tag;
+use crate::catalog::records::ActivitySettings as Held;
 use crate::face::Face;
 use crate::service::api::ActivityItem;
 use crate::service::error::ApiError;
+use crate::service::queues::SettingsChange;
 
 pub(super) struct Activities(pub(super) Arc<Face>);
 
@@ -57,6 +62,33 @@ impl ActivityService for Activities {
     ) -> Result<Response<ListActivitiesResponse>, Status> {
         let (call, message) = Call::begin(&self.0, "ListActivities", request)?;
         let answer = list(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn update_activity(
+        &self,
+        request: Request<UpdateActivityRequest>,
+    ) -> Result<Response<UpdateActivityResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "UpdateActivity", request)?;
+        let answer = update(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn purge_activity(
+        &self,
+        request: Request<PurgeActivityRequest>,
+    ) -> Result<Response<PurgeActivityResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "PurgeActivity", request)?;
+        let answer = purge(&call, message).await;
+        call.finish(answer)
+    }
+
+    async fn get_activity_stats(
+        &self,
+        request: Request<GetActivityStatsRequest>,
+    ) -> Result<Response<GetActivityStatsResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "GetActivityStats", request)?;
+        let answer = stats(&call, message);
         call.finish(answer)
     }
 }
@@ -112,9 +144,112 @@ async fn describe(
         queued: count(activity.queued),
         oldest_age_ms: count(activity.oldest_age_ms),
         workers: count(activity.workers),
+        unserved: activity.unserved,
+        settings: Some(shown(&activity.settings)),
+        in_hand: count(activity.in_hand),
+        unplaceable: count(activity.unplaceable),
         encryption_configuration: activity
             .encryption_configuration
             .unwrap_or_else(|| ENCRYPTION_DEFAULT.to_owned()),
+    })
+}
+
+async fn update(
+    call: &Call,
+    message: UpdateActivityRequest,
+) -> Result<UpdateActivityResponse, ApiError> {
+    let arn = ActivityInput {
+        activity_arn: Some(message.activity_arn),
+    }
+    .check()?;
+    let labels = message.required_labels;
+    let change = SettingsChange {
+        paused: message.paused,
+        requires: labels.map(|labels| labels.labels.into_iter().collect()),
+        concurrency_max: message.max_concurrency,
+        rate: message.max_rate,
+    };
+    let settings = call
+        .service()
+        .update_activity(&call.caller, &arn, change)
+        .await?;
+    Ok(UpdateActivityResponse {
+        settings: Some(shown(&settings)),
+    })
+}
+
+async fn purge(
+    call: &Call,
+    message: PurgeActivityRequest,
+) -> Result<PurgeActivityResponse, ApiError> {
+    let arn = ActivityInput {
+        activity_arn: Some(message.activity_arn),
+    }
+    .check()?;
+    let until = message.scheduled_until.map(|until| {
+        let ms = i64::from(until.nanos) / 1_000_000;
+        Timestamp(until.seconds.saturating_mul(1000).saturating_add(ms))
+    });
+    let purge = call
+        .service()
+        .purge_activity(&call.caller, &arn, until, present(message.cause))
+        .await?;
+    Ok(PurgeActivityResponse {
+        purged: count(purge.count),
+        more: purge.more,
+        scheduled_until: timestamp(purge.until),
+    })
+}
+
+fn shown(settings: &Held) -> ActivitySettings {
+    let labels = settings.requires.iter();
+    let rate = settings.rate_per_1000_s.unwrap_or(0);
+    ActivitySettings {
+        paused: settings.paused,
+        required_labels: labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        max_concurrency: settings.concurrency_max.unwrap_or(0),
+        max_rate: std::time::Duration::from_millis(rate).as_secs_f64(),
+    }
+}
+
+fn stats(
+    call: &Call,
+    message: GetActivityStatsRequest,
+) -> Result<GetActivityStatsResponse, ApiError> {
+    let arn = ActivityInput {
+        activity_arn: Some(message.activity_arn),
+    }
+    .check()?;
+    let stats = call.service().activity_stats(&call.caller, &arn)?;
+    let recent = stats.recent;
+    Ok(GetActivityStatsResponse {
+        activity_arn: stats.arn,
+        queued: count(stats.queued),
+        oldest_age_ms: count(stats.oldest_age_ms),
+        workers: count(stats.workers),
+        slots: count(stats.slots),
+        slots_used: count(stats.slots_used),
+        pollers: count(stats.pollers),
+        window_ms: count(recent.window_ms),
+        started: count(recent.started),
+        succeeded: count(recent.succeeded),
+        failed: count(recent.failed),
+        timed_out: count(recent.timed_out),
+        start_latency_p50_ms: count(recent.latency_p50_ms),
+        start_latency_p99_ms: count(recent.latency_p99_ms),
+        unserved: stats.unserved,
+        settings: Some(shown(&stats.settings)),
+        in_hand: count(stats.in_hand),
+        unplaceable: stats
+            .unplaceable
+            .into_iter()
+            .map(|(labels, queued)| Unplaceable {
+                labels: labels.into_iter().collect(),
+                queued: count(queued),
+            })
+            .collect(),
     })
 }
 
@@ -138,6 +273,7 @@ fn item(item: ActivityItem) -> ActivityListItem {
         activity_arn: item.arn,
         name: item.name,
         creation_date: timestamp(item.created_at),
+        unserved: item.unserved,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use stepfleet_proto::v1::admin_service_server::AdminService;
-use stepfleet_proto::v1::{BackupRequest, BackupResponse, GetStatusRequest, GetStatusResponse};
+use stepfleet_proto::v1::{
+    BackupRequest, BackupResponse, GetStatusRequest, GetStatusResponse, UnservedActivity,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -14,6 +16,9 @@ use super::convert::count;
 use super::status;
 use crate::face::Face;
 use crate::service::error::ApiError;
+
+/// Unserved activities that one answer names.
+const UNSERVED_MAX: usize = 100;
 
 pub(super) struct Admin(pub(super) Arc<Face>);
 
@@ -53,7 +58,15 @@ async fn backup(call: &Call) -> Result<<Admin as AdminService>::BackupStream, Ap
 
 async fn get_status(call: &Call) -> Result<GetStatusResponse, ApiError> {
     let report = call.service().status(&call.caller).await?;
+    let unserved = report.unserved.iter().take(UNSERVED_MAX);
+    let unserved = unserved.map(|activity| UnservedActivity {
+        activity_arn: activity.arn.to_string(),
+        exists: activity.exists,
+        queued: count(activity.queued),
+    });
     Ok(GetStatusResponse {
+        unserved_activities: unserved.collect(),
+        unserved_count: count(report.unserved.len() as u64),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         cluster_id: report.cluster_id,
         partitions: report.partitions,

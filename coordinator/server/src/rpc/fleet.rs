@@ -1,5 +1,8 @@
 //! The workers' stream: hello, welcome, then pushes out and results, heartbeats and acknowledgements in, all in batches.
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +19,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
-use crate::fleet::session::{Connected, Served};
-use crate::fleet::{Fleet, Session};
-use crate::matching::Slot;
+use crate::fleet::Session;
+use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -26,11 +28,10 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// Slots offered before other tasks of the runtime get their turn.
-const SLOTS_AT_ONCE: u32 = 1024;
 /// How long a worker that left in order is waited for: it will not come back.
 const LEFT: Duration = Duration::from_secs(1);
 /// Activities that one worker process may serve.
@@ -107,8 +108,9 @@ impl FleetFace {
     ) -> Result<(Link, Welcome, Inventory), ApiError> {
         let id = session_id(&hello.session_id)?;
         check_name(&hello.worker_name)?;
+        let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, Arc::from(hello.worker_name.as_str()), caller, served);
+        let fresh = Session::new(id, about, caller, served);
         let fleet = &self.service.shared.fleet;
         let known = fleet.resume(id, &fresh);
         let resumed = known.is_some();
@@ -121,13 +123,13 @@ impl FleetFace {
             connection,
             confirmed,
             held,
-        } = session.connect();
+        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
         let activity_arns = session
             .activities
             .iter()
             .map(|served| served.arn.to_string())
             .collect();
-        tracing::info!(worker.name = %session.name, resumed, "worker connected");
+        tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
             session,
@@ -193,6 +195,27 @@ impl FleetFace {
     }
 }
 
+/// What a worker tells of itself, within bounds.
+fn about(hello: &Hello) -> Result<About, ApiError> {
+    let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+    let longer = |text: &str, max: usize| text.chars().count() > max;
+    check_labels(hello.labels.iter())?;
+    if longer(&hello.host, TEXT_CHARS_MAX) || longer(&hello.build_id, TEXT_CHARS_MAX) {
+        return refuse("`host` and `build_id` have at most 256 characters");
+    }
+    let labels = hello.labels.iter();
+    Ok(About {
+        name: Arc::from(hello.worker_name.as_str()),
+        host: hello.host.clone(),
+        build_id: hello.build_id.clone(),
+        labels: Arc::new(
+            labels
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
+    })
+}
+
 fn session_id(text: &str) -> Result<SessionId, ApiError> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     u128::from_str_radix(&digits, 16)
@@ -255,9 +278,17 @@ impl Link {
                 .await
                 .map_err(|_gone| crate::partition::going_down())?
             {
-                let index = claimed.activity.as_ref().and_then(|arn| self.index_of(arn));
-                match index {
-                    Some(index) => self.session.adopt(claimed.task, index),
+                let in_hand = claimed.live.and_then(|(arn, header)| {
+                    let activity = self.index_of(&arn)?;
+                    let since = self.service.shared.clock.now();
+                    Some(InHand {
+                        activity,
+                        header,
+                        since,
+                    })
+                });
+                match in_hand {
+                    Some(in_hand) => self.session.adopt(claimed.task, in_hand),
                     None => drop(self.session.cancel(
                         &claimed.task,
                         self.service.shared.tokens.seal(&claimed.task),
@@ -277,28 +308,6 @@ impl Link {
         u32::try_from(index).ok()
     }
 
-    /// The room that is left at the worker takes tasks from now on.
-    async fn offer_slots(&self) {
-        let held = self.session.held_by_activity();
-        let fleet: &Fleet = &self.service.shared.fleet;
-        for (activity, served) in (0_u32..).zip(&self.session.activities) {
-            let free = served
-                .slots
-                .saturating_sub(held.get(&activity).copied().unwrap_or(0));
-            for number in 0..free {
-                let (session, connection) = (self.session.clone(), self.connection);
-                fleet.slot_again(Slot::Session {
-                    session,
-                    activity,
-                    connection,
-                });
-                if number % SLOTS_AT_ONCE == SLOTS_AT_ONCE - 1 {
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
-    }
-
     async fn serve(
         self,
         first: WorkerMessage,
@@ -309,9 +318,9 @@ impl Link {
         // Results that ride on the first message are taken in before the inventory is claimed.
         self.receive(first).await;
         if let Err(error) = self.take_inventory(inventory).await {
-            tracing::warn!(worker.name = %self.session.name, %error, "the worker's inventory was not taken");
+            tracing::warn!(worker.name = %self.session.about.name, %error, "the worker's inventory was not taken");
         }
-        self.offer_slots().await;
+        self.service.shared.fleet.offer_slots(&self.session).await;
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
@@ -335,7 +344,7 @@ impl Link {
         }
         self.session.wake();
         let shared = self.service.shared.clone();
-        let wait = if self.session.is_draining() {
+        let wait = if self.session.is_leaving() {
             LEFT.min(ttl)
         } else {
             ttl
@@ -344,11 +353,14 @@ impl Link {
             () = tokio::time::sleep(wait) => {}
             () = shared.stop.cancelled() => return,
         }
-        if !shared.fleet.remove(&self.session, self.connection) {
+        if !shared
+            .fleet
+            .remove(&self.session, self.connection, shared.clock.now())
+        {
             return;
         }
         let (had, never) = self.session.abandon();
-        let draining = self.session.is_draining();
+        let draining = self.session.is_leaving();
         let lost = if draining {
             had
         } else {
@@ -356,7 +368,7 @@ impl Link {
         };
         if !lost.is_empty() {
             let count = lost.len();
-            tracing::warn!(worker.name = %self.session.name, count, "a worker did not come back; its attempts end");
+            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
         }
         let again = if draining { never } else { Vec::new() };
         let reports = lost.into_iter().map(TaskReport::lost);
@@ -369,8 +381,9 @@ impl Link {
 
     /// One message of the worker.
     async fn receive(&self, message: WorkerMessage) {
+        self.session.seen(self.service.shared.clock.now());
         if message.draining {
-            self.session.drain();
+            self.session.leave();
         }
         self.session.received(message.received);
         let partitions = self.service.shared.partitions();
@@ -396,11 +409,8 @@ impl Link {
         }
         for token in message.returned {
             if let Some(task) = self.service.shared.tokens.open(&token) {
-                if let Some(activity) = self.session.release(&task) {
-                    self.service
-                        .shared
-                        .fleet
-                        .slot_is_free(&self.session, activity);
+                if let Some(freed) = self.session.release(&task) {
+                    self.service.shared.fleet.slot_is_free(&self.session, freed);
                 }
                 add(self.report(task, Outcome::Undelivered, TaskReply::None));
             }
@@ -451,11 +461,8 @@ impl Link {
                 return None;
             }
         };
-        if let Some(activity) = self.session.release(&task) {
-            self.service
-                .shared
-                .fleet
-                .slot_is_free(&self.session, activity);
+        if let Some(freed) = self.session.release(&task) {
+            self.service.shared.fleet.slot_is_free(&self.session, freed);
         }
         Some(self.report(
             task,

@@ -95,12 +95,14 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
     let host_count = host_count(storage.format.partitions);
+    let owners_stop = CancellationToken::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = arns(config);
     let (outbound, connections, functions) = outside(config, &arns)?;
     let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
+        started_at: clock.now(),
         clock,
         entropy,
         tokens,
@@ -118,10 +120,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         metrics,
         observer,
         counters: Counters::default(),
-        express: Express::new(
-            config.limits.express_open_max,
-            config.memory_budget_bytes / 4,
-        ),
+        express: express(config),
         calls: Default::default(),
         control,
         checkpoints: tokio::sync::Mutex::new(()),
@@ -138,7 +137,6 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         evaluations: Arc::new(Semaphore::new(evaluations_max())),
     });
     shared.fleet.attach(&shared);
-    let owners_stop = CancellationToken::new();
     let (owners, interrupted) = owners(&shared, host_count, &covered, &owners_stop).await?;
     Ok(Running {
         shared,
@@ -147,6 +145,13 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+fn express(config: &Config) -> Express {
+    Express::new(
+        config.limits.express_open_max,
+        config.memory_budget_bytes / 4,
+    )
 }
 
 fn arns(config: &Config) -> ArnSpace {
@@ -175,6 +180,9 @@ async fn owners(
     covered: &[(PartitionId, Seq)],
     stop: &CancellationToken,
 ) -> anyhow::Result<(Vec<JoinHandle<()>>, Interrupted)> {
+    for arn in shared.catalog.held_back() {
+        shared.configure(&arn);
+    }
     let hosts = recovery::recover(shared, host_count, covered)
         .await
         .context("recovery")?;

@@ -41,6 +41,27 @@ pub(super) async fn every(shared: Arc<Shared>, metrics: Metrics) {
         for (activity, depth) in shared.matching.depths() {
             metrics.activity_queue_depth(&activity, depth);
         }
+        alarm(&shared, &metrics);
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// Tells when activities that are needed have had no worker for longer than a worker may be away, and when that ends.
+fn alarm(shared: &Shared, metrics: &Metrics) {
+    let now = shared.clock.now();
+    let unserved = shared.unserved();
+    let changes = shared
+        .fleet
+        .alarms
+        .look(now, unserved, shared.session_ttl_ms);
+    for activity in changes.begun {
+        let (name, exists, queued) = (&activity.arn, activity.exists, activity.queued);
+        tracing::warn!(activity.name = %name, exists, queued, "no worker serves an activity that is needed");
+        metrics.activity_unserved(name, true);
+    }
+    for (name, lasted_ms) in changes.ended {
+        tracing::info!(activity.name = %name, lasted_ms, "an activity without workers is served again, or needed no more");
+        metrics.activity_unserved(&name, false);
+    }
+    metrics.activities_unserved(changes.count);
 }

@@ -1,5 +1,6 @@
 //! Activities: create, delete, describe, list.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepfleet_engine::Timestamp;
@@ -9,8 +10,9 @@ use super::api::{ActivityDescription, ActivityItem, Caller, Page, PageRequest, T
 use super::error::{ApiError, ErrorCode};
 use super::page;
 use super::tags::check_tags;
+use super::workers::age_ms;
 use crate::arn::{self, Resource, check_name};
-use crate::catalog::records::ActivityRecord;
+use crate::catalog::records::{ActivityRecord, ActivitySettings};
 
 /// Activities of one installation, as on AWS.
 const ACTIVITIES_MAX: usize = 100_000;
@@ -32,7 +34,7 @@ impl Service {
                 let message = format!("Activity Already Exists: '{arn}'");
                 return Err(ApiError::new(ErrorCode::ActivityAlreadyExists, message));
             }
-            return Ok(item(&existing.record));
+            return Ok(item(&existing.record, false));
         }
         if self.shared.catalog.activity_count() >= ACTIVITIES_MAX {
             let message = format!("The limit of {ACTIVITIES_MAX} activities is reached.");
@@ -45,8 +47,9 @@ impl Service {
             created_at: self.shared.clock.now().0,
             tags,
             encryption_configuration: encryption,
+            settings: ActivitySettings::default(),
         };
-        let created = item(&record);
+        let created = item(&record, false);
         match self
             .change(move |shared| async move { shared.catalog.put_activity(record, None).await })
             .await
@@ -56,7 +59,7 @@ impl Service {
                 .shared
                 .catalog
                 .activity(&created.arn)
-                .map(|existing| item(&existing.record))
+                .map(|existing| item(&existing.record, false))
                 .ok_or(error),
             result => result.map(|()| created),
         }
@@ -69,6 +72,7 @@ impl Service {
         };
         self.change(move |shared| async move { shared.catalog.remove_activity(&activity).await })
             .await?;
+        self.shared.configure(arn);
         self.shared.matching.forget(arn);
         Ok(())
     }
@@ -85,17 +89,23 @@ impl Service {
             .activity(arn)
             .ok_or_else(|| activity_missing(arn))?;
         let report = self.shared.matching.queue(arn).report();
-        let now = self.shared.clock.now().0;
-        let oldest = report
-            .oldest
-            .map_or(0, |oldest| u64::try_from(now - oldest.0).unwrap_or(0));
+        let now = self.shared.clock.now();
         Ok(ActivityDescription {
             arn: arn.to_owned(),
             name: activity.record.name.to_string(),
             created_at: Timestamp(activity.record.created_at),
             queued: report.queued,
-            oldest_age_ms: oldest,
+            oldest_age_ms: age_ms(report.oldest, now),
             workers: report.workers,
+            unserved: self.shared.is_unserved(arn),
+            settings: activity.record.settings.clone(),
+            in_hand: report.in_hand,
+            unplaceable: self
+                .shared
+                .unplaceable(arn)
+                .iter()
+                .map(|(_, count)| count)
+                .sum(),
             encryption_configuration: activity.record.encryption_configuration.clone(),
         })
     }
@@ -110,9 +120,11 @@ impl Service {
             self.shared
                 .catalog
                 .activities(&caller.namespace, after.as_deref(), limit + 1);
+        let unserved = self.shared.unserved().into_iter().map(|of| of.arn);
+        let unserved: BTreeSet<Arc<str>> = unserved.collect();
         let items = activities
             .iter()
-            .map(|activity| item(&activity.record))
+            .map(|activity| item(&activity.record, unserved.contains(&activity.record.arn)))
             .collect();
         Ok(page::close(
             items,
@@ -124,11 +136,12 @@ impl Service {
     }
 }
 
-fn item(record: &ActivityRecord) -> ActivityItem {
+fn item(record: &ActivityRecord, unserved: bool) -> ActivityItem {
     ActivityItem {
         arn: record.arn.to_string(),
         name: record.name.to_string(),
         created_at: Timestamp(record.created_at),
+        unserved,
     }
 }
 

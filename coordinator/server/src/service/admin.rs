@@ -16,9 +16,12 @@ const PIECE_BYTES: usize = 256 * 1024;
 const PIECES_MAX: usize = 16;
 
 impl Service {
-    pub(crate) async fn status(&self, _caller: &Caller) -> Result<StatusReport, ApiError> {
+    pub(crate) async fn status(&self, caller: &Caller) -> Result<StatusReport, ApiError> {
         let (live, resident) = self.count_running(None).await?;
+        let mut unserved = self.shared.unserved();
+        unserved.retain(|activity| activity.arn.split(':').nth(4) == Some(&*caller.namespace));
         Ok(StatusReport {
+            unserved,
             cluster_id: HEXLOWER.encode(&self.shared.cluster_id),
             partitions: u32::from(self.shared.partition_count),
             live_executions: live,

@@ -9,6 +9,11 @@ use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 
+use crate::catalog::records::ActivitySettings;
+use crate::fleet::alarm::Unserved;
+use crate::fleet::session::Labels;
+use crate::metrics::RecentReport;
+
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -297,7 +302,29 @@ pub(crate) struct ActivityDescription {
     pub queued: u64,
     pub oldest_age_ms: u64,
     pub workers: u64,
+    pub unserved: bool,
+    pub settings: ActivitySettings,
+    pub in_hand: u64,
+    pub unplaceable: u64,
     pub encryption_configuration: Option<String>,
+}
+
+/// What an operator sees of an activity.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActivityStats {
+    pub arn: String,
+    pub queued: u64,
+    pub oldest_age_ms: u64,
+    pub workers: u64,
+    pub slots: u64,
+    pub slots_used: u64,
+    pub pollers: u64,
+    pub recent: RecentReport,
+    pub unserved: bool,
+    pub settings: ActivitySettings,
+    pub in_hand: u64,
+    /// Labels that waiting tasks need and no worker has.
+    pub unplaceable: Vec<(Labels, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -305,6 +332,7 @@ pub(crate) struct ActivityItem {
     pub arn: String,
     pub name: String,
     pub created_at: Timestamp,
+    pub unserved: bool,
 }
 
 /// A task handed to a unary poller. The face confirms `delivery` when the answer is written; dropped unconfirmed, the
@@ -344,4 +372,6 @@ pub(crate) struct StatusReport {
     pub live_executions: u64,
     pub resident_executions: u64,
     pub refusing: Option<String>,
+    /// Activities of the caller's that are needed and have no worker.
+    pub unserved: Vec<Unserved>,
 }

@@ -166,8 +166,10 @@ impl Service {
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
         match catalog::compile(text, machine_type, &self.shared.integrations) {
-            Ok(program) => {
+            Ok(mut program) => {
                 check_activities(&program, namespace)?;
+                let unserved = self.activity_warnings(&program);
+                program.warnings.extend(unserved);
                 Ok(program.warnings)
             }
             Err(diagnostics) => {
@@ -175,6 +177,36 @@ impl Service {
                 Err(ApiError::new(ErrorCode::InvalidDefinition, message))
             }
         }
+    }
+
+    /// Activities that nobody serves now, or that do not exist: a task of such a one waits, or fails.
+    fn activity_warnings(&self, program: &Program) -> Vec<Diagnostic> {
+        let mut warnings = Vec::new();
+        for state in &program.states {
+            let Kind::Task(Task {
+                resource: Resource::Activity { arn },
+                ..
+            }) = &state.kind
+            else {
+                continue;
+            };
+            let (code, message) = if !self.shared.catalog.activity_exists(arn) {
+                let message = format!("There is no activity {arn}: a task of it fails");
+                ("ACTIVITY_DOES_NOT_EXIST", message)
+            } else if !self.shared.is_served(arn) {
+                let message = format!("No worker serves {arn} now: its tasks wait");
+                ("ACTIVITY_UNSERVED", message)
+            } else {
+                continue;
+            };
+            warnings.push(Diagnostic {
+                severity: Severity::Warning,
+                code,
+                message,
+                location: Some(format!("{}/Resource", state.pointer)),
+            });
+        }
+        warnings
     }
 
     pub(crate) async fn update_state_machine(

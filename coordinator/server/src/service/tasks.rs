@@ -68,15 +68,9 @@ impl Service {
             answer,
         };
         let _counted = self.shared.metrics.poller();
-        if let Some((offer, slot)) = self
-            .shared
-            .matching
-            .queue(arn)
-            .poll(slot, self.pollers_max)?
-        {
-            let message = Message::Slot { offer, slot };
-            self.shared.partitions().send_later(offer.hash, message);
-        }
+        let queue = self.shared.matching.queue(arn);
+        let pair = queue.poll(slot, self.pollers_max, self.shared.clock.now())?;
+        self.shared.hand_out(pair.into_iter().collect());
         let polled = waiting.wait(&self.shared.stop).await;
         Ok(polled.map(|(polled, delivery)| ActivityTask {
             token: polled.token,

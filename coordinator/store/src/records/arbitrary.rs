@@ -535,6 +535,7 @@ pub(crate) fn live() -> impl Strategy<Value = Live> {
             generation: parts.payload,
         },
         scheduled_at: Timestamp(parts.at),
+        placement: (parts.a % 2 == 0).then(|| Arc::clone(&parts.name)),
     });
     let times = (option::of(at()), at(), option::of(at()));
     (any::<u16>(), times, vec(offer, 0..4), text(), any::<bool>()).prop_map(

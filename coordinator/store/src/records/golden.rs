@@ -224,6 +224,7 @@ fn live_rows_keep_their_bytes() {
         activity: Arc::clone(&sample().name),
         attempt,
         scheduled_at: Timestamp(sample().at),
+        placement: None,
     };
     let sample = Live {
         hash: KeyHash(9),
@@ -236,6 +237,32 @@ fn live_rows_keep_their_bytes() {
     };
     let bytes = live::encode(&sample);
     check("live", &bytes);
+    assert_eq!(live::decode(&bytes).unwrap(), sample);
+}
+
+#[test]
+fn live_rows_of_tasks_that_ask_for_a_worker_keep_their_bytes() {
+    let offer = Offer {
+        activity: "arn:aws:states:us-east-1:000000000000:activity:a".into(),
+        attempt: Attempt {
+            entry: EventId(2),
+            attempt: 0,
+            generation: 0,
+        },
+        scheduled_at: Timestamp(sample().at),
+        placement: Some(r#"{"requires":{"region":"eu"},"priority":9}"#.into()),
+    };
+    let sample = Live {
+        hash: KeyHash(9),
+        deadline: None,
+        offers: vec![offer],
+        machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
+        runs_since: Timestamp(sample().at),
+        callback_since: None,
+        held_by_session: false,
+    };
+    let bytes = live::encode(&sample);
+    check("live-placed", &bytes);
     assert_eq!(live::decode(&bytes).unwrap(), sample);
 }
 

@@ -40,6 +40,8 @@ pub struct Offer {
     pub attempt: Attempt,
     /// When the task was scheduled, milliseconds since the Unix epoch.
     pub scheduled_at: Timestamp,
+    /// What it asks of its worker: the text of its input's member for that.
+    pub placement: Option<Arc<str>>,
 }
 
 /// Key of an execution.
@@ -74,6 +76,7 @@ pub fn encode(live: &Live) -> Vec<u8> {
             wire.uint(3, offer.attempt.attempt);
             wire.uint(4, offer.attempt.generation);
             wire.int(5, offer.scheduled_at.0);
+            wire.optional_string(6, offer.placement.as_deref());
         });
     }
     wire.string(4, &live.machine_arn);
@@ -95,6 +98,7 @@ pub fn decode(value: &[u8]) -> Result<Live, StoreError> {
             generation: offer.generation,
         },
         scheduled_at: Timestamp(offer.scheduled_at),
+        placement: offer.placement.map(Arc::from),
     });
     Ok(Live {
         hash: hash(live.hash)?,

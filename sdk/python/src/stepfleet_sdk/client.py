@@ -9,10 +9,11 @@ from .calls.activities import Activities, Admin, Tasks
 from .calls.executions import Executions
 from .calls.state_machines import StateMachines
 from .calls.versions import Tags, Versions
+from .calls.workers import Workers
 from .endpoint import Endpoint
 
 
-class Client(StateMachines, Versions, Tags, Executions, Activities, Tasks, Admin):
+class Client(StateMachines, Versions, Tags, Executions, Activities, Tasks, Workers, Admin):
     """A client of a coordinator.
 
     It connects with its first call, comes back by itself after a break, and is meant to be shared by everything in an

@@ -362,6 +362,89 @@ class ActivityListItem:
 
 
 @dataclass(frozen=True)
+class ActivitySettings:
+    """What holds an activity's tasks back."""
+
+    #: Nothing is handed out; timeouts count.
+    paused: bool
+    #: Labels that a worker must have.
+    required_labels: dict[str, str]
+    #: Tasks at once over all workers; 0 is no bound.
+    max_concurrency: int
+    #: Tasks that may start a second; 0 is no bound.
+    max_rate: float
+
+
+@dataclass(frozen=True)
+class ActivityStats:
+    """The queue of an activity, its workers, and the last minutes."""
+
+    arn: str
+    #: Tasks that wait for a worker now, and the age of the oldest.
+    queued: int
+    oldest_age_ms: int
+    #: Tasks in workers' hands.
+    in_hand: int
+    #: Sessions of workers that serve it, and their slots.
+    workers: int
+    slots: int
+    slots_used: int
+    #: Calls of `get_activity_task` that wait.
+    pollers: int
+    #: What the counts below cover.
+    window_ms: int
+    started: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    #: From schedule to start.
+    start_latency_p50_ms: int
+    start_latency_p99_ms: int
+    #: It is needed, and no worker serves it.
+    unserved: bool
+    settings: ActivitySettings
+    #: Labels that waiting tasks ask for and no worker has, with how many ask.
+    unplaceable: list[tuple[dict[str, str], int]]
+
+
+@dataclass(frozen=True)
+class WorkerActivity:
+    """An activity that a worker serves."""
+
+    activity_arn: str
+    slots: int
+    #: Tasks in hand.
+    used: int
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker, as the coordinator knows it."""
+
+    session_id: str
+    name: str
+    #: Empty when the worker does not tell.
+    host: str
+    build_id: str
+    labels: dict[str, str]
+    activities: list[WorkerActivity]
+    #: `CONNECTED`, `DRAINING`, `AWAY` or `GONE`.
+    status: str
+    connected_date: datetime
+    last_seen_date: datetime
+    gone_date: datetime | None
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """A task in a worker's hands."""
+
+    execution_arn: str
+    activity_arn: str
+    since_date: datetime
+
+
+@dataclass(frozen=True)
 class ActivityTask:
     """A task from `get_activity_task`."""
 

@@ -15,6 +15,7 @@ use crate::api::state_machine_service_client::StateMachineServiceClient;
 use crate::api::tag_service_client::TagServiceClient;
 use crate::api::task_service_client::TaskServiceClient;
 use crate::api::version_service_client::VersionServiceClient;
+use crate::api::worker_service_client::WorkerServiceClient;
 use crate::backoff::random_id;
 use crate::error::Error;
 
@@ -116,6 +117,22 @@ unary! {
     ActivityServiceClient Safe describe_activity(DescribeActivityRequest) -> DescribeActivityResponse;
     /// One page of the activities.
     ActivityServiceClient Safe list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
+
+    /// Changes what holds an activity's tasks back; what is not given stays.
+    ActivityServiceClient Safe update_activity(UpdateActivityRequest) -> UpdateActivityResponse;
+    /// Fails tasks that wait in an activity's queue; again with the same `scheduled_until` while there are more.
+    ActivityServiceClient Safe purge_activity(PurgeActivityRequest) -> PurgeActivityResponse;
+    /// The queue of an activity, its workers, and what happened in the last minutes.
+    ActivityServiceClient Safe get_activity_stats(GetActivityStatsRequest) -> GetActivityStatsResponse;
+
+    /// One page of the workers, those that left lately included.
+    WorkerServiceClient Safe list_workers(ListWorkersRequest) -> ListWorkersResponse;
+    /// Describes a worker and the tasks in its hands.
+    WorkerServiceClient Safe describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+    /// Tells workers to take no new tasks, finish what they began, and leave.
+    WorkerServiceClient Safe drain_workers(DrainWorkersRequest) -> DrainWorkersResponse;
+    /// Takes that back from those that have not left.
+    WorkerServiceClient Safe resume_workers(ResumeWorkersRequest) -> ResumeWorkersResponse;
 
     /// Ends a task with an output. Repeated after a lost answer, when the first attempt may have counted: then the
     /// answer is `TaskTimedOut`.

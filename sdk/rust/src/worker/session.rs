@@ -19,7 +19,7 @@ use super::link::{Link, LinkEvent};
 use super::outbox::Outbox;
 use super::registry::Activity;
 use super::task::Shared;
-use crate::api::{ActivitySlots, CoordinatorMessage, Hello};
+use crate::api::{ActivitySlots, CoordinatorMessage, Hello, Order};
 use crate::client::Client;
 use crate::error::Error;
 
@@ -58,10 +58,12 @@ enum Reached {
     NoLonger,
 }
 
-/// Where the worker is between start and end; each phase but the first has its deadline.
+/// Where the worker is between start and end; each phase but the first two has its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
+    /// The coordinator told it to drain: what runs may finish, however long that takes.
+    Told,
     /// Running tasks may finish.
     Draining(Instant),
     /// They were cancelled and may clean up.
@@ -119,7 +121,7 @@ impl Session {
                 Some(done) = self.tasks.next_done() => self.tasks.on_done(done),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
-                () = shutdown.as_mut(), if self.phase == Phase::Serving => self.drain(Instant::now()),
+                () = shutdown.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.drain(Instant::now()),
             }
         };
         self.outbox.add(&mut self.tasks.news);
@@ -155,6 +157,8 @@ impl Session {
     }
 
     fn on_message(&mut self, message: CoordinatorMessage) {
+        // What is pushed with the word to go on is taken.
+        self.on_order(message.order());
         self.tasks.on_refused(&message.refused);
         self.tasks.on_confirmed(message.confirmed);
         for token in &message.cancelled {
@@ -175,6 +179,24 @@ impl Session {
             info!(?after, "the coordinator asks to reconnect");
             self.reached = Reached::NoLonger;
             self.link.leave(after);
+        }
+    }
+
+    fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Unspecified => {}
+            Order::Drain if self.phase == Phase::Serving => {
+                info!(running = self.tasks.running(), "told to drain");
+                self.phase = Phase::Told;
+                self.tasks.drain();
+            }
+            Order::Resume if self.phase == Phase::Told => {
+                info!("told to go on");
+                self.phase = Phase::Serving;
+                self.tasks.resume();
+            }
+            // It was told before, or it is leaving.
+            Order::Drain | Order::Resume => {}
         }
     }
 
@@ -214,6 +236,11 @@ impl Session {
 
     /// Moves through the phases of stopping; the result when the last is over.
     fn advance(&mut self, now: Instant) -> Option<Result<(), Error>> {
+        // Nothing is left to hand over before it says that it leaves: until then it can be told to go on.
+        if self.phase == Phase::Told && self.tasks.running() == 0 && self.tasks.unconfirmed() == 0 {
+            self.outbox.drain();
+            self.phase = Phase::Confirming(now);
+        }
         if let Phase::Draining(deadline) = self.phase
             && deadline <= now
             && self.tasks.running() > 0
@@ -250,7 +277,7 @@ impl Session {
 
     fn next_alarm(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Serving => None,
+            Phase::Serving | Phase::Told => None,
             Phase::Draining(at) | Phase::Stopping(at) | Phase::Confirming(at) => Some(at),
         };
         [phase, self.acknowledge_at, self.tasks.next_beat()]
@@ -267,6 +294,8 @@ impl Session {
             labels: self.options.labels.clone(),
             build_id: self.options.build_id.clone(),
             held: self.tasks.inventory(),
+            host: self.options.host.clone(),
+            told_to_drain: self.phase == Phase::Told,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stepfleet_sdk::api::Order;
 use stepfleet_sdk::{Error, Task, TaskError, Worker};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -144,6 +145,57 @@ async fn an_idle_worker_leaves_at_once() {
     running.shutdown.cancel();
     while connection.read().await {}
     assert!(connection.draining);
+    drop(connection);
+    running.worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_told_to_drain_finishes_without_a_deadline_and_leaves() {
+    let (mut fake, client) = pair();
+    let gate = Arc::new(Notify::new());
+    let running = run(worker(client, &gate).grace(Duration::from_secs(1)));
+    let mut connection = fake.welcomed().await;
+    connection
+        .push(1, &[("begun", "0"), ("waiting", "0")])
+        .await;
+    assert!(connection.read().await, "the acknowledgement");
+    connection.order(Order::Drain).await;
+    assert!(connection.read().await);
+    assert_eq!(connection.returned, ["waiting"]);
+    assert!(!connection.draining, "it can still be told to go on");
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    gate.notify_one();
+    let (token, number, _) = connection.result().await;
+    assert_eq!((token.as_str(), number), ("begun", 1));
+    connection.confirm(1).await;
+    assert!(connection.read().await);
+    assert!(connection.draining);
+    assert!(!connection.read().await, "the worker ends its stream");
+    drop(connection);
+    running.worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_told_to_go_on_takes_tasks_again() {
+    let (mut fake, client) = pair();
+    let gate = Arc::new(Notify::new());
+    let running = run(worker(client, &gate));
+    let mut connection = fake.welcomed().await;
+    connection.push(1, &[("begun", "0")]).await;
+    assert!(connection.read().await, "the acknowledgement");
+    connection.order(Order::Drain).await;
+    connection.push(2, &[("refused", "0")]).await;
+    assert!(connection.read().await);
+    assert_eq!(connection.returned, ["refused"]);
+    connection.order(Order::Resume).await;
+    gate.notify_one();
+    assert_eq!(connection.result().await.0, "begun");
+    connection.push(3, &[("taken", "0")]).await;
+    gate.notify_one();
+    assert_eq!(connection.result().await.0, "taken");
+    connection.confirm(2).await;
+    running.shutdown.cancel();
+    while connection.read().await {}
     drop(connection);
     running.worker.await.unwrap().unwrap();
 }

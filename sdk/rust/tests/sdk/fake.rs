@@ -7,8 +7,10 @@ use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServi
 use stepfleet_sdk::api::fleet_service_server::{FleetService, FleetServiceServer};
 use stepfleet_sdk::api::{
     CoordinatorMessage, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
-    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse, Hello,
-    ListActivitiesRequest, ListActivitiesResponse, Push, TaskHeartbeat, TaskResult, Welcome,
+    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
+    GetActivityStatsRequest, GetActivityStatsResponse, Hello, ListActivitiesRequest,
+    ListActivitiesResponse, Order, PurgeActivityRequest, PurgeActivityResponse, Push,
+    TaskHeartbeat, TaskResult, UpdateActivityRequest, UpdateActivityResponse, Welcome,
     WorkerMessage,
 };
 use stepfleet_sdk::tonic::service::Routes;
@@ -127,6 +129,14 @@ impl Connection {
     pub(crate) async fn confirm(&self, confirmed: u64) {
         self.send(CoordinatorMessage {
             confirmed,
+            ..CoordinatorMessage::default()
+        })
+        .await;
+    }
+
+    pub(crate) async fn order(&self, order: Order) {
+        self.send(CoordinatorMessage {
+            order: order.into(),
             ..CoordinatorMessage::default()
         })
         .await;
@@ -258,6 +268,27 @@ impl ActivityService for Service {
         &self,
         _: Request<ListActivitiesRequest>,
     ) -> Result<Response<ListActivitiesResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn get_activity_stats(
+        &self,
+        _: Request<GetActivityStatsRequest>,
+    ) -> Result<Response<GetActivityStatsResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn update_activity(
+        &self,
+        _: Request<UpdateActivityRequest>,
+    ) -> Result<Response<UpdateActivityResponse>, Status> {
+        Err(Status::unimplemented("not in tests"))
+    }
+
+    async fn purge_activity(
+        &self,
+        _: Request<PurgeActivityRequest>,
+    ) -> Result<Response<PurgeActivityResponse>, Status> {
         Err(Status::unimplemented("not in tests"))
     }
 }

@@ -17,12 +17,13 @@ export class Outbox {
   received = 0n;
   /** Nothing more will come: the stream ends when all has gone out. */
   closed = false;
+  /** This worker says that it takes no new tasks. */
+  draining = false;
   readonly #beats = new Map<string, Held>();
   #welcomed = false;
   #receivedSent = 0n;
   /** Send a message even if it only acknowledges. */
   #acknowledge = false;
-  #draining = false;
   #drainingTold = false;
   #onNews: () => void = () => {};
 
@@ -52,7 +53,7 @@ export class Outbox {
 
   /** Says that this worker takes no new tasks, now and on every later connection. */
   drain(): void {
-    this.#draining = true;
+    this.draining = true;
     this.wake();
   }
 
@@ -76,17 +77,17 @@ export class Outbox {
 
   /** The next message, if there is something to say. */
   take(): WorkerMessage | undefined {
-    const untold = this.#draining && !this.#drainingTold;
+    const untold = this.draining && !this.#drainingTold;
     const news = this.results.length > 0 || this.#beats.size > 0 || this.returned.length > 0;
     if (!this.#welcomed || !(news || this.#acknowledge || untold)) return undefined;
     this.#acknowledge = false;
     this.#receivedSent = this.received;
-    this.#drainingTold = this.#draining;
+    this.#drainingTold = this.draining;
     const beating = [...this.#beats.values()].slice(0, FRAME_TOKENS_MAX);
     for (const held of beating) this.#beats.delete(held.token);
     return create(WorkerMessageSchema, {
       received: this.received,
-      draining: this.#draining,
+      draining: this.draining,
       returned: this.returned.splice(0, FRAME_TOKENS_MAX),
       heartbeats: beating.map((held) => ({ taskToken: held.token, details: held.takeDetails() })),
       results: this.results.splice(0, this.#fitting()),

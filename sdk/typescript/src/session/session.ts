@@ -1,5 +1,6 @@
 // The life of one worker: connection after connection while it serves, then the phases of its end.
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { type ClientDuplexStream, status } from "@grpc/grpc-js";
@@ -20,6 +21,9 @@ const GREETING_TIMEOUT_MS = 10_000;
 const ACKNOWLEDGE_AFTER_MS = 1000;
 /** How long the coordinator may take to end the stream after the worker has said its last, milliseconds. */
 const LEAVE_TIMEOUT_MS = 2000;
+
+/** Longest name of a host, characters. */
+const HOST_CHARS_MAX = 256;
 
 /** Refusals that time does not heal. */
 const FINAL: readonly status[] = [
@@ -64,15 +68,14 @@ export class Session {
   #welcomed = false;
   /** That it is away was said. */
   #away = false;
+  /** An operator has told it to drain: what runs may finish, however long that takes. */
+  #told = false;
 
   constructor(connection: Connection, activities: readonly Activity[], options: Options) {
     this.#connection = connection;
     this.#activities = activities;
     this.#options = options;
-    const changed = () => {
-      for (const look of [...this.#conditions]) look();
-    };
-    this.#tasks = new Tasks(activities, this.#outbox, changed, options.log);
+    this.#tasks = new Tasks(activities, this.#outbox, () => this.#changed(), options.log);
     this.#missing = options.createActivities ? activities.map((activity) => activity.name) : [];
   }
 
@@ -82,7 +85,7 @@ export class Session {
     // Looked at below; until then it may reject unseen.
     link.catch(() => {});
     try {
-      await Promise.race([link, aborted(shutdown, this.#end.signal)]);
+      await Promise.race([link, aborted(shutdown, this.#end.signal), this.#toldAndDone()]);
       const unfinished = await this.#windDown();
       const { unconfirmed } = this.#tasks;
       this.#outbox.close();
@@ -113,6 +116,22 @@ export class Session {
     const unfinished = this.#tasks.running;
     await this.#until(() => this.#tasks.unconfirmed === 0, confirmTimeoutMs);
     return unfinished;
+  }
+
+  /** Waits until it was told to drain and has nothing left. Until then it can be told to go on. */
+  #toldAndDone(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.#told || this.#tasks.running > 0 || this.#tasks.unconfirmed > 0) return;
+        this.#conditions.delete(look);
+        resolve();
+      };
+      this.#conditions.add(look);
+    });
+  }
+
+  #changed(): void {
+    for (const look of [...this.#conditions]) look();
   }
 
   /** Waits until something holds; false when it does not in time. */
@@ -220,6 +239,8 @@ export class Session {
       labels,
       buildId,
       held: this.#tasks.inventory(),
+      host: hostname().slice(0, HOST_CHARS_MAX),
+      toldToDrain: this.#told,
     });
   }
 
@@ -259,6 +280,18 @@ export class Session {
   }
 
   #onMessage(message: api.CoordinatorMessage): void {
+    // What is pushed with the word to go on is taken.
+    if (message.order === api.Order.DRAIN && !this.#told) {
+      this.#options.log.info(`told to drain; ${this.#tasks.running} tasks run`);
+      this.#told = true;
+      this.#tasks.drain();
+      this.#outbox.wake();
+      this.#changed();
+    } else if (message.order === api.Order.RESUME && this.#told && !this.#outbox.draining) {
+      this.#options.log.info("told to go on");
+      this.#told = false;
+      this.#tasks.resume();
+    }
     this.#tasks.onRefused(message.refused);
     this.#tasks.onConfirmed(message.confirmed);
     for (const token of message.cancelled) this.#tasks.onCancelled(token);

@@ -184,6 +184,11 @@ export class Tasks {
     }
   }
 
+  /** Takes tasks again. */
+  resume(): void {
+    this.#draining = false;
+  }
+
   /** Cancels what runs; it fails. */
   stop(): void {
     for (const held of [...this.#held.values()]) {

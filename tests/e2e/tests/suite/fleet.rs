@@ -10,14 +10,14 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use stepfleet_e2e::{
     Coordinator, Deadline, Direction, History, Process, Proxy, Settings, Signal, World, activity,
-    create_machine, outcome, scenario, start, until, wait_for_event,
+    create_machine, outcome, request, scenario, start, until, wait_for_event,
 };
 use stepfleet_sdk::{CancellationToken, Client, Endpoint, Task, TaskError, Worker, api};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::machines::one_activity;
-use crate::programs::worker;
+use crate::programs::{stepfleet, text, worker};
 
 const SESSION_TTL_SECONDS: u64 = 2;
 
@@ -291,4 +291,134 @@ fn a_poll_whose_connection_is_gone_takes_no_task_with_it() {
         client.complete(&task.task_token, &json!(1)).await?;
         check_all(&client, &[execution]).await
     });
+}
+
+#[test]
+fn a_stock_worker_that_is_told_to_drain_finishes_and_leaves() {
+    scenario(async |world: &World| {
+        let (coordinator, client, machine) = coordinator(world).await?;
+        let fifo = world.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU)?;
+        let wait = format!("cat {} > /dev/null", fifo.display());
+        let command = format!("if grep -q quick; then echo 2; else {wait}; echo 1; fi");
+        let mut worker = worker(
+            world,
+            "stock",
+            &config(&coordinator.url(), &command),
+            &[("HOSTNAME", "eu-7")],
+        )?;
+        connected(&client, 2).await?;
+        let first = start(&client, &machine, "first", &json!({})).await?;
+        wait_for_event(&client, &first, "ActivityStarted", 1).await?;
+        let shown = cli(&coordinator, &["fleet", "show", "stock"]).await?;
+        ensure!(
+            shown.contains("work:first") && shown.contains("eu-7"),
+            "{shown}"
+        );
+        let told = cli(&coordinator, &["fleet", "drain", "--activity", "work"]).await?;
+        ensure!(told.starts_with("DRAINING stock"), "{told}");
+        let second = start(&client, &machine, "second", &json!("quick")).await?;
+        let status = cli(&coordinator, &["status"]).await?;
+        ensure!(
+            status.contains("nobody serves work, and 1 task waits"),
+            "{status}"
+        );
+        let told = cli(&coordinator, &["fleet", "resume", "stock"]).await?;
+        ensure!(told.starts_with("CONNECTED stock"), "{told}");
+        wait_for_event(&client, &second, "ActivitySucceeded", 1).await?;
+        cli(&coordinator, &["fleet", "drain", "stock"]).await?;
+        drop(OpenOptions::new().write(true).open(&fifo)?);
+        let ended = worker.end(Deadline::seconds(30)).await?;
+        ensure!(ended.success(), "the worker ended with {ended}");
+        check_all(&client, &[first, second]).await?;
+        let list = cli(&coordinator, &["fleet", "list"]).await?;
+        ensure!(list.contains("stock") && list.contains("eu-7"), "{list}");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_activity_without_workers_is_an_alarm_that_ends() {
+    scenario(async |world: &World| {
+        let (mut coordinator, client, _machine) = coordinator(world).await?;
+        let said = async |coordinator: &mut Coordinator, text: &str| {
+            until(text, Deadline::seconds(40), async || {
+                let output = coordinator.process().output();
+                Ok(output.contains(text).then_some(()))
+            })
+            .await
+        };
+        said(
+            &mut coordinator,
+            "no worker serves an activity that is needed",
+        )
+        .await?;
+        let metrics = request(&coordinator.address(), "GET /metrics HTTP/1.1", &[], b"").await?;
+        let metrics = metrics.body;
+        ensure!(
+            metrics.contains("stepfleet_activities_unserved 1"),
+            "{metrics}"
+        );
+        let _worker = worker(world, "stock", &config(&coordinator.url(), "cat"), &[])?;
+        connected(&client, 2).await?;
+        said(&mut coordinator, "is served again, or needed no more").await
+    });
+}
+
+#[test]
+fn what_holds_an_activity_back_survives_a_kill() {
+    scenario(async |world: &World| {
+        let (mut coordinator, client, machine) = coordinator(world).await?;
+        let held = cli(&coordinator, &["activity", "pause", "work"]).await?;
+        ensure!(held.contains("held back: paused"), "{held}");
+        let _worker = worker(world, "stock", &config(&coordinator.url(), "cat"), &[])?;
+        connected(&client, 2).await?;
+        let mut arns = Vec::new();
+        for n in 0..3 {
+            arns.push(start(&client, &machine, &format!("e{n}"), &json!({ "n": n })).await?);
+        }
+        let asks = json!({ "stepfleet:task": { "requires": { "gpu": "" } } });
+        let placed = start(&client, &machine, "placed", &asks).await?;
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        connected(&client, 2).await?;
+        let stats = cli(&coordinator, &["activity", "stats", "work"]).await?;
+        ensure!(
+            stats.contains("4 tasks") && stats.contains("paused"),
+            "{stats}"
+        );
+        ensure!(
+            stats.contains("1 task waits for a worker with gpu"),
+            "{stats}"
+        );
+        for arn in &arns {
+            let history = History::read(&client, arn).await?;
+            ensure!(
+                history.count("ActivityStarted") == 0,
+                "{:#?}",
+                history.events
+            );
+        }
+        cli(&coordinator, &["activity", "resume", "work"]).await?;
+        check_all(&client, &arns).await?;
+        let purged = cli(&coordinator, &["activity", "purge", "work"]).await?;
+        ensure!(purged.contains("purged activity work  1 task"), "{purged}");
+        coordinator.kill()?;
+        coordinator.restart().await?;
+        let ended = outcome(&client, &placed, Deadline::seconds(60)).await?;
+        ensure!(ended.status() == api::ExecutionStatus::Failed, "{ended:?}");
+        ensure!(
+            ended.error.as_deref() == Some("Stepfleet.TaskPurged"),
+            "{ended:?}"
+        );
+        Ok(())
+    });
+}
+
+/// What a command prints, both outputs; it must succeed.
+async fn cli(coordinator: &Coordinator, arguments: &[&str]) -> Result<String> {
+    let url = coordinator.url();
+    let output = stepfleet(arguments, &[("STEPFLEET_ENDPOINT", &url)]).await?;
+    ensure!(output.status.success(), "{arguments:?}: {}", text(&output));
+    Ok(text(&output))
 }

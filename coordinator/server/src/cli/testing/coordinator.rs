@@ -1,12 +1,14 @@
 //! A coordinator that answers every call from canned data and writes down the requests that change something.
 
+mod activities;
 mod tags;
 mod versions;
+mod workers;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServiceServer};
+use stepfleet_sdk::api::activity_service_server::ActivityServiceServer;
 use stepfleet_sdk::api::admin_service_server::{AdminService, AdminServiceServer};
 use stepfleet_sdk::api::execution_service_server::{ExecutionService, ExecutionServiceServer};
 use stepfleet_sdk::api::state_machine_service_server::{
@@ -15,6 +17,7 @@ use stepfleet_sdk::api::state_machine_service_server::{
 use stepfleet_sdk::api::tag_service_server::TagServiceServer;
 use stepfleet_sdk::api::task_service_server::{TaskService, TaskServiceServer};
 use stepfleet_sdk::api::version_service_server::VersionServiceServer;
+use stepfleet_sdk::api::worker_service_server::WorkerServiceServer;
 use stepfleet_sdk::api::*;
 use stepfleet_sdk::tonic::{Code, Request, Response, Status};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -57,6 +60,7 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
         .add_service(VersionServiceServer::new(canned.clone()))
         .add_service(TagServiceServer::new(canned.clone()))
         .add_service(TaskServiceServer::new(canned.clone()))
+        .add_service(WorkerServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
     #[expect(
@@ -397,67 +401,6 @@ impl ExecutionService for Canned {
 }
 
 #[tonic::async_trait]
-impl ActivityService for Canned {
-    async fn create_activity(
-        &self,
-        request: Request<CreateActivityRequest>,
-    ) -> Answer<CreateActivityResponse> {
-        let name = request.into_inner().name;
-        let activity_arn = format!("{PREFIX}activity:{name}");
-        give(CreateActivityResponse {
-            activity_arn,
-            creation_date: ago(0),
-        })
-    }
-
-    async fn delete_activity(
-        &self,
-        request: Request<DeleteActivityRequest>,
-    ) -> Answer<DeleteActivityResponse> {
-        self.note(format!("delete {}", request.into_inner().activity_arn));
-        give(DeleteActivityResponse {})
-    }
-
-    async fn describe_activity(
-        &self,
-        request: Request<DescribeActivityRequest>,
-    ) -> Answer<DescribeActivityResponse> {
-        let arn = request.into_inner().activity_arn;
-        let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
-        if !["checksum", "compress"].contains(&name.as_str()) {
-            let message = format!("Activity Does Not Exist: '{arn}'");
-            return refuse("ActivityDoesNotExist", message);
-        }
-        let waiting = name == "compress";
-        give(DescribeActivityResponse {
-            activity_arn: arn,
-            name,
-            creation_date: ago(90_000),
-            queued: if waiting { 2 } else { 0 },
-            oldest_age_ms: if waiting { 75_000 } else { 0 },
-            workers: if waiting { 0 } else { 4 },
-            ..DescribeActivityResponse::default()
-        })
-    }
-
-    async fn list_activities(
-        &self,
-        _: Request<ListActivitiesRequest>,
-    ) -> Answer<ListActivitiesResponse> {
-        let item = |name: &str| ActivityListItem {
-            activity_arn: format!("{PREFIX}activity:{name}"),
-            name: name.into(),
-            creation_date: ago(90_000),
-        };
-        let activities = vec![item("checksum"), item("compress")];
-        give(ListActivitiesResponse {
-            activities,
-            next_page_token: String::new(),
-        })
-    }
-}
-
-#[tonic::async_trait]
 impl TaskService for Canned {
     async fn get_activity_task(
         &self,
@@ -549,6 +492,8 @@ impl AdminService for Canned {
             resident_executions: 10,
             refusing: "the disk is full".into(),
             arn_prefix: PREFIX.into(),
+            unserved_activities: workers::unserved(),
+            unserved_count: 3,
         })
     }
 }

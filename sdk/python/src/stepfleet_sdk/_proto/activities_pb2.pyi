@@ -51,7 +51,7 @@ class DescribeActivityRequest(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ...) -> None: ...
 
 class DescribeActivityResponse(_message.Message):
-    __slots__ = ("activity_arn", "name", "creation_date", "queued", "oldest_age_ms", "workers", "encryption_configuration")
+    __slots__ = ("activity_arn", "name", "creation_date", "queued", "oldest_age_ms", "workers", "encryption_configuration", "unserved", "settings", "in_hand", "unplaceable")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATION_DATE_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,10 @@ class DescribeActivityResponse(_message.Message):
     OLDEST_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     ENCRYPTION_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    IN_HAND_FIELD_NUMBER: _ClassVar[int]
+    UNPLACEABLE_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     name: str
     creation_date: _timestamp_pb2.Timestamp
@@ -66,7 +70,144 @@ class DescribeActivityResponse(_message.Message):
     oldest_age_ms: int
     workers: int
     encryption_configuration: str
-    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ...) -> None: ...
+    unserved: bool
+    settings: ActivitySettings
+    in_hand: int
+    unplaceable: int
+    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[int] = ...) -> None: ...
+
+class ActivitySettings(_message.Message):
+    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate")
+    class RequiredLabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    paused: bool
+    required_labels: _containers.ScalarMap[str, str]
+    max_concurrency: int
+    max_rate: float
+    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
+
+class UpdateActivityRequest(_message.Message):
+    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    paused: bool
+    required_labels: Labels
+    max_concurrency: int
+    max_rate: float
+    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
+
+class Labels(_message.Message):
+    __slots__ = ("labels",)
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class UpdateActivityResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: ActivitySettings
+    def __init__(self, settings: _Optional[_Union[ActivitySettings, _Mapping]] = ...) -> None: ...
+
+class PurgeActivityRequest(_message.Message):
+    __slots__ = ("activity_arn", "scheduled_until", "cause")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    scheduled_until: _timestamp_pb2.Timestamp
+    cause: str
+    def __init__(self, activity_arn: _Optional[str] = ..., scheduled_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cause: _Optional[str] = ...) -> None: ...
+
+class PurgeActivityResponse(_message.Message):
+    __slots__ = ("purged", "more", "scheduled_until")
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    purged: int
+    more: bool
+    scheduled_until: _timestamp_pb2.Timestamp
+    def __init__(self, purged: _Optional[int] = ..., more: bool = ..., scheduled_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetActivityStatsRequest(_message.Message):
+    __slots__ = ("activity_arn",)
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    def __init__(self, activity_arn: _Optional[str] = ...) -> None: ...
+
+class GetActivityStatsResponse(_message.Message):
+    __slots__ = ("activity_arn", "queued", "oldest_age_ms", "workers", "slots", "slots_used", "pollers", "window_ms", "started", "succeeded", "failed", "timed_out", "start_latency_p50_ms", "start_latency_p99_ms", "unserved", "settings", "in_hand", "unplaceable")
+    ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_USED_FIELD_NUMBER: _ClassVar[int]
+    POLLERS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_MS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    TIMED_OUT_FIELD_NUMBER: _ClassVar[int]
+    START_LATENCY_P50_MS_FIELD_NUMBER: _ClassVar[int]
+    START_LATENCY_P99_MS_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    IN_HAND_FIELD_NUMBER: _ClassVar[int]
+    UNPLACEABLE_FIELD_NUMBER: _ClassVar[int]
+    activity_arn: str
+    queued: int
+    oldest_age_ms: int
+    workers: int
+    slots: int
+    slots_used: int
+    pollers: int
+    window_ms: int
+    started: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    start_latency_p50_ms: int
+    start_latency_p99_ms: int
+    unserved: bool
+    settings: ActivitySettings
+    in_hand: int
+    unplaceable: _containers.RepeatedCompositeFieldContainer[Unplaceable]
+    def __init__(self, activity_arn: _Optional[str] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., pollers: _Optional[int] = ..., window_ms: _Optional[int] = ..., started: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., timed_out: _Optional[int] = ..., start_latency_p50_ms: _Optional[int] = ..., start_latency_p99_ms: _Optional[int] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[_Iterable[_Union[Unplaceable, _Mapping]]] = ...) -> None: ...
+
+class Unplaceable(_message.Message):
+    __slots__ = ("labels", "queued")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    labels: _containers.ScalarMap[str, str]
+    queued: int
+    def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., queued: _Optional[int] = ...) -> None: ...
 
 class ListActivitiesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -85,14 +226,16 @@ class ListActivitiesResponse(_message.Message):
     def __init__(self, activities: _Optional[_Iterable[_Union[ActivityListItem, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ActivityListItem(_message.Message):
-    __slots__ = ("activity_arn", "name", "creation_date")
+    __slots__ = ("activity_arn", "name", "creation_date", "unserved")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     name: str
     creation_date: _timestamp_pb2.Timestamp
-    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    unserved: bool
+    def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., unserved: bool = ...) -> None: ...
 
 class GetActivityTaskRequest(_message.Message):
     __slots__ = ("activity_arn", "worker_name")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/admin.proto\x12\x0cstepfleet.v1\"\x0f\n\rBackupRequest\"\x1f\n\x0e\x42\x61\x63kupResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xa8\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x01(\r\x12\x17\n\x0flive_executions\x18\x04 \x01(\x03\x12\x1b\n\x13resident_executions\x18\x05 \x01(\x03\x12\x10\n\x08refusing\x18\x06 \x01(\t\x12\x12\n\narn_prefix\x18\x07 \x01(\t2\xa3\x01\n\x0c\x41\x64minService\x12\x45\n\x06\x42\x61\x63kup\x12\x1b.stepfleet.v1.BackupRequest\x1a\x1c.stepfleet.v1.BackupResponse0\x01\x12L\n\tGetStatus\x12\x1e.stepfleet.v1.GetStatusRequest\x1a\x1f.stepfleet.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/admin.proto\x12\x0cstepfleet.v1\"\x0f\n\rBackupRequest\"\x1f\n\x0e\x42\x61\x63kupResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xfd\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x01(\r\x12\x17\n\x0flive_executions\x18\x04 \x01(\x03\x12\x1b\n\x13resident_executions\x18\x05 \x01(\x03\x12\x10\n\x08refusing\x18\x06 \x01(\t\x12\x12\n\narn_prefix\x18\x07 \x01(\t\x12;\n\x13unserved_activities\x18\x08 \x03(\x0b\x32\x1e.stepfleet.v1.UnservedActivity\x12\x16\n\x0eunserved_count\x18\t \x01(\x03\"H\n\x10UnservedActivity\x12\x14\n\x0c\x61\x63tivity_arn\x18\x01 \x01(\t\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\x12\x0e\n\x06queued\x18\x03 \x01(\x03\x32\xa3\x01\n\x0c\x41\x64minService\x12\x45\n\x06\x42\x61\x63kup\x12\x1b.stepfleet.v1.BackupRequest\x1a\x1c.stepfleet.v1.BackupResponse0\x01\x12L\n\tGetStatus\x12\x1e.stepfleet.v1.GetStatusRequest\x1a\x1f.stepfleet.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=92
   _globals['_GETSTATUSREQUEST']._serialized_end=110
   _globals['_GETSTATUSRESPONSE']._serialized_start=113
-  _globals['_GETSTATUSRESPONSE']._serialized_end=281
-  _globals['_ADMINSERVICE']._serialized_start=284
-  _globals['_ADMINSERVICE']._serialized_end=447
+  _globals['_GETSTATUSRESPONSE']._serialized_end=366
+  _globals['_UNSERVEDACTIVITY']._serialized_start=368
+  _globals['_UNSERVEDACTIVITY']._serialized_end=440
+  _globals['_ADMINSERVICE']._serialized_start=443
+  _globals['_ADMINSERVICE']._serialized_end=606
 # @@protoc_insertion_point(module_scope)

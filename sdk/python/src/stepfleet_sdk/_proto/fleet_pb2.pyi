@@ -1,10 +1,20 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Order(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORDER_UNSPECIFIED: _ClassVar[Order]
+    ORDER_DRAIN: _ClassVar[Order]
+    ORDER_RESUME: _ClassVar[Order]
+ORDER_UNSPECIFIED: Order
+ORDER_DRAIN: Order
+ORDER_RESUME: Order
 
 class WorkerMessage(_message.Message):
     __slots__ = ("hello", "results", "heartbeats", "received", "draining", "returned")
@@ -23,7 +33,7 @@ class WorkerMessage(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TaskResult, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[TaskHeartbeat, _Mapping]]] = ..., received: _Optional[int] = ..., draining: bool = ..., returned: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("worker_name", "session_id", "activities", "labels", "build_id", "held")
+    __slots__ = ("worker_name", "session_id", "activities", "labels", "build_id", "held", "host", "told_to_drain")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -37,13 +47,17 @@ class Hello(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     BUILD_ID_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    TOLD_TO_DRAIN_FIELD_NUMBER: _ClassVar[int]
     worker_name: str
     session_id: str
     activities: _containers.RepeatedCompositeFieldContainer[ActivitySlots]
     labels: _containers.ScalarMap[str, str]
     build_id: str
     held: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, worker_name: _Optional[str] = ..., session_id: _Optional[str] = ..., activities: _Optional[_Iterable[_Union[ActivitySlots, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+    host: str
+    told_to_drain: bool
+    def __init__(self, worker_name: _Optional[str] = ..., session_id: _Optional[str] = ..., activities: _Optional[_Iterable[_Union[ActivitySlots, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ..., host: _Optional[str] = ..., told_to_drain: bool = ...) -> None: ...
 
 class ActivitySlots(_message.Message):
     __slots__ = ("activity", "slots")
@@ -82,20 +96,22 @@ class TaskHeartbeat(_message.Message):
     def __init__(self, task_token: _Optional[str] = ..., details: _Optional[str] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms")
+    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms", "order")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     RECONNECT_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     confirmed: int
     cancelled: _containers.RepeatedScalarFieldContainer[str]
     refused: _containers.RepeatedCompositeFieldContainer[RefusedResult]
     reconnect_after_ms: int
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ...) -> None: ...
+    order: Order
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ..., order: _Optional[_Union[Order, str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("resumed", "activity_arns", "confirmed")

@@ -33,7 +33,8 @@ class Outbox:
         self._received_sent = 0
         #: Send a message even if it only acknowledges.
         self._acknowledge = False
-        self._draining = False
+        #: This worker says that it takes no new tasks.
+        self.draining = False
         self._draining_told = False
         self._woken = asyncio.Event()
 
@@ -62,7 +63,7 @@ class Outbox:
 
     def drain(self) -> None:
         """Says that this worker takes no new tasks, now and on every later connection."""
-        self._draining = True
+        self.draining = True
         self.wake()
 
     def acknowledge(self) -> None:
@@ -92,13 +93,13 @@ class Outbox:
             await self._woken.wait()
 
     def _take(self) -> pb.WorkerMessage | None:
-        untold = self._draining and not self._draining_told
+        untold = self.draining and not self._draining_told
         if not self._welcomed or not (self.results or self._beats or self.returned or self._acknowledge or untold):
             return None
         self._acknowledge = False
         self._received_sent = self.received
-        self._draining_told = self._draining
-        message = pb.WorkerMessage(received=self.received, draining=self._draining)
+        self._draining_told = self.draining
+        message = pb.WorkerMessage(received=self.received, draining=self.draining)
         message.returned.extend(self.returned[:FRAME_TOKENS_MAX])
         del self.returned[:FRAME_TOKENS_MAX]
         for token in list(self._beats)[:FRAME_TOKENS_MAX]:

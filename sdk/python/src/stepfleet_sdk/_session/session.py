@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ _GREETING_TIMEOUT = 10.0
 _ACKNOWLEDGE_AFTER = 1.0
 #: Seconds that the coordinator may take to end the stream after the worker has said its last.
 _LEAVE_TIMEOUT = 2.0
+
+#: Longest name of a host, characters.
+_HOST_CHARS_MAX = 256
 
 #: Refusals that time does not heal.
 _FINAL = (
@@ -75,6 +79,8 @@ class Session:
         self._welcomed = False
         #: That it is away was said.
         self._away = False
+        #: An operator has told it to drain: what runs may finish, however long that takes.
+        self._told = False
 
     async def run(self, shutdown: asyncio.Event) -> None:
         """Serves until the shutdown, then drains.
@@ -85,10 +91,13 @@ class Session:
         """
         link = asyncio.create_task(self._connections())
         waiting = asyncio.create_task(shutdown.wait())
+        told = asyncio.create_task(self._told_and_done())
         try:
-            await asyncio.wait((link, waiting), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((link, waiting, told), return_when=asyncio.FIRST_COMPLETED)
             if link.done():
                 link.result()
+            told.cancel()
+            await asyncio.gather(told, return_exceptions=True)
             unfinished = await self._wind_down()
             unconfirmed = self._tasks.unconfirmed
             self._outbox.close()
@@ -99,11 +108,12 @@ class Session:
             _log.info("left")
         finally:
             waiting.cancel()
+            told.cancel()
             link.cancel()
             if self._acknowledging is not None:
                 self._acknowledging.cancel()
             self._tasks.close()
-            await asyncio.gather(link, waiting, return_exceptions=True)
+            await asyncio.gather(link, waiting, told, return_exceptions=True)
 
     async def _wind_down(self) -> int:
         """Draining, stopping, confirming; gives how many handlers did not end although they were cancelled."""
@@ -118,6 +128,12 @@ class Session:
         unfinished = tasks.running
         await self._until(lambda: tasks.unconfirmed == 0, options.confirm_timeout)
         return unfinished
+
+    async def _told_and_done(self) -> None:
+        """Waits until it was told to drain and has nothing left. Until then it can be told to go on."""
+        while not (self._told and self._tasks.running == 0 and self._tasks.unconfirmed == 0):
+            self._changes.clear()
+            await self._changes.wait()
 
     async def _until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Waits until something holds; false when it does not in time."""
@@ -199,6 +215,8 @@ class Session:
             labels=self._options.labels,
             build_id=self._options.build_id,
             held=self._tasks.inventory(),
+            host=socket.gethostname()[:_HOST_CHARS_MAX],
+            told_to_drain=self._told,
         )
         try:
             await call.write(pb.WorkerMessage(hello=hello))
@@ -235,6 +253,17 @@ class Session:
         self._outbox.welcomed()
 
     def _on_message(self, message: pb.CoordinatorMessage) -> None:
+        # What is pushed with the word to go on is taken.
+        if message.order == pb.ORDER_DRAIN and not self._told:
+            _log.info("told to drain; %d tasks run", self._tasks.running)
+            self._told = True
+            self._tasks.drain()
+            self._outbox.wake()
+            self._changes.set()
+        elif message.order == pb.ORDER_RESUME and self._told and not self._outbox.draining:
+            _log.info("told to go on")
+            self._told = False
+            self._tasks.resume()
         self._tasks.on_refused(message.refused)
         self._tasks.on_confirmed(message.confirmed)
         for token in message.cancelled:

@@ -205,6 +205,10 @@ class Tasks:
                 self._outbox.returned.append(held.token)
             served.waiting.clear()
 
+    def resume(self) -> None:
+        """Takes tasks again."""
+        self._draining = False
+
     def stop(self) -> None:
         """Cancels what runs; it fails."""
         for held in list(self._held.values()):

@@ -294,6 +294,11 @@ impl Tasks {
         }
     }
 
+    /// Takes tasks again.
+    pub(crate) fn resume(&mut self) {
+        self.draining = false;
+    }
+
     /// Cancels what runs; it fails.
     pub(crate) fn stop(&mut self) {
         let running = self

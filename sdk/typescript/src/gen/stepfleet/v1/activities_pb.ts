@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/activities.proto.
  */
 export const file_stepfleet_v1_activities: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiywEKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCSI+ChVMaXN0QWN0aXZpdGllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiZQoWTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIyCgphY3Rpdml0aWVzGAEgAygLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5TGlzdEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImkKEEFjdGl2aXR5TGlzdEl0ZW0SFAoMYWN0aXZpdHlfYXJuGAEgASgJEgwKBG5hbWUYAiABKAkSMQoNY3JlYXRpb25fZGF0ZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQwoWR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSEwoLd29ya2VyX25hbWUYAiABKAkiPAoXR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USEgoKdGFza190b2tlbhgBIAEoCRINCgVpbnB1dBgCIAEoCSI8ChZTZW5kVGFza1N1Y2Nlc3NSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGb3V0cHV0GAIgASgJIhkKF1NlbmRUYXNrU3VjY2Vzc1Jlc3BvbnNlImgKFlNlbmRUYXNrRmFpbHVyZVJlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRISCgVlcnJvchgCIAEoCUgAiAEBEhIKBWNhdXNlGAMgASgJSAGIAQFCCAoGX2Vycm9yQggKBl9jYXVzZSIZChdTZW5kVGFza0ZhaWx1cmVSZXNwb25zZSIuChhTZW5kVGFza0hlYXJ0YmVhdFJlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCSIbChlTZW5kVGFza0hlYXJ0YmVhdFJlc3BvbnNlIj0KFExpc3RDYWxsYmFja3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFUxpc3RDYWxsYmFja3NSZXNwb25zZRIpCgljYWxsYmFja3MYASADKAsyFi5zdGVwZmxlZXQudjEuQ2FsbGJhY2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItEBCghDYWxsYmFjaxISCgp0YXNrX3Rva2VuGAEgASgJEhUKDWV4ZWN1dGlvbl9hcm4YAiABKAkSEgoKc3RhdGVfbmFtZRgDIAEoCRIQCghyZXNvdXJjZRgEIAEoCRISCgpwYXJhbWV0ZXJzGAUgASgJEjIKDnNjaGVkdWxlZF9kYXRlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyiwMKD0FjdGl2aXR5U2VydmljZRJbCg5DcmVhdGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuQ3JlYXRlQWN0aXZpdHlSZXNwb25zZRJbCg5EZWxldGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuRGVsZXRlQWN0aXZpdHlSZXNwb25zZRJhChBEZXNjcmliZUFjdGl2aXR5EiUuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXF1ZXN0GiYuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRJbCg5MaXN0QWN0aXZpdGllcxIjLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1JlcXVlc3QaJC5zdGVwZmxlZXQudjEuTGlzdEFjdGl2aXRpZXNSZXNwb25zZTLtAwoLVGFza1NlcnZpY2USXgoPR2V0QWN0aXZpdHlUYXNrEiQuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5VGFza1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USXgoPU2VuZFRhc2tTdWNjZXNzEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2USXgoPU2VuZFRhc2tGYWlsdXJlEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrRmFpbHVyZVJlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVzcG9uc2USZAoRU2VuZFRhc2tIZWFydGJlYXQSJi5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXF1ZXN0Gicuc3RlcGZsZWV0LnYxLlNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2USWAoNTGlzdENhbGxiYWNrcxIiLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVxdWVzdBojLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMi0QEKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBGjUKE1JlcXVpcmVkTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLrAQoVVXBkYXRlQWN0aXZpdHlSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgZwYXVzZWQYAiABKAhIAIgBARIyCg9yZXF1aXJlZF9sYWJlbHMYAyABKAsyFC5zdGVwZmxlZXQudjEuTGFiZWxzSAGIAQESHAoPbWF4X2NvbmN1cnJlbmN5GAQgASgNSAKIAQESFQoIbWF4X3JhdGUYBSABKAFIA4gBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGUiaQoGTGFiZWxzEjAKBmxhYmVscxgBIAMoCzIgLnN0ZXBmbGVldC52MS5MYWJlbHMuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKChZVcGRhdGVBY3Rpdml0eVJlc3BvbnNlEjAKCHNldHRpbmdzGAEgASgLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MicAoUUHVyZ2VBY3Rpdml0eVJlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEjMKD3NjaGVkdWxlZF91bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFY2F1c2UYAyABKAkiagoVUHVyZ2VBY3Rpdml0eVJlc3BvbnNlEg4KBnB1cmdlZBgBIAEoAxIMCgRtb3JlGAIgASgIEjMKD3NjaGVkdWxlZF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoXR2V0QWN0aXZpdHlTdGF0c1JlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJIrcDChhHZXRBY3Rpdml0eVN0YXRzUmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEg4KBnF1ZXVlZBgCIAEoAxIVCg1vbGRlc3RfYWdlX21zGAMgASgDEg8KB3dvcmtlcnMYBCABKAMSDQoFc2xvdHMYBSABKAMSEgoKc2xvdHNfdXNlZBgGIAEoAxIPCgdwb2xsZXJzGAcgASgDEhEKCXdpbmRvd19tcxgIIAEoAxIPCgdzdGFydGVkGAkgASgDEhEKCXN1Y2NlZWRlZBgKIAEoAxIOCgZmYWlsZWQYCyABKAMSEQoJdGltZWRfb3V0GAwgASgDEhwKFHN0YXJ0X2xhdGVuY3lfcDUwX21zGA0gASgDEhwKFHN0YXJ0X2xhdGVuY3lfcDk5X21zGA4gASgDEhAKCHVuc2VydmVkGA8gASgIEjAKCHNldHRpbmdzGBAgASgLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MSDwoHaW5faGFuZBgRIAEoAxIuCgt1bnBsYWNlYWJsZRgSIAMoCzIZLnN0ZXBmbGVldC52MS5VbnBsYWNlYWJsZSKDAQoLVW5wbGFjZWFibGUSNQoGbGFiZWxzGAEgAygLMiUuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlLkxhYmVsc0VudHJ5Eg4KBnF1ZXVlZBgCIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj4KFUxpc3RBY3Rpdml0aWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJlChZMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEjIKCmFjdGl2aXRpZXMYASADKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlMaXN0SXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiewoQQWN0aXZpdHlMaXN0SXRlbRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1bnNlcnZlZBgEIAEoCCJDChZHZXRBY3Rpdml0eVRhc2tSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgt3b3JrZXJfbmFtZRgCIAEoCSI8ChdHZXRBY3Rpdml0eVRhc2tSZXNwb25zZRISCgp0YXNrX3Rva2VuGAEgASgJEg0KBWlucHV0GAIgASgJIjwKFlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRIOCgZvdXRwdXQYAiABKAkiGQoXU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2UiaAoWU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEhIKBWVycm9yGAIgASgJSACIAQESEgoFY2F1c2UYAyABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIhkKF1NlbmRUYXNrRmFpbHVyZVJlc3BvbnNlIi4KGFNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJIhsKGVNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2UiPQoUTGlzdENhbGxiYWNrc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWwoVTGlzdENhbGxiYWNrc1Jlc3BvbnNlEikKCWNhbGxiYWNrcxgBIAMoCzIWLnN0ZXBmbGVldC52MS5DYWxsYmFjaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0QEKCENhbGxiYWNrEhIKCnRhc2tfdG9rZW4YASABKAkSFQoNZXhlY3V0aW9uX2FybhgCIAEoCRISCgpzdGF0ZV9uYW1lGAMgASgJEhAKCHJlc291cmNlGAQgASgJEhIKCnBhcmFtZXRlcnMYBSABKAkSMgoOc2NoZWR1bGVkX2RhdGUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKlBQoPQWN0aXZpdHlTZXJ2aWNlElsKDkNyZWF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlc3BvbnNlElsKDkRlbGV0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkRlbGV0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlc3BvbnNlEmEKEERlc2NyaWJlQWN0aXZpdHkSJS5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlcXVlc3QaJi5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlc3BvbnNlElsKDkxpc3RBY3Rpdml0aWVzEiMuc3RlcGZsZWV0LnYxLkxpc3RBY3Rpdml0aWVzUmVxdWVzdBokLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1Jlc3BvbnNlElsKDlVwZGF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLlVwZGF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5VcGRhdGVBY3Rpdml0eVJlc3BvbnNlElgKDVB1cmdlQWN0aXZpdHkSIi5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlcXVlc3QaIy5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlc3BvbnNlEmEKEEdldEFjdGl2aXR5U3RhdHMSJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1JlcXVlc3QaJi5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlMu0DCgtUYXNrU2VydmljZRJeCg9HZXRBY3Rpdml0eVRhc2sSJC5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBolLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVRhc2tSZXNwb25zZRJeCg9TZW5kVGFza1N1Y2Nlc3MSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza1N1Y2Nlc3NSZXNwb25zZRJeCg9TZW5kVGFza0ZhaWx1cmUSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza0ZhaWx1cmVSZXNwb25zZRJkChFTZW5kVGFza0hlYXJ0YmVhdBImLnN0ZXBmbGVldC52MS5TZW5kVGFza0hlYXJ0YmVhdFJlcXVlc3QaJy5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXNwb25zZRJYCg1MaXN0Q2FsbGJhY2tzEiIuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXF1ZXN0GiMuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message stepfleet.v1.CreateActivityRequest
@@ -160,6 +160,34 @@ export type DescribeActivityResponse = Message<"stepfleet.v1.DescribeActivityRes
    * @generated from field: string encryption_configuration = 7;
    */
   encryptionConfiguration: string;
+
+  /**
+   * The alarm: a state machine names it or tasks wait in it, and no worker serves it. A worker that is away and may come
+   * back serves; so does whoever called GetActivityTask within five minutes.
+   *
+   * @generated from field: bool unserved = 8;
+   */
+  unserved: boolean;
+
+  /**
+   * @generated from field: stepfleet.v1.ActivitySettings settings = 9;
+   */
+  settings?: ActivitySettings | undefined;
+
+  /**
+   * Tasks in workers' hands. After a restart those that were polled before it count when something is heard of their
+   * execution.
+   *
+   * @generated from field: int64 in_hand = 10;
+   */
+  inHand: bigint;
+
+  /**
+   * Waiting tasks for which no worker that serves the activity has the labels.
+   *
+   * @generated from field: int64 unplaceable = 11;
+   */
+  unplaceable: bigint;
 };
 
 /**
@@ -168,6 +196,338 @@ export type DescribeActivityResponse = Message<"stepfleet.v1.DescribeActivityRes
  */
 export const DescribeActivityResponseSchema: GenMessage<DescribeActivityResponse> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_activities, 5);
+
+/**
+ * What holds an activity's tasks back.
+ *
+ * @generated from message stepfleet.v1.ActivitySettings
+ */
+export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
+  /**
+   * Nothing is handed out, over streams or to GetActivityTask; timeouts count.
+   *
+   * @generated from field: bool paused = 1;
+   */
+  paused: boolean;
+
+  /**
+   * Labels that a worker must have; without any, every worker serves. A caller of GetActivityTask has none.
+   *
+   * @generated from field: map<string, string> required_labels = 2;
+   */
+  requiredLabels: { [key: string]: string };
+
+  /**
+   * Tasks at once over all workers; 0 is no bound.
+   *
+   * @generated from field: uint32 max_concurrency = 3;
+   */
+  maxConcurrency: number;
+
+  /**
+   * Tasks that may start a second, exact to a thousandth; 0 is no bound.
+   *
+   * @generated from field: double max_rate = 4;
+   */
+  maxRate: number;
+};
+
+/**
+ * Describes the message stepfleet.v1.ActivitySettings.
+ * Use `create(ActivitySettingsSchema)` to create a new message.
+ */
+export const ActivitySettingsSchema: GenMessage<ActivitySettings> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 6);
+
+/**
+ * @generated from message stepfleet.v1.UpdateActivityRequest
+ */
+export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"> & {
+  /**
+   * @generated from field: string activity_arn = 1;
+   */
+  activityArn: string;
+
+  /**
+   * @generated from field: optional bool paused = 2;
+   */
+  paused?: boolean | undefined;
+
+  /**
+   * In the place of those that were required.
+   *
+   * @generated from field: optional stepfleet.v1.Labels required_labels = 3;
+   */
+  requiredLabels?: Labels | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_concurrency = 4;
+   */
+  maxConcurrency?: number | undefined;
+
+  /**
+   * @generated from field: optional double max_rate = 5;
+   */
+  maxRate?: number | undefined;
+};
+
+/**
+ * Describes the message stepfleet.v1.UpdateActivityRequest.
+ * Use `create(UpdateActivityRequestSchema)` to create a new message.
+ */
+export const UpdateActivityRequestSchema: GenMessage<UpdateActivityRequest> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 7);
+
+/**
+ * @generated from message stepfleet.v1.Labels
+ */
+export type Labels = Message<"stepfleet.v1.Labels"> & {
+  /**
+   * At most 50; keys of 1..128, values of at most 256 characters.
+   *
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message stepfleet.v1.Labels.
+ * Use `create(LabelsSchema)` to create a new message.
+ */
+export const LabelsSchema: GenMessage<Labels> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 8);
+
+/**
+ * @generated from message stepfleet.v1.UpdateActivityResponse
+ */
+export type UpdateActivityResponse = Message<"stepfleet.v1.UpdateActivityResponse"> & {
+  /**
+   * @generated from field: stepfleet.v1.ActivitySettings settings = 1;
+   */
+  settings?: ActivitySettings | undefined;
+};
+
+/**
+ * Describes the message stepfleet.v1.UpdateActivityResponse.
+ * Use `create(UpdateActivityResponseSchema)` to create a new message.
+ */
+export const UpdateActivityResponseSchema: GenMessage<UpdateActivityResponse> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 9);
+
+/**
+ * @generated from message stepfleet.v1.PurgeActivityRequest
+ */
+export type PurgeActivityRequest = Message<"stepfleet.v1.PurgeActivityRequest"> & {
+  /**
+   * @generated from field: string activity_arn = 1;
+   */
+  activityArn: string;
+
+  /**
+   * Tasks that were scheduled by then; absent is now.
+   *
+   * @generated from field: google.protobuf.Timestamp scheduled_until = 2;
+   */
+  scheduledUntil?: Timestamp | undefined;
+
+  /**
+   * The cause in the histories; empty is a text that says what happened.
+   *
+   * @generated from field: string cause = 3;
+   */
+  cause: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.PurgeActivityRequest.
+ * Use `create(PurgeActivityRequestSchema)` to create a new message.
+ */
+export const PurgeActivityRequestSchema: GenMessage<PurgeActivityRequest> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 10);
+
+/**
+ * @generated from message stepfleet.v1.PurgeActivityResponse
+ */
+export type PurgeActivityResponse = Message<"stepfleet.v1.PurgeActivityResponse"> & {
+  /**
+   * @generated from field: int64 purged = 1;
+   */
+  purged: bigint;
+
+  /**
+   * There may be more.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp scheduled_until = 3;
+   */
+  scheduledUntil?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stepfleet.v1.PurgeActivityResponse.
+ * Use `create(PurgeActivityResponseSchema)` to create a new message.
+ */
+export const PurgeActivityResponseSchema: GenMessage<PurgeActivityResponse> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 11);
+
+/**
+ * @generated from message stepfleet.v1.GetActivityStatsRequest
+ */
+export type GetActivityStatsRequest = Message<"stepfleet.v1.GetActivityStatsRequest"> & {
+  /**
+   * @generated from field: string activity_arn = 1;
+   */
+  activityArn: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.GetActivityStatsRequest.
+ * Use `create(GetActivityStatsRequestSchema)` to create a new message.
+ */
+export const GetActivityStatsRequestSchema: GenMessage<GetActivityStatsRequest> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 12);
+
+/**
+ * @generated from message stepfleet.v1.GetActivityStatsResponse
+ */
+export type GetActivityStatsResponse = Message<"stepfleet.v1.GetActivityStatsResponse"> & {
+  /**
+   * @generated from field: string activity_arn = 1;
+   */
+  activityArn: string;
+
+  /**
+   * Tasks that wait for a worker now, and the age of the oldest, milliseconds.
+   *
+   * @generated from field: int64 queued = 2;
+   */
+  queued: bigint;
+
+  /**
+   * @generated from field: int64 oldest_age_ms = 3;
+   */
+  oldestAgeMs: bigint;
+
+  /**
+   * Worker sessions that serve it now.
+   *
+   * @generated from field: int64 workers = 4;
+   */
+  workers: bigint;
+
+  /**
+   * Of those sessions.
+   *
+   * @generated from field: int64 slots = 5;
+   */
+  slots: bigint;
+
+  /**
+   * @generated from field: int64 slots_used = 6;
+   */
+  slotsUsed: bigint;
+
+  /**
+   * GetActivityTask calls that wait now.
+   *
+   * @generated from field: int64 pollers = 7;
+   */
+  pollers: bigint;
+
+  /**
+   * What the counts below cover: the last five whole minutes and the one that runs, less after a start.
+   *
+   * @generated from field: int64 window_ms = 8;
+   */
+  windowMs: bigint;
+
+  /**
+   * @generated from field: int64 started = 9;
+   */
+  started: bigint;
+
+  /**
+   * @generated from field: int64 succeeded = 10;
+   */
+  succeeded: bigint;
+
+  /**
+   * @generated from field: int64 failed = 11;
+   */
+  failed: bigint;
+
+  /**
+   * @generated from field: int64 timed_out = 12;
+   */
+  timedOut: bigint;
+
+  /**
+   * From schedule to start, milliseconds, exact to a fifth; 0 when none started.
+   *
+   * @generated from field: int64 start_latency_p50_ms = 13;
+   */
+  startLatencyP50Ms: bigint;
+
+  /**
+   * @generated from field: int64 start_latency_p99_ms = 14;
+   */
+  startLatencyP99Ms: bigint;
+
+  /**
+   * @generated from field: bool unserved = 15;
+   */
+  unserved: boolean;
+
+  /**
+   * @generated from field: stepfleet.v1.ActivitySettings settings = 16;
+   */
+  settings?: ActivitySettings | undefined;
+
+  /**
+   * @generated from field: int64 in_hand = 17;
+   */
+  inHand: bigint;
+
+  /**
+   * @generated from field: repeated stepfleet.v1.Unplaceable unplaceable = 18;
+   */
+  unplaceable: Unplaceable[];
+};
+
+/**
+ * Describes the message stepfleet.v1.GetActivityStatsResponse.
+ * Use `create(GetActivityStatsResponseSchema)` to create a new message.
+ */
+export const GetActivityStatsResponseSchema: GenMessage<GetActivityStatsResponse> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 13);
+
+/**
+ * Waiting tasks for which no worker has the labels.
+ *
+ * @generated from message stepfleet.v1.Unplaceable
+ */
+export type Unplaceable = Message<"stepfleet.v1.Unplaceable"> & {
+  /**
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: int64 queued = 2;
+   */
+  queued: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.Unplaceable.
+ * Use `create(UnplaceableSchema)` to create a new message.
+ */
+export const UnplaceableSchema: GenMessage<Unplaceable> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 14);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesRequest
@@ -189,7 +549,7 @@ export type ListActivitiesRequest = Message<"stepfleet.v1.ListActivitiesRequest"
  * Use `create(ListActivitiesRequestSchema)` to create a new message.
  */
 export const ListActivitiesRequestSchema: GenMessage<ListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 6);
+  messageDesc(file_stepfleet_v1_activities, 15);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesResponse
@@ -211,7 +571,7 @@ export type ListActivitiesResponse = Message<"stepfleet.v1.ListActivitiesRespons
  * Use `create(ListActivitiesResponseSchema)` to create a new message.
  */
 export const ListActivitiesResponseSchema: GenMessage<ListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 7);
+  messageDesc(file_stepfleet_v1_activities, 16);
 
 /**
  * @generated from message stepfleet.v1.ActivityListItem
@@ -231,6 +591,13 @@ export type ActivityListItem = Message<"stepfleet.v1.ActivityListItem"> & {
    * @generated from field: google.protobuf.Timestamp creation_date = 3;
    */
   creationDate?: Timestamp | undefined;
+
+  /**
+   * See DescribeActivityResponse.
+   *
+   * @generated from field: bool unserved = 4;
+   */
+  unserved: boolean;
 };
 
 /**
@@ -238,7 +605,7 @@ export type ActivityListItem = Message<"stepfleet.v1.ActivityListItem"> & {
  * Use `create(ActivityListItemSchema)` to create a new message.
  */
 export const ActivityListItemSchema: GenMessage<ActivityListItem> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 8);
+  messageDesc(file_stepfleet_v1_activities, 17);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskRequest
@@ -260,7 +627,7 @@ export type GetActivityTaskRequest = Message<"stepfleet.v1.GetActivityTaskReques
  * Use `create(GetActivityTaskRequestSchema)` to create a new message.
  */
 export const GetActivityTaskRequestSchema: GenMessage<GetActivityTaskRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 9);
+  messageDesc(file_stepfleet_v1_activities, 18);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskResponse
@@ -282,7 +649,7 @@ export type GetActivityTaskResponse = Message<"stepfleet.v1.GetActivityTaskRespo
  * Use `create(GetActivityTaskResponseSchema)` to create a new message.
  */
 export const GetActivityTaskResponseSchema: GenMessage<GetActivityTaskResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 10);
+  messageDesc(file_stepfleet_v1_activities, 19);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessRequest
@@ -304,7 +671,7 @@ export type SendTaskSuccessRequest = Message<"stepfleet.v1.SendTaskSuccessReques
  * Use `create(SendTaskSuccessRequestSchema)` to create a new message.
  */
 export const SendTaskSuccessRequestSchema: GenMessage<SendTaskSuccessRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 11);
+  messageDesc(file_stepfleet_v1_activities, 20);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessResponse
@@ -317,7 +684,7 @@ export type SendTaskSuccessResponse = Message<"stepfleet.v1.SendTaskSuccessRespo
  * Use `create(SendTaskSuccessResponseSchema)` to create a new message.
  */
 export const SendTaskSuccessResponseSchema: GenMessage<SendTaskSuccessResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 12);
+  messageDesc(file_stepfleet_v1_activities, 21);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureRequest
@@ -344,7 +711,7 @@ export type SendTaskFailureRequest = Message<"stepfleet.v1.SendTaskFailureReques
  * Use `create(SendTaskFailureRequestSchema)` to create a new message.
  */
 export const SendTaskFailureRequestSchema: GenMessage<SendTaskFailureRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 13);
+  messageDesc(file_stepfleet_v1_activities, 22);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureResponse
@@ -357,7 +724,7 @@ export type SendTaskFailureResponse = Message<"stepfleet.v1.SendTaskFailureRespo
  * Use `create(SendTaskFailureResponseSchema)` to create a new message.
  */
 export const SendTaskFailureResponseSchema: GenMessage<SendTaskFailureResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 14);
+  messageDesc(file_stepfleet_v1_activities, 23);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatRequest
@@ -374,7 +741,7 @@ export type SendTaskHeartbeatRequest = Message<"stepfleet.v1.SendTaskHeartbeatRe
  * Use `create(SendTaskHeartbeatRequestSchema)` to create a new message.
  */
 export const SendTaskHeartbeatRequestSchema: GenMessage<SendTaskHeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 15);
+  messageDesc(file_stepfleet_v1_activities, 24);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatResponse
@@ -387,7 +754,7 @@ export type SendTaskHeartbeatResponse = Message<"stepfleet.v1.SendTaskHeartbeatR
  * Use `create(SendTaskHeartbeatResponseSchema)` to create a new message.
  */
 export const SendTaskHeartbeatResponseSchema: GenMessage<SendTaskHeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 16);
+  messageDesc(file_stepfleet_v1_activities, 25);
 
 /**
  * @generated from message stepfleet.v1.ListCallbacksRequest
@@ -409,7 +776,7 @@ export type ListCallbacksRequest = Message<"stepfleet.v1.ListCallbacksRequest"> 
  * Use `create(ListCallbacksRequestSchema)` to create a new message.
  */
 export const ListCallbacksRequestSchema: GenMessage<ListCallbacksRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 17);
+  messageDesc(file_stepfleet_v1_activities, 26);
 
 /**
  * @generated from message stepfleet.v1.ListCallbacksResponse
@@ -431,7 +798,7 @@ export type ListCallbacksResponse = Message<"stepfleet.v1.ListCallbacksResponse"
  * Use `create(ListCallbacksResponseSchema)` to create a new message.
  */
 export const ListCallbacksResponseSchema: GenMessage<ListCallbacksResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 18);
+  messageDesc(file_stepfleet_v1_activities, 27);
 
 /**
  * @generated from message stepfleet.v1.Callback
@@ -484,7 +851,7 @@ export type Callback = Message<"stepfleet.v1.Callback"> & {
  * Use `create(CallbackSchema)` to create a new message.
  */
 export const CallbackSchema: GenMessage<Callback> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 19);
+  messageDesc(file_stepfleet_v1_activities, 28);
 
 /**
  * @generated from service stepfleet.v1.ActivityService
@@ -523,6 +890,37 @@ export const ActivityService: GenService<{
     methodKind: "unary";
     input: typeof ListActivitiesRequestSchema;
     output: typeof ListActivitiesResponseSchema;
+  },
+  /**
+   * Changes what holds the activity's tasks back; what is not given stays. Durable.
+   *
+   * @generated from rpc stepfleet.v1.ActivityService.UpdateActivity
+   */
+  updateActivity: {
+    methodKind: "unary";
+    input: typeof UpdateActivityRequestSchema;
+    output: typeof UpdateActivityResponseSchema;
+  },
+  /**
+   * Fails waiting tasks with the error `Stepfleet.TaskPurged`, each durably; those that a worker has go on. Ends with
+   * `more` after ten thousand: call again with the same `scheduled_until`.
+   *
+   * @generated from rpc stepfleet.v1.ActivityService.PurgeActivity
+   */
+  purgeActivity: {
+    methodKind: "unary";
+    input: typeof PurgeActivityRequestSchema;
+    output: typeof PurgeActivityResponseSchema;
+  },
+  /**
+   * The queue, the workers, and what happened in the last minutes.
+   *
+   * @generated from rpc stepfleet.v1.ActivityService.GetActivityStats
+   */
+  getActivityStats: {
+    methodKind: "unary";
+    input: typeof GetActivityStatsRequestSchema;
+    output: typeof GetActivityStatsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_stepfleet_v1_activities, 0);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/admin.proto.
  */
 export const file_stepfleet_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvYWRtaW4ucHJvdG8SDHN0ZXBmbGVldC52MSIPCg1CYWNrdXBSZXF1ZXN0Ih8KDkJhY2t1cFJlc3BvbnNlEg0KBWNodW5rGAEgASgMIhIKEEdldFN0YXR1c1JlcXVlc3QiqAEKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEgoKY2x1c3Rlcl9pZBgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhcKD2xpdmVfZXhlY3V0aW9ucxgEIAEoAxIbChNyZXNpZGVudF9leGVjdXRpb25zGAUgASgDEhAKCHJlZnVzaW5nGAYgASgJEhIKCmFybl9wcmVmaXgYByABKAkyowEKDEFkbWluU2VydmljZRJFCgZCYWNrdXASGy5zdGVwZmxlZXQudjEuQmFja3VwUmVxdWVzdBocLnN0ZXBmbGVldC52MS5CYWNrdXBSZXNwb25zZTABEkwKCUdldFN0YXR1cxIeLnN0ZXBmbGVldC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh8uc3RlcGZsZWV0LnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvYWRtaW4ucHJvdG8SDHN0ZXBmbGVldC52MSIPCg1CYWNrdXBSZXF1ZXN0Ih8KDkJhY2t1cFJlc3BvbnNlEg0KBWNodW5rGAEgASgMIhIKEEdldFN0YXR1c1JlcXVlc3Qi/QEKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEgoKY2x1c3Rlcl9pZBgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhcKD2xpdmVfZXhlY3V0aW9ucxgEIAEoAxIbChNyZXNpZGVudF9leGVjdXRpb25zGAUgASgDEhAKCHJlZnVzaW5nGAYgASgJEhIKCmFybl9wcmVmaXgYByABKAkSOwoTdW5zZXJ2ZWRfYWN0aXZpdGllcxgIIAMoCzIeLnN0ZXBmbGVldC52MS5VbnNlcnZlZEFjdGl2aXR5EhYKDnVuc2VydmVkX2NvdW50GAkgASgDIkgKEFVuc2VydmVkQWN0aXZpdHkSFAoMYWN0aXZpdHlfYXJuGAEgASgJEg4KBmV4aXN0cxgCIAEoCBIOCgZxdWV1ZWQYAyABKAMyowEKDEFkbWluU2VydmljZRJFCgZCYWNrdXASGy5zdGVwZmxlZXQudjEuQmFja3VwUmVxdWVzdBocLnN0ZXBmbGVldC52MS5CYWNrdXBSZXNwb25zZTABEkwKCUdldFN0YXR1cxIeLnN0ZXBmbGVldC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh8uc3RlcGZsZWV0LnYxLkdldFN0YXR1c1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message stepfleet.v1.BackupRequest
@@ -99,6 +99,20 @@ export type GetStatusResponse = Message<"stepfleet.v1.GetStatusResponse"> & {
    * @generated from field: string arn_prefix = 7;
    */
   arnPrefix: string;
+
+  /**
+   * Activities of the caller's that state machines name or tasks wait for and no worker serves: the first 100 of them.
+   *
+   * @generated from field: repeated stepfleet.v1.UnservedActivity unserved_activities = 8;
+   */
+  unservedActivities: UnservedActivity[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: int64 unserved_count = 9;
+   */
+  unservedCount: bigint;
 };
 
 /**
@@ -107,6 +121,35 @@ export type GetStatusResponse = Message<"stepfleet.v1.GetStatusResponse"> & {
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_admin, 3);
+
+/**
+ * @generated from message stepfleet.v1.UnservedActivity
+ */
+export type UnservedActivity = Message<"stepfleet.v1.UnservedActivity"> & {
+  /**
+   * @generated from field: string activity_arn = 1;
+   */
+  activityArn: string;
+
+  /**
+   * False: state machines name it, and it does not exist.
+   *
+   * @generated from field: bool exists = 2;
+   */
+  exists: boolean;
+
+  /**
+   * @generated from field: int64 queued = 3;
+   */
+  queued: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.UnservedActivity.
+ * Use `create(UnservedActivitySchema)` to create a new message.
+ */
+export const UnservedActivitySchema: GenMessage<UnservedActivity> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_admin, 4);
 
 /**
  * @generated from service stepfleet.v1.AdminService

@@ -5,15 +5,15 @@
 // One bidirectional stream per worker process: tasks are pushed into free slots; heartbeats, results and
 // acknowledgements ride on it in batches.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file stepfleet/v1/fleet.proto.
  */
 export const file_stepfleet_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIuEBCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjAKDUFjdGl2aXR5U2xvdHMSEAoIYWN0aXZpdHkYASABKAkSDQoFc2xvdHMYAiABKA0iewoKVGFza1Jlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBm51bWJlchgCIAEoBBIQCgZvdXRwdXQYAyABKAlIABIsCgdmYWlsdXJlGAQgASgLMhkuc3RlcGZsZWV0LnYxLlRhc2tGYWlsdXJlSABCCQoHb3V0Y29tZSJJCgtUYXNrRmFpbHVyZRISCgVlcnJvchgBIAEoCUgAiAEBEhIKBWNhdXNlGAIgASgJSAGIAQFCCAoGX2Vycm9yQggKBl9jYXVzZSI0Cg1UYXNrSGVhcnRiZWF0EhIKCnRhc2tfdG9rZW4YASABKAkSDwoHZGV0YWlscxgCIAEoCSLQAQoSQ29vcmRpbmF0b3JNZXNzYWdlEiYKB3dlbGNvbWUYASABKAsyFS5zdGVwZmxlZXQudjEuV2VsY29tZRIiCgZwdXNoZXMYAiADKAsyEi5zdGVwZmxlZXQudjEuUHVzaBIRCgljb25maXJtZWQYAyABKAQSEQoJY2FuY2VsbGVkGAQgAygJEiwKB3JlZnVzZWQYBSADKAsyGy5zdGVwZmxlZXQudjEuUmVmdXNlZFJlc3VsdBIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYBiABKA0iRAoHV2VsY29tZRIPCgdyZXN1bWVkGAEgASgIEhUKDWFjdGl2aXR5X2FybnMYAiADKAkSEQoJY29uZmlybWVkGAMgASgEIqMBCgRQdXNoEg4KBm51bWJlchgBIAEoBBISCgp0YXNrX3Rva2VuGAIgASgJEhAKCGFjdGl2aXR5GAMgASgNEg0KBWlucHV0GAQgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAUgASgNEhUKDWV4ZWN1dGlvbl9hcm4YBiABKAkSDwoHYXR0ZW1wdBgHIAEoDRITCgt0cmFjZXBhcmVudBgIIAEoCSIzCg1SZWZ1c2VkUmVzdWx0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGcmVhc29uGAIgASgJMlkKDEZsZWV0U2VydmljZRJJCgRXb3JrEhsuc3RlcGZsZWV0LnYxLldvcmtlck1lc3NhZ2UaIC5zdGVwZmxlZXQudjEuQ29vcmRpbmF0b3JNZXNzYWdlKAEwAWIGcHJvdG8z");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIoYCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNInsKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAki9AEKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyIkQKB1dlbGNvbWUSDwoHcmVzdW1lZBgBIAEoCBIVCg1hY3Rpdml0eV9hcm5zGAIgAygJEhEKCWNvbmZpcm1lZBgDIAEoBCKjAQoEUHVzaBIOCgZudW1iZXIYASABKAQSEgoKdGFza190b2tlbhgCIAEoCRIQCghhY3Rpdml0eRgDIAEoDRINCgVpbnB1dBgEIAEoCRIZChFoZWFydGJlYXRfc2Vjb25kcxgFIAEoDRIVCg1leGVjdXRpb25fYXJuGAYgASgJEg8KB2F0dGVtcHQYByABKA0SEwoLdHJhY2VwYXJlbnQYCCABKAkiMwoNUmVmdXNlZFJlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
 
 /**
  * From the worker. Every message may carry any of the parts.
@@ -93,12 +93,14 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
   activities: ActivitySlots[];
 
   /**
+   * At most 50; keys of 1..128, values of at most 256 characters.
+   *
    * @generated from field: map<string, string> labels = 4;
    */
   labels: { [key: string]: string };
 
   /**
-   * Of the worker's program, for people.
+   * Of the worker's program, for people; at most 256 characters.
    *
    * @generated from field: string build_id = 5;
    */
@@ -110,6 +112,20 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
    * @generated from field: repeated string held = 6;
    */
   held: string[];
+
+  /**
+   * Name of the machine that it runs on, for people; at most 256 characters.
+   *
+   * @generated from field: string host = 7;
+   */
+  host: string;
+
+  /**
+   * The worker was told to drain, and not otherwise since.
+   *
+   * @generated from field: bool told_to_drain = 8;
+   */
+  toldToDrain: boolean;
 };
 
 /**
@@ -277,6 +293,11 @@ export type CoordinatorMessage = Message<"stepfleet.v1.CoordinatorMessage"> & {
    * @generated from field: uint32 reconnect_after_ms = 6;
    */
   reconnectAfterMs: number;
+
+  /**
+   * @generated from field: stepfleet.v1.Order order = 7;
+   */
+  order: Order;
 };
 
 /**
@@ -404,6 +425,41 @@ export type RefusedResult = Message<"stepfleet.v1.RefusedResult"> & {
  */
 export const RefusedResultSchema: GenMessage<RefusedResult> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_fleet, 9);
+
+/**
+ * What an operator asks of a worker.
+ *
+ * @generated from enum stepfleet.v1.Order
+ */
+export enum Order {
+  /**
+   * Nothing new.
+   *
+   * @generated from enum value: ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Take no new tasks, hand back what has not begun, finish the rest, leave. A worker that does not know this word goes
+   * on; it is given no tasks either way.
+   *
+   * @generated from enum value: ORDER_DRAIN = 1;
+   */
+  DRAIN = 1,
+
+  /**
+   * Unless it has said that it leaves (`WorkerMessage.draining`): go on as before.
+   *
+   * @generated from enum value: ORDER_RESUME = 2;
+   */
+  RESUME = 2,
+}
+
+/**
+ * Describes the enum stepfleet.v1.Order.
+ */
+export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
+  enumDesc(file_stepfleet_v1_fleet, 0);
 
 /**
  * @generated from service stepfleet.v1.FleetService

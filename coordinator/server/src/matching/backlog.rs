@@ -1,0 +1,172 @@
+//! The tasks of one activity that wait, fair between state machines: each machine has its turn, so that a flood of one
+//! makes nobody else wait. Among a machine's own tasks priority comes first, then age.
+//!
+//! Tasks that ask for the same labels stand in one *lane*; a slot takes from the lanes that it may serve. Turns are
+//! start-time fair queueing with tasks of one size: a machine that has just begun to wait comes before those that were
+//! served since.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
+
+use super::placement::satisfies;
+use super::{Offer, TaskKey};
+use crate::fleet::session::Labels;
+
+/// Where a task stands among those of its machine.
+type Place = (Reverse<u8>, Timestamp, TaskKey);
+/// Whose turn it is: the least comes first. The second number tells equal ones apart by arrival.
+type Turn = (u64, u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    /// By what the tasks ask for.
+    lanes: BTreeMap<Arc<Labels>, Lane>,
+    /// The turn that was served last.
+    clock: u64,
+    arrivals: u64,
+    len: usize,
+    ages: BTreeMap<Timestamp, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    turns: BTreeSet<(Turn, Arc<str>)>,
+    /// By state machine.
+    flows: BTreeMap<Arc<str>, Flow>,
+    len: u64,
+}
+
+#[derive(Debug)]
+struct Flow {
+    turn: Turn,
+    tasks: BTreeMap<Place, Offer>,
+}
+
+fn place(offer: &Offer) -> Place {
+    (Reverse(offer.priority()), offer.scheduled_at, offer.key())
+}
+
+impl Backlog {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Since when the oldest waits.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.ages.first_key_value().map(|(at, _)| *at)
+    }
+
+    /// What waiting tasks ask for, and how many of them.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&Arc<Labels>, u64)> {
+        self.lanes.iter().map(|(labels, lane)| (labels, lane.len))
+    }
+
+    pub(super) fn push(&mut self, offer: Offer) {
+        self.arrivals += 1;
+        let lane = self.lanes.entry(offer.requires().clone()).or_default();
+        let flow = lane.flows.entry(offer.machine.clone()).or_insert_with(|| {
+            let turn = (self.clock, self.arrivals);
+            lane.turns.insert((turn, offer.machine.clone()));
+            let tasks = BTreeMap::new();
+            Flow { turn, tasks }
+        });
+        let at = offer.scheduled_at;
+        if flow.tasks.insert(place(&offer), offer).is_none() {
+            lane.len += 1;
+            self.len += 1;
+            *self.ages.entry(at).or_insert(0) += 1;
+        }
+    }
+
+    /// Whether a task waits that a worker with these labels may have.
+    pub(super) fn has(&self, labels: &Labels) -> bool {
+        self.lanes.keys().any(|asked| satisfies(labels, asked))
+    }
+
+    /// The next task for a worker with these labels.
+    pub(super) fn take(&mut self, labels: &Labels) -> Option<Offer> {
+        let fits = self
+            .lanes
+            .iter()
+            .filter(|(asked, _)| satisfies(labels, asked));
+        let turns = fits.filter_map(|(asked, lane)| Some((lane.turns.first()?.0, asked)));
+        let (turn, asked) = turns.min()?;
+        let asked = asked.clone();
+        let lane = self.lanes.get_mut(&asked)?;
+        let (_, machine) = lane.turns.pop_first()?;
+        let flow = lane.flows.get_mut(&machine)?;
+        let (_, offer) = flow.tasks.pop_first()?;
+        self.clock = turn.0;
+        self.arrivals += 1;
+        if flow.tasks.is_empty() {
+            lane.flows.remove(&machine);
+        } else {
+            flow.turn = (turn.0 + 1, self.arrivals);
+            lane.turns.insert((flow.turn, machine));
+        }
+        self.gone(&asked, &offer);
+        Some(offer)
+    }
+
+    /// Takes a task out that is over.
+    pub(super) fn withdraw(&mut self, offer: &Offer) -> bool {
+        let asked = offer.requires();
+        let Some(lane) = self.lanes.get_mut(asked) else {
+            return false;
+        };
+        let Some(flow) = lane.flows.get_mut(&offer.machine) else {
+            return false;
+        };
+        if flow.tasks.remove(&place(offer)).is_none() {
+            return false;
+        }
+        if flow.tasks.is_empty() {
+            let turn = flow.turn;
+            lane.turns.remove(&(turn, offer.machine.clone()));
+            lane.flows.remove(&offer.machine);
+        }
+        self.gone(asked, offer);
+        true
+    }
+
+    /// Some of the tasks that were scheduled by then.
+    pub(super) fn older(&self, until: Timestamp, limit: usize) -> Vec<Offer> {
+        let flows = self.lanes.values().flat_map(|lane| lane.flows.values());
+        let tasks = flows.flat_map(|flow| flow.tasks.values());
+        let older = tasks.filter(|offer| offer.scheduled_at <= until);
+        older.take(limit).cloned().collect()
+    }
+
+    fn gone(&mut self, asked: &Arc<Labels>, offer: &Offer) {
+        self.len -= 1;
+        if let Some(lane) = self.lanes.get_mut(asked) {
+            lane.len -= 1;
+            if lane.len == 0 {
+                self.lanes.remove(asked);
+            }
+        }
+        if let Some(count) = self.ages.get_mut(&offer.scheduled_at) {
+            *count -= 1;
+            if *count == 0 {
+                self.ages.remove(&offer.scheduled_at);
+            }
+        }
+    }
+}
+
+/// Names an attempt as it is offered.
+pub(super) fn key(execution: ExecutionId, attempt: Attempt) -> TaskKey {
+    (
+        execution,
+        attempt.entry,
+        attempt.attempt,
+        attempt.generation,
+    )
+}
