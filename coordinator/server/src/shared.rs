@@ -8,12 +8,13 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern, Resource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::limits::Limits;
-use stepfleet_engine::{Delegated, Served, Services, TaskRef};
+use stepfleet_engine::{Delegated, Served, Services, TaskRef, Timestamp};
 use stepfleet_store::{PartitionLog, StateStore, StoreError};
 use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use crate::arn::ArnSpace;
+use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::connections::Connections;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub tokens: TokenKeys,
+    /// None where the coordinator does not know its own address.
+    pub callbacks: Option<Callbacks>,
     pub arns: ArnSpace,
     pub catalog: Catalog,
     pub integrations: Registry,
@@ -94,6 +97,11 @@ impl Shared {
 impl Services for Shared {
     fn token(&self, task: &TaskRef) -> String {
         self.tokens.seal(task)
+    }
+
+    fn callback_url(&self, task: &TaskRef, header: &Header, now: Timestamp) -> Option<String> {
+        let callbacks = self.callbacks.as_ref()?;
+        callbacks.url(&self.tokens, task, &header.namespace, now)
     }
 
     fn activity_exists(&self, arn: &str) -> bool {

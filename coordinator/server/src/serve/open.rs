@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Counters;
 use crate::arn::ArnSpace;
+use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -99,11 +100,11 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = arns(config);
     let (outbound, connections, functions) = outside(config, &arns)?;
-    let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         clock,
         entropy,
         tokens,
+        callbacks: Callbacks::of(&config.callbacks),
         arns,
         catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::new(functions.clone()),
@@ -129,7 +130,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         partition_count: storage.format.partitions,
         session_ttl_ms: milliseconds(config.session_ttl_s),
         cluster_id,
-        host_budget_bytes: budget / host_count,
+        host_budget_bytes: memory_budget(config) / host_count,
         pressure: Pressure::default(),
         stop: fatal.stop.clone(),
         fatal: fatal.clone(),
@@ -147,6 +148,10 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+fn memory_budget(config: &Config) -> usize {
+    usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX)
 }
 
 fn arns(config: &Config) -> ArnSpace {
