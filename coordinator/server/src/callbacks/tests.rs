@@ -10,7 +10,7 @@ use crate::auth::{Authenticator, require};
 use crate::clock::SystemClock;
 use crate::config::{ApiKey, Config};
 use crate::face::testing;
-use crate::service::api::{Caller, PageRequest};
+use crate::service::api::{Caller, ListCallbacks};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
 const STATE: &str = "<script>alert('1')</script>";
@@ -87,7 +87,7 @@ impl World {
         };
         let listed = self
             .service
-            .list_callbacks(&caller, PageRequest::default())
+            .list_callbacks(&caller, ListCallbacks::default())
             .await
             .unwrap();
         let own = listed.items.iter().find(|item| item.execution_arn == arn);
@@ -350,4 +350,59 @@ async fn more_than_so_many_at_once_are_told_to_try_again() {
     let text = path.strip_prefix(PATH).unwrap();
     assert_eq!(desk.beat(text).await, Err(BUSY));
     assert_eq!(desk.beat("x").await, Err(UNKNOWN));
+}
+
+#[tokio::test]
+async fn open_callbacks_are_found_by_execution_machine_and_age() {
+    let world = world(URL).await;
+    let (one, _) = world.start("one").await;
+    let (_, path) = world.path("two").await;
+    let found = async |namespace: &str, request: ListCallbacks| {
+        let caller = Caller {
+            principal: "foo".into(),
+            namespace: namespace.into(),
+        };
+        let page = world.service.list_callbacks(&caller, request).await;
+        page.map(|page| {
+            let items = page.items.into_iter();
+            items.map(|item| item.execution_arn).collect::<Vec<_>>()
+        })
+        .map_err(|error| error.code)
+    };
+    let of_execution = |arn: &str| ListCallbacks {
+        execution_arn: Some(arn.to_owned()),
+        ..ListCallbacks::default()
+    };
+    let of_machine = |arn: &str| ListCallbacks {
+        machine_arn: Some(arn.to_owned()),
+        ..ListCallbacks::default()
+    };
+    let before = |at: Timestamp| ListCallbacks {
+        scheduled_before: Some(at),
+        ..of_machine(MACHINE)
+    };
+    let (own, other) = ("000000000000", "111111111111");
+    assert_eq!(found(own, of_execution(&one)).await, Ok(vec![one.clone()]));
+    assert_eq!(found(own, of_machine(MACHINE)).await.unwrap().len(), 2);
+    assert_eq!(found(own, before(Timestamp(0))).await, Ok(vec![]));
+    let later = Timestamp(world.service.shared.clock.now().0 + 1);
+    assert_eq!(found(own, before(later)).await.unwrap().len(), 2);
+    for (request, code) in [
+        (
+            of_execution(&format!("{one}x")),
+            ErrorCode::ExecutionDoesNotExist,
+        ),
+        (
+            of_machine(&format!("{MACHINE}x")),
+            ErrorCode::StateMachineDoesNotExist,
+        ),
+    ] {
+        assert_eq!(found(own, request).await, Err(code));
+    }
+    for request in [of_execution(&one), of_machine(MACHINE)] {
+        assert!(found(other, request).await.is_err());
+    }
+    assert_eq!(found(other, ListCallbacks::default()).await, Ok(vec![]));
+    assert_eq!(world.post(&format!("{path}/success"), "").await.0, 200);
+    assert_eq!(found(own, of_machine(MACHINE)).await, Ok(vec![one]));
 }
