@@ -29,6 +29,11 @@ pub struct Env<'a> {
 pub trait Services {
     /// Seals a task token; the same task gives the same token.
     fn token(&self, task: &TaskRef) -> String;
+    /// Where plain HTTP completes a task that waits for its token; the same task at the same time gives the same URL.
+    /// None where the installation does not know its own address.
+    fn callback_url(&self, _task: &TaskRef, _header: &Header, _now: Timestamp) -> Option<String> {
+        None
+    }
     /// Whether an activity with this ARN exists now.
     fn activity_exists(&self, arn: &str) -> bool;
     /// How this installation serves an integration.

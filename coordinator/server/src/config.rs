@@ -2,6 +2,7 @@
 //! A key that nobody reads is an error that names it; what is refused says what to write instead.
 
 mod args;
+mod callbacks;
 mod check;
 mod check_outbound;
 mod observe;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
+pub(crate) use callbacks::Callbacks;
 pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 use outbound::{Connection, Function, Http};
 
@@ -77,6 +79,7 @@ pub(crate) struct Config {
     pub metrics: Metrics,
     pub tracing: Tracing,
     pub http: Http,
+    pub callbacks: Callbacks,
     /// A file with more connections and functions, so that the rest of the configuration need not be secret.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub integrations_file: Option<PathBuf>,
@@ -313,6 +316,7 @@ impl Default for Config {
                 level: "info".to_owned(),
             },
             http: Http::default(),
+            callbacks: Callbacks::default(),
             integrations_file: None,
             connections: Vec::new(),
             functions: Vec::new(),

@@ -3,6 +3,7 @@
 mod arn;
 mod auth;
 mod aws;
+mod callbacks;
 mod catalog;
 mod cli;
 mod clock;
@@ -116,7 +117,9 @@ fn dev_config(args: &DevArgs) -> anyhow::Result<Config> {
         integrations: args.integrations.clone(),
         ..Args::default()
     };
-    Ok(Config::load_over(defaults, &flags, std::env::vars_os())?)
+    let mut config = Config::load_over(defaults, &flags, std::env::vars_os())?;
+    config.callbacks.at_listen = true;
+    Ok(config)
 }
 
 fn server_config(args: &ServerArgs) -> anyhow::Result<Config> {

@@ -42,7 +42,7 @@ pub(crate) struct Counters {
 }
 
 /// Serves until SIGTERM, SIGINT or a fault that makes going on unsafe.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(mut config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::new(config.metrics.dimensions_max);
     metrics.executions_open_limit(config.limits.executions_open_max);
     let options = net::Options::new(&config, metrics.clone()).context("TLS")?;
@@ -50,6 +50,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| bind_hint(&config))?;
+    config.know_address(listener.local_addr()?);
     let mut running = open::open(&config, metrics.clone()).await?;
     let shared = running.shared.clone();
     let readiness = Readiness::new();
@@ -139,7 +140,10 @@ async fn routes(
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     face.open_to_tasks();
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
-    let web = crate::aws::router(face).merge(crate::http::router(readiness, metrics));
+    let callbacks = crate::callbacks::router(face.service.clone());
+    let web = crate::aws::router(face)
+        .merge(callbacks)
+        .merge(crate::http::router(readiness, metrics));
     let authenticator = Authenticator::new(config, clock);
     let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
     Ok((router, health))

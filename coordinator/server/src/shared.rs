@@ -14,6 +14,7 @@ use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use crate::arn::ArnSpace;
+use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::connections::Connections;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub started_at: Timestamp,
     pub entropy: Entropy,
     pub tokens: TokenKeys,
+    /// None where the coordinator does not know its own address.
+    pub callbacks: Option<Callbacks>,
     pub arns: ArnSpace,
     pub catalog: Catalog,
     pub integrations: Registry,
@@ -96,6 +99,11 @@ impl Shared {
 impl Services for Shared {
     fn token(&self, task: &TaskRef) -> String {
         self.tokens.seal(task)
+    }
+
+    fn callback_url(&self, task: &TaskRef, header: &Header, now: Timestamp) -> Option<String> {
+        let callbacks = self.callbacks.as_ref()?;
+        callbacks.url(&self.tokens, task, &header.namespace, now)
     }
 
     fn activity_exists(&self, arn: &str) -> bool {

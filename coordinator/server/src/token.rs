@@ -1,17 +1,43 @@
-//! Task tokens: sealed references to one attempt. Nothing inside is readable; a forged or foreign one dies here, before
+//! Task tokens and the grants of callback URLs: sealed references to one attempt. Nothing inside is readable; a forged or foreign one dies here, before
 //! anything is looked up. Sealing is deterministic: the same attempt always has the same token.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use stepfleet_engine::{Attempt, EventId, ExecutionId, KeyHash, TaskRef};
+use stepfleet_engine::{Attempt, EventId, ExecutionId, KeyHash, TaskRef, Timestamp};
 
-const VERSION: u8 = 1;
 const PLAIN_BYTES: usize = 38;
-const SEALED_BYTES: usize = 2 + PLAIN_BYTES + 16;
+const GRANT_BYTES: usize = PLAIN_BYTES + 16;
+const SEALED_BYTES_MAX: usize = 2 + GRANT_BYTES + 16;
+
+/// What a sealed text is for. The purpose is sealed in, so that a text of one kind never opens as another.
+#[derive(Clone, Copy)]
+struct Kind {
+    version: u8,
+    purpose: &'static [u8],
+}
+
+const TASK: Kind = Kind {
+    version: 1,
+    purpose: b"",
+};
+const GRANT: Kind = Kind {
+    version: 2,
+    purpose: b"callback-url",
+};
+
+/// What a callback URL allows: to complete one attempt of this account until it expires. It is sealed apart from the
+/// task token, which stays unknown to whoever sees a URL in a log, a history of a browser or a referrer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub task: TaskRef,
+    pub namespace: Arc<str>,
+    pub expires_at: Timestamp,
+}
 
 /// The keys of one cluster. Old keys stay able to open for the longest life of a task.
 pub(crate) struct TokenKeys {
@@ -40,7 +66,37 @@ impl TokenKeys {
 
     /// Seals a reference into URL-safe text.
     pub(crate) fn seal(&self, task: &TaskRef) -> String {
-        let plain = encode(task);
+        self.seal_as(TASK, &encode(task))
+    }
+
+    /// Opens a token; `None` for anything that this cluster did not seal.
+    pub(crate) fn open(&self, token: &str) -> Option<TaskRef> {
+        decode(&self.open_as(TASK, token, PLAIN_BYTES)?)
+    }
+
+    /// Seals a grant into URL-safe text; `None` when its account is no number.
+    pub(crate) fn seal_grant(&self, grant: &Grant) -> Option<String> {
+        let account: u64 = grant.namespace.parse().ok()?;
+        let mut plain = [0; GRANT_BYTES];
+        plain[..PLAIN_BYTES].copy_from_slice(&encode(&grant.task));
+        plain[PLAIN_BYTES..PLAIN_BYTES + 8].copy_from_slice(&account.to_be_bytes());
+        plain[PLAIN_BYTES + 8..].copy_from_slice(&grant.expires_at.0.to_be_bytes());
+        Some(self.seal_as(GRANT, &plain))
+    }
+
+    /// Opens a grant, even one that has expired; `None` for anything that this cluster did not seal as one.
+    pub(crate) fn open_grant(&self, text: &str) -> Option<Grant> {
+        let plain = self.open_as(GRANT, text, GRANT_BYTES)?;
+        let number = |at: usize| plain.get(at..at + 8)?.try_into().ok();
+        let account = u64::from_be_bytes(number(PLAIN_BYTES)?);
+        Some(Grant {
+            task: decode(&plain)?,
+            namespace: format!("{account:012}").into(),
+            expires_at: Timestamp(i64::from_be_bytes(number(PLAIN_BYTES + 8)?)),
+        })
+    }
+
+    fn seal_as(&self, kind: Kind, plain: &[u8]) -> String {
         // Every message is unique and the mode resists nonce reuse, so a constant nonce makes sealing deterministic
         // and tokens short; equal tokens only ever mean equal attempts.
         let sealed = self
@@ -48,33 +104,34 @@ impl TokenKeys {
             .encrypt(
                 Nonce::from_slice(&[0; 12]),
                 Payload {
-                    msg: &plain,
-                    aad: &self.cluster,
+                    msg: plain,
+                    aad: &self.bound_to(kind),
                 },
             )
-            .expect("38 bytes are far below the cipher's bound");
-        let mut bytes = Vec::with_capacity(SEALED_BYTES);
-        bytes.extend_from_slice(&[VERSION, self.key_id]);
+            .expect("these bytes are far below the cipher's bound");
+        let mut bytes = Vec::with_capacity(2 + sealed.len());
+        bytes.extend_from_slice(&[kind.version, self.key_id]);
         bytes.extend_from_slice(&sealed);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Opens a token; `None` for anything that this cluster did not seal.
-    pub(crate) fn open(&self, token: &str) -> Option<TaskRef> {
-        let mut bytes = [0; SEALED_BYTES + 2];
-        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
-        if length != SEALED_BYTES || bytes[0] != VERSION || bytes[1] != self.key_id {
+    fn open_as(&self, kind: Kind, text: &str, plain_bytes: usize) -> Option<Vec<u8>> {
+        let mut bytes = [0; SEALED_BYTES_MAX + 2];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        if length != 2 + plain_bytes + 16 || bytes[0] != kind.version || bytes[1] != self.key_id {
             return None;
         }
         let sealed = Payload {
-            msg: &bytes[2..SEALED_BYTES],
-            aad: &self.cluster,
+            msg: bytes.get(2..length)?,
+            aad: &self.bound_to(kind),
         };
-        let plain = self
-            .cipher
+        self.cipher
             .decrypt(Nonce::from_slice(&[0; 12]), sealed)
-            .ok()?;
-        decode(&plain)
+            .ok()
+    }
+
+    fn bound_to(&self, kind: Kind) -> Vec<u8> {
+        [&self.cluster, kind.purpose].concat()
     }
 }
 
@@ -156,5 +213,32 @@ mod tests {
         for garbage in ["", "x", "not a token", &"A".repeat(2048), &token[1..]] {
             assert_eq!(TokenKeys::new(1, &[7; 32], [9; 16]).open(garbage), None);
         }
+    }
+
+    #[test]
+    fn a_grant_is_no_token_and_a_token_no_grant() {
+        let keys = TokenKeys::new(1, &[7; 32], [9; 16]);
+        let grant = Grant {
+            task: task(),
+            namespace: "000000000042".into(),
+            expires_at: Timestamp(1_700_000_000_123),
+        };
+        let text = keys.seal_grant(&grant).unwrap();
+        assert_eq!(keys.open_grant(&text), Some(grant.clone()));
+        assert_eq!(keys.open(&text), None);
+        assert_eq!(keys.open_grant(&keys.seal(&task())), None);
+        for at in 0..text.len() {
+            let mut forged: Vec<u8> = text.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            let forged = std::str::from_utf8(&forged).unwrap();
+            assert_eq!(keys.open_grant(forged), None, "position {at}");
+        }
+        let other = TokenKeys::new(1, &[7; 32], [8; 16]);
+        assert_eq!(other.open_grant(&text), None);
+        // Not even with its first byte made that of the other kind, and cut to its length.
+        let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        bytes[0] = 1;
+        bytes.truncate(2 + PLAIN_BYTES + 16);
+        assert_eq!(keys.open(&URL_SAFE_NO_PAD.encode(bytes)), None);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn evaluate<T>(
         item,
         context: OnceCell::new(),
     };
-    work(&frame.input.payload, &scene).map_err(|error| Fault::framed(error, stay))
+    work(&frame.input.payload, &scene).map_err(|error| Fault::framed(scene.explained(error), stay))
 }
 
 impl Environment for Scene<'_> {
@@ -97,7 +97,7 @@ impl Scene<'_> {
             context.insert("Map".into(), object([("Item", item)]));
         }
         if hands_out_token(state) {
-            context.insert("Task".into(), object([("Token", self.token().into())]));
+            context.insert("Task".into(), self.about_task(state));
         }
         context.into()
     }
@@ -119,9 +119,28 @@ impl Scene<'_> {
         members.into()
     }
 
-    fn token(&self) -> String {
+    /// `$$.Task`.
+    fn about_task(&self, state: &State) -> Value {
+        let token = self.draft.env.services.token(&self.task());
+        let mut members = Object::new();
+        members.insert("Token".into(), token.into());
+        if let Some(url) = self.callback_url(state) {
+            members.insert("CallbackUrl".into(), url.into());
+        }
+        members.into()
+    }
+
+    fn callback_url(&self, state: &State) -> Option<String> {
+        let (env, header) = (self.draft.env, &self.draft.execution.header);
+        if pattern(state) != Some(Pattern::Callback) {
+            return None;
+        }
+        env.services.callback_url(&self.task(), header, env.now)
+    }
+
+    fn task(&self) -> TaskRef {
         let header = &self.draft.execution.header;
-        self.draft.env.services.token(&TaskRef {
+        TaskRef {
             hash: header.hash,
             execution: header.id,
             incarnation: header.incarnation,
@@ -130,7 +149,22 @@ impl Scene<'_> {
                 attempt: self.stay.attempt,
                 generation: 0,
             },
-        })
+        }
+    }
+
+    /// Says why there is no callback URL where an expression failed for want of one.
+    fn explained(&self, mut error: EvalError) -> EvalError {
+        let state = self.draft.state(self.stay.state);
+        if error.cause.contains("CallbackUrl")
+            && pattern(state) == Some(Pattern::Callback)
+            && self.callback_url(state).is_none()
+        {
+            error.cause.push_str(
+                " This coordinator does not know its own address: callback URLs need `url` in [callbacks] of its \
+                 configuration.",
+            );
+        }
+        error
     }
 }
 
@@ -175,15 +209,20 @@ fn enclosing_item(execution: &Execution, frame: &Frame) -> Option<(u32, Value)> 
 
 /// Whether `$$.Task.Token` exists while this state's arguments are built.
 fn hands_out_token(state: &State) -> bool {
+    match pattern(state) {
+        Some(Pattern::Callback | Pattern::RunJob) => true,
+        Some(Pattern::RequestResponse) | None => false,
+    }
+}
+
+/// How a state calls an integration.
+fn pattern(state: &State) -> Option<Pattern> {
     let Kind::Task(task) = &state.kind else {
-        return false;
+        return None;
     };
     match &task.resource {
-        Resource::Integration(integration) => match integration.pattern {
-            Pattern::Callback | Pattern::RunJob => true,
-            Pattern::RequestResponse => false,
-        },
-        Resource::Activity { .. } | Resource::Lambda { .. } => false,
+        Resource::Integration(integration) => Some(integration.pattern),
+        Resource::Activity { .. } | Resource::Lambda { .. } => None,
     }
 }
 

@@ -9,6 +9,7 @@ use http::{Extensions, HeaderValue, Method, StatusCode, header};
 
 use super::{Authenticator, Verdict};
 use crate::aws;
+use crate::callbacks;
 use crate::net::{Peer, is_grpc};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
@@ -27,7 +28,10 @@ pub(crate) async fn require(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if OPEN_PATHS.contains(&request.uri().path()) {
+    // A callback URL is a credential of its own, and checked where it is served.
+    let path = request.uri().path();
+    let is_callback = path.starts_with(callbacks::PATH) && !is_grpc(request.headers());
+    if is_callback || OPEN_PATHS.contains(&path) {
         return next.run(request).await;
     }
     if is_aws(&request) && is_presigned(&request) {

@@ -1,6 +1,7 @@
 //! `stepfleet task …`: tasks that wait for someone to complete their token.
 
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use stepfleet_sdk::api;
@@ -20,9 +21,13 @@ const PARAMETERS_CHARS: usize = 60;
 pub(crate) enum TaskCommand {
     /// List the tasks that wait for their token to be completed, oldest first
     List(ListArgs),
+    /// Show one open callback whole
+    Show(ShowArgs),
     /// Complete a task with an output
+    #[command(visible_alias = "complete")]
     Success(SuccessArgs),
     /// Fail a task
+    #[command(visible_alias = "fail")]
     Failure(FailureArgs),
     /// Tell that a task is still being worked on
     Heartbeat(HeartbeatArgs),
@@ -33,6 +38,12 @@ pub(crate) struct ListArgs {
     /// Only tasks of this execution (MACHINE:EXECUTION or ARN)
     #[arg(long)]
     execution: Option<String>,
+    /// Only tasks of executions of this state machine (name or ARN)
+    #[arg(long)]
+    machine: Option<String>,
+    /// Only tasks that have waited at least this long (90s, 1h30m, 2d)
+    #[arg(long, value_name = "AGE", value_parser = time::read)]
+    older_than: Option<SignedDuration>,
     /// Show tokens whole
     #[arg(long)]
     tokens: bool,
@@ -53,6 +64,12 @@ pub(crate) struct Which {
     /// The state that waits, when the execution has several open callbacks
     #[arg(long, requires = "execution")]
     state: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    which: Which,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -86,6 +103,7 @@ impl TaskCommand {
     pub(crate) fn attempt(&self) -> String {
         match self {
             Self::List(_) => "list open callbacks".into(),
+            Self::Show(args) => format!("show {}", args.which.words()),
             Self::Success(args) => format!("complete {}", args.which.words()),
             Self::Failure(args) => format!("fail {}", args.which.words()),
             Self::Heartbeat(args) => format!("send a heartbeat for {}", args.which.words()),
@@ -99,6 +117,7 @@ impl TaskCommand {
     ) -> Result<Outcome, Fault> {
         match self {
             Self::List(args) => list(args, client, output).await,
+            Self::Show(args) => show(&args.which.callback(client).await?, output),
             Self::Success(args) => {
                 let text = payload::read_json("the output", &args.output)?;
                 let task_token = args.which.token(client).await?;
@@ -144,23 +163,35 @@ impl Which {
     }
 
     async fn token(&self, client: &Client) -> Result<String, Fault> {
-        if let Some(token) = &self.token {
-            return Ok(token.clone());
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => Ok(self.callback(client).await?.task_token),
         }
-        let execution = self.execution.as_deref().unwrap_or_default();
-        let arn = names::resolve(client, Kind::Execution, execution).await?;
-        let mut open = callbacks(client, usize::MAX).await?.items;
-        open.retain(|callback| callback.execution_arn == arn);
+    }
+
+    async fn callback(&self, client: &Client) -> Result<api::Callback, Fault> {
+        let mut request = api::ListCallbacksRequest::default();
+        if let Some(execution) = &self.execution {
+            request.execution_arn = names::resolve(client, Kind::Execution, execution).await?;
+        }
+        let mut open = callbacks(client, request, usize::MAX).await?.items;
+        if let Some(token) = &self.token {
+            open.retain(|callback| &callback.task_token == token);
+        }
         if let Some(state) = &self.state {
             open.retain(|callback| &callback.state_name == state);
         }
-        match open.as_slice() {
-            [one] => Ok(one.task_token.clone()),
-            [] => Err(Fault::Failed(format!(
-                "nothing waits there; {execution} has no such open callback"
-            ))),
-            several => Err(Fault::Usage(ambiguous(several))),
+        if open.len() > 1 {
+            return Err(Fault::Usage(ambiguous(&open)));
         }
+        open.pop().ok_or_else(|| {
+            Fault::Failed(match &self.execution {
+                Some(execution) => {
+                    format!("nothing waits there; {execution} has no such open callback")
+                }
+                None => "nothing waits for this token".to_owned(),
+            })
+        })
     }
 }
 
@@ -187,40 +218,81 @@ fn done(output: &mut Output, verb: &str, which: &Which) -> Result<Outcome, Fault
     Ok(Outcome::Done)
 }
 
-async fn callbacks(client: &Client, limit: usize) -> Result<pages::Listed<api::Callback>, Fault> {
-    pages::collect(limit, |page_size, page_token| async move {
-        let answer = client
-            .list_callbacks(api::ListCallbacksRequest {
-                page_size,
-                page_token,
-            })
-            .await?;
-        Ok((answer.callbacks, answer.next_page_token))
+async fn callbacks(
+    client: &Client,
+    filter: api::ListCallbacksRequest,
+    limit: usize,
+) -> Result<pages::Listed<api::Callback>, Fault> {
+    pages::collect(limit, |page_size, page_token| {
+        let request = api::ListCallbacksRequest {
+            page_size,
+            page_token,
+            ..filter.clone()
+        };
+        async move {
+            let answer = client.list_callbacks(request).await?;
+            Ok((answer.callbacks, answer.next_page_token))
+        }
     })
     .await
 }
 
-async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
-    let arn = match &args.execution {
-        Some(name) => Some(names::resolve(client, Kind::Execution, name).await?),
-        None => None,
-    };
-    let mut listed = callbacks(
-        client,
-        if arn.is_some() {
-            usize::MAX
-        } else {
-            args.limit
-        },
-    )
-    .await?;
-    if let Some(arn) = &arn {
-        listed
-            .items
-            .retain(|callback| &callback.execution_arn == arn);
-        listed.more = listed.items.len() > args.limit;
-        listed.items.truncate(args.limit);
+impl ListArgs {
+    async fn filter(
+        &self,
+        client: &Client,
+        output: &Output,
+    ) -> Result<api::ListCallbacksRequest, Fault> {
+        let mut filter = api::ListCallbacksRequest::default();
+        if let Some(name) = &self.execution {
+            filter.execution_arn = names::resolve(client, Kind::Execution, name).await?;
+        }
+        if let Some(name) = &self.machine {
+            filter.state_machine_arn = names::resolve(client, Kind::StateMachine, name).await?;
+        }
+        if let Some(age) = self.older_than {
+            let since = output.now().checked_sub(age);
+            let since = since.map_err(|error| Fault::Usage(format!("--older-than: {error}")))?;
+            filter.scheduled_before = Some(prost_types::Timestamp {
+                seconds: since.as_second(),
+                nanos: since.subsec_nanosecond(),
+            });
+        }
+        Ok(filter)
     }
+}
+
+fn show(callback: &api::Callback, output: &mut Output) -> Result<Outcome, Fault> {
+    if output.is_json() {
+        output.document(&json(callback))?;
+        return Ok(Outcome::Done);
+    }
+    let scheduled = time::date(output, callback.scheduled_date.as_ref());
+    let mut facts = vec![
+        (
+            "execution",
+            names::short_execution(&callback.execution_arn).to_owned(),
+        ),
+        ("arn", callback.execution_arn.clone()),
+        ("state", callback.state_name.clone()),
+        ("resource", callback.resource.clone()),
+        ("scheduled", scheduled),
+        ("age", time::age(output, callback.scheduled_date.as_ref())),
+    ];
+    if callback.deadline.is_some() {
+        let deadline = time::until(output, callback.deadline.as_ref());
+        facts.push(("deadline", deadline));
+    }
+    facts.push(("parameters", payload::pretty(&callback.parameters)));
+    facts.push(("token", callback.task_token.clone()));
+    let text = table::facts(output, &facts);
+    output.line(text)?;
+    Ok(Outcome::Done)
+}
+
+async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<Outcome, Fault> {
+    let filter = args.filter(client, output).await?;
+    let listed = callbacks(client, filter, args.limit).await?;
     if output.is_json() {
         let items: Vec<_> = listed.items.iter().map(json).collect();
         output.document(&serde_json::json!({ "callbacks": items }))?;

@@ -1,6 +1,6 @@
 //! Times and durations as people read them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::output::{Format, Output};
 
@@ -46,6 +46,20 @@ pub(crate) fn until(output: &Output, wire: Option<&prost_types::Timestamp>) -> S
     }
 }
 
+/// A duration that somebody wrote: `90s`, `1h30m`, `2d`.
+pub(crate) fn read(text: &str) -> Result<SignedDuration, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| error.to_string())?;
+    if duration.is_negative() {
+        return Err("a duration cannot be negative".to_owned());
+    }
+    Ok(duration)
+}
+
 /// Exact to the millisecond below 100 s: `0.031s`, `2m03.1s`, `1h02m`, `3d04h`.
 pub(crate) fn fine(duration: SignedDuration) -> String {
     let ms = duration.as_millis().max(0);
@@ -70,6 +84,16 @@ pub(crate) fn coarse(duration: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_read_in_the_words_that_they_are_written_in() {
+        for (text, seconds) in [("90s", 90), ("1h30m", 5400), ("2d", 172_800), ("0s", 0)] {
+            assert_eq!(read(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "soon", "5", "-1h", "1 fortnight", "1y"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_keep_two_units() {

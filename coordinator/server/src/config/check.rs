@@ -25,6 +25,7 @@ impl Config {
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
         check_outbound::check(self, &mut faults);
+        self.callbacks.check(&mut faults);
         self.execution_log.check(&mut faults);
         self.status_events.check(&mut faults);
         self.tracing.check(&mut faults);

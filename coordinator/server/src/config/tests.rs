@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::*;
 
+mod callbacks;
 mod integrations;
 
 fn load(file: &str, environment: &[(&str, &str)], mut args: Args) -> Result<Config, ConfigError> {

@@ -48,6 +48,13 @@ pub(crate) fn integrations(execution: &Execution) -> impl Iterator<Item = (Attem
     open(execution).map(|(attempt, _, work)| (attempt, work))
 }
 
+/// The stay of an open integration task, by its attempt.
+pub(crate) fn open_stay(execution: &Execution, wanted: Attempt) -> Option<&Stay> {
+    open(execution)
+        .find(|(attempt, _, _)| *attempt == wanted)
+        .map(|(_, stay, _)| stay)
+}
+
 fn submitted_as(
     execution: &Execution,
     wanted: Pattern,

@@ -20,6 +20,12 @@ pub(super) fn timestamp(at: Timestamp) -> Option<ProtoTimestamp> {
     })
 }
 
+/// To the millisecond; what is out of our range is its end.
+pub(super) fn instant(at: &ProtoTimestamp) -> Timestamp {
+    let ms = at.seconds.saturating_mul(1000);
+    Timestamp(ms.saturating_add(i64::from(at.nanos) / 1_000_000))
+}
+
 /// proto3 has no absent string: an empty one is absent.
 pub(super) fn present(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)

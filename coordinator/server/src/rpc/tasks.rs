@@ -12,7 +12,7 @@ use stepfleet_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{page, present, timestamp};
+use super::convert::{instant, page, present, timestamp};
 use crate::aws::input::tasks::{FailureInput, GetActivityTaskInput, HeartbeatInput, SuccessInput};
 use crate::face::{Face, Pending};
 use crate::service::api;
@@ -155,7 +155,12 @@ async fn callbacks(
     call: &Call,
     message: ListCallbacksRequest,
 ) -> Result<ListCallbacksResponse, ApiError> {
-    let request = page(message.page_size, message.page_token)?;
+    let request = api::ListCallbacks {
+        page: page(message.page_size, message.page_token)?,
+        execution_arn: present(message.execution_arn),
+        machine_arn: present(message.state_machine_arn),
+        scheduled_before: message.scheduled_before.map(|at| instant(&at)),
+    };
     let found = call.service().list_callbacks(&call.caller, request).await?;
     Ok(ListCallbacksResponse {
         callbacks: found.items.into_iter().map(callback).collect(),

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Counters;
 use crate::arn::ArnSpace;
+use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -100,12 +101,12 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = arns(config);
     let (outbound, connections, functions) = outside(config, &arns)?;
-    let budget = usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX);
     let shared = Arc::new(Shared {
         started_at: clock.now(),
         clock,
         entropy,
         tokens,
+        callbacks: Callbacks::of(&config.callbacks),
         arns,
         catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::new(functions.clone()),
@@ -128,7 +129,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         partition_count: storage.format.partitions,
         session_ttl_ms: milliseconds(config.session_ttl_s),
         cluster_id,
-        host_budget_bytes: budget / host_count,
+        host_budget_bytes: memory_budget(config) / host_count,
         pressure: Pressure::default(),
         stop: fatal.stop.clone(),
         fatal: fatal.clone(),
@@ -152,6 +153,10 @@ fn express(config: &Config) -> Express {
         config.limits.express_open_max,
         config.memory_budget_bytes / 4,
     )
+}
+
+fn memory_budget(config: &Config) -> usize {
+    usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX)
 }
 
 fn arns(config: &Config) -> ArnSpace {

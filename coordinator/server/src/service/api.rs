@@ -344,6 +344,24 @@ pub(crate) struct ActivityTask {
     pub delivery: Option<super::tasks::Delivery>,
 }
 
+/// Which open callbacks; what is None narrows nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListCallbacks {
+    pub page: PageRequest,
+    pub execution_arn: Option<String>,
+    pub machine_arn: Option<String>,
+    pub scheduled_before: Option<Timestamp>,
+}
+
+impl ListCallbacks {
+    pub(crate) fn takes(&self, callback: &Callback, execution_machine: &str) -> bool {
+        let machine = self.machine_arn.as_deref();
+        let before = self.scheduled_before;
+        machine.is_none_or(|arn| arn == execution_machine)
+            && before.is_none_or(|before| callback.scheduled_at < before)
+    }
+}
+
 /// A task that waits for anyone to complete its token.
 #[derive(Clone, Debug)]
 pub(crate) struct Callback {

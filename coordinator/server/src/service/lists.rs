@@ -9,12 +9,14 @@ use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
 use stepfleet_store::records::listing;
 
 use super::api::{
-    Callback, Caller, ExecutionItem, Executions, ListExecutions, MachineType, Page, PageRequest,
+    Callback, Caller, ExecutionItem, Executions, ListCallbacks, ListExecutions, MachineType, Page,
 };
 use super::error::ApiError;
 use super::start::check_type;
 use super::versions::{MachineRef, Named, qualified};
-use super::{Service, machine_missing, page};
+use super::{
+    Service, execution_missing, execution_names, machine_missing, machine_name, page, place,
+};
 use crate::partition::desk::task_ref;
 use crate::partition::message::{LiveItem, ReadRequest};
 use crate::partition::{going_down, rows, tasks};
@@ -176,40 +178,39 @@ impl Service {
         Ok(snapshot.map(|snapshot| snapshot.execution))
     }
 
-    /// Tasks that wait for their token, oldest first.
+    /// Tasks that wait for their token, oldest first. Executions stand where their oldest one does.
     pub(crate) async fn list_callbacks(
         &self,
         caller: &Caller,
-        request: PageRequest,
+        request: ListCallbacks,
     ) -> Result<Page<Callback>, ApiError> {
-        let (limit, token) = page::open(&request, "callbacks", &caller.namespace)?;
+        if let Some(arn) = &request.machine_arn {
+            self.known_machine(caller, machine_name(caller, arn)?, arn)?;
+        }
+        if let Some(arn) = &request.execution_arn {
+            return self.callbacks_of_one(caller, arn, &request).await;
+        }
+        let arguments = format!(
+            "{}\0{:?}\0{:?}",
+            caller.namespace, request.machine_arn, request.scheduled_before
+        );
+        let (limit, token) = page::open(&request.page, "callbacks", &arguments)?;
         let after = token.map(|token| read_cursor(&token)).transpose()?;
-        let mut found: Vec<(Cursor, usize)> = Vec::new();
-        for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
-            let limit = limit + 1;
-            let request = |answer| ReadRequest::Callbacks {
-                after,
-                limit,
-                answer,
-            };
-            let cursors = self.ask(host, request).await?;
-            found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
+        let mut found = self.callback_cursors(after, limit + 1).await?;
+        if let Some(before) = request.scheduled_before {
+            found.retain(|((since, _), _)| *since < before);
         }
         found.sort_unstable();
-        let page = page::close(
-            found,
-            limit,
-            "callbacks",
-            &caller.namespace,
-            |(cursor, _)| write_cursor(cursor),
-        );
+        let page = page::close(found, limit, "callbacks", &arguments, |(cursor, _)| {
+            write_cursor(cursor)
+        });
         let mut items = Vec::new();
         for ((_, id), host) in page.items {
             let execution = self.execution_at(host, id).await?;
             let own = execution.filter(|execution| execution.header.namespace == caller.namespace);
             items.extend(
                 own.iter()
-                    .flat_map(|execution| self.callbacks_of(execution)),
+                    .flat_map(|execution| self.callbacks_of(execution, &request)),
             );
         }
         Ok(Page {
@@ -218,7 +219,44 @@ impl Service {
         })
     }
 
-    fn callbacks_of(&self, execution: &Execution) -> Vec<Callback> {
+    async fn callback_cursors(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Cursor, usize)>, ApiError> {
+        let mut found = Vec::new();
+        for (index, host) in self.shared.partitions().hosts().iter().enumerate() {
+            let request = |answer| ReadRequest::Callbacks {
+                after,
+                limit,
+                answer,
+            };
+            let cursors = self.ask(host, request).await?;
+            found.extend(cursors.into_iter().map(|cursor| (cursor, index)));
+        }
+        Ok(found)
+    }
+
+    async fn callbacks_of_one(
+        &self,
+        caller: &Caller,
+        arn: &str,
+        request: &ListCallbacks,
+    ) -> Result<Page<Callback>, ApiError> {
+        if request.page.token.is_some() {
+            return Err(page::invalid());
+        }
+        let (machine, name) = execution_names(caller, arn)?;
+        let place = place(&caller.namespace, machine, name);
+        let snapshot = self.snapshot(place).await?;
+        let snapshot = snapshot.ok_or_else(|| execution_missing(arn))?;
+        Ok(Page {
+            items: self.callbacks_of(&snapshot.execution, request),
+            next_token: None,
+        })
+    }
+
+    fn callbacks_of(&self, execution: &Execution, wanted: &ListCallbacks) -> Vec<Callback> {
         let callback = |(attempt, stay, work): (Attempt, &Stay, &TaskWork)| Callback {
             token: self.shared.tokens.seal(&task_ref(execution, attempt)),
             execution_arn: execution.header.execution_arn.to_string(),
@@ -228,7 +266,11 @@ impl Service {
             scheduled_at: stay.entered_at,
             deadline: work.deadline,
         };
-        tasks::callbacks(execution).map(callback).collect()
+        let machine = &execution.header.machine_arn;
+        tasks::callbacks(execution)
+            .map(callback)
+            .filter(|callback| wanted.takes(callback, machine))
+            .collect()
     }
 }
 

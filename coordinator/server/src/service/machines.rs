@@ -168,8 +168,9 @@ impl Service {
         match catalog::compile(text, machine_type, &self.shared.integrations) {
             Ok(mut program) => {
                 check_activities(&program, namespace)?;
-                let unserved = self.activity_warnings(&program);
-                program.warnings.extend(unserved);
+                let mut warnings = self.activity_warnings(&program);
+                warnings.extend(self.callback_warning(text));
+                program.warnings.extend(warnings);
                 Ok(program.warnings)
             }
             Err(diagnostics) => {
@@ -207,6 +208,19 @@ impl Service {
             });
         }
         warnings
+    }
+
+    /// Tells early what would fail when the state is entered. The text may say it in a comment only, so it refuses nothing.
+    fn callback_warning(&self, definition: &str) -> Option<Diagnostic> {
+        let is_wanted = definition.contains("Task.CallbackUrl");
+        (is_wanted && self.shared.callbacks.is_none()).then(|| Diagnostic {
+            severity: Severity::Warning,
+            code: "CALLBACK_URL_UNKNOWN",
+            message: "There is no Task.CallbackUrl here until `url` is set in [callbacks] of the coordinator's \
+                      configuration"
+                .to_owned(),
+            location: None,
+        })
     }
 
     pub(crate) async fn update_state_machine(
@@ -403,6 +417,7 @@ impl Service {
     ) -> Result<Validation, ApiError> {
         let mut diagnostics =
             catalog::validate(definition, machine_type, &self.shared.integrations);
+        diagnostics.extend(self.callback_warning(definition));
         let ok = diagnostics
             .iter()
             .all(|diagnostic| diagnostic.severity != Severity::Error);

@@ -7,14 +7,16 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::TaskRef;
 use tokio::sync::oneshot;
 
-use super::Service;
 use super::activities::{activity_missing, check_activity_arn};
 use super::api::{ActivityTask, Caller};
 use super::error::{ApiError, ErrorCode};
+use super::{Place, Service};
 use crate::matching::{PolledTask, Slot};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
+use crate::partition::tasks::open_stay;
 use crate::partition::{Message, Partitions};
+use crate::token::Grant;
 
 /// How long `GetActivityTask` holds.
 const POLL_S: u64 = 60;
@@ -41,6 +43,14 @@ impl Drop for Delivery {
                 .send_later(task.hash, Message::Task(TaskReport::undelivered(task)));
         }
     }
+}
+
+/// Names of what a callback URL completes.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    pub machine: String,
+    pub execution: String,
+    pub state: String,
 }
 
 impl Service {
@@ -115,6 +125,43 @@ impl Service {
     ) -> Result<(), ApiError> {
         let task = self.open_token(token)?;
         self.report(caller, task, Outcome::Heartbeat).await
+    }
+
+    /// Reports by a callback URL, which names its account itself.
+    pub(crate) async fn report_by_url(
+        &self,
+        grant: &Grant,
+        outcome: Outcome,
+    ) -> Result<(), ApiError> {
+        let caller = Caller {
+            principal: "callback-url".into(),
+            namespace: grant.namespace.clone(),
+        };
+        self.report(&caller, grant.task, outcome).await
+    }
+
+    /// What a callback URL is about, while its task is open.
+    pub(crate) async fn waiting_for(&self, grant: &Grant) -> Result<Option<Waits>, ApiError> {
+        let task = &grant.task;
+        let place = Place {
+            id: task.execution,
+            hash: task.hash,
+        };
+        let Some(snapshot) = self.snapshot(place).await? else {
+            return Ok(None);
+        };
+        let (execution, header) = (&snapshot.execution, &snapshot.execution.header);
+        if !execution.is_running()
+            || header.incarnation != task.incarnation
+            || header.namespace != grant.namespace
+        {
+            return Ok(None);
+        }
+        Ok(open_stay(execution, task.attempt).map(|stay| Waits {
+            machine: header.machine_name.to_string(),
+            execution: header.name.to_string(),
+            state: stay.name.to_string(),
+        }))
     }
 
     /// A token that this cluster sealed.

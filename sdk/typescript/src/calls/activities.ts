@@ -176,15 +176,17 @@ export abstract class Activities extends Executions {
     return this.sendTaskHeartbeat(token, options);
   }
 
-  /** Tasks that wait for their token to be completed by anyone, oldest first. */
-  async *listCallbacks(options: ListOptions = {}): AsyncGenerator<model.Callback, void, undefined> {
-    const { pageSize = 0 } = options;
+  /** Tasks that wait for their token to be completed by anyone, oldest first; all, or those of one execution or machine. */
+  async *listCallbacks(
+    options: ListOptions & { executionArn?: string; stateMachineArn?: string } = {},
+  ): AsyncGenerator<model.Callback, void, undefined> {
+    const { pageSize = 0, executionArn = "", stateMachineArn = "" } = options;
     const fetch = (pageToken: string) =>
       this.connection.unary(
         "TaskService/ListCallbacks",
         api.ListCallbacksRequestSchema,
         api.ListCallbacksResponseSchema,
-        create(api.ListCallbacksRequestSchema, { pageSize, pageToken }),
+        create(api.ListCallbacksRequestSchema, { pageSize, pageToken, executionArn, stateMachineArn }),
         options,
       );
     for await (const page of pages(fetch)) {

@@ -80,7 +80,7 @@ async fn complete_all(client: &Client) -> Result<BTreeSet<String>> {
     let mut arns = BTreeSet::new();
     let mut request = api::ListCallbacksRequest {
         page_size: 500,
-        page_token: String::new(),
+        ..api::ListCallbacksRequest::default()
     };
     loop {
         let page = client.list_callbacks(request.clone()).await?;

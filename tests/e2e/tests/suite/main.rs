@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod callbacks;
 mod data_folder;
 mod deletion;
 mod disk;

@@ -447,8 +447,9 @@ impl TaskService for Canned {
 
     async fn list_callbacks(
         &self,
-        _: Request<ListCallbacksRequest>,
+        request: Request<ListCallbacksRequest>,
     ) -> Answer<ListCallbacksResponse> {
+        let request = request.into_inner();
         let item = |token: &str, execution: &str, state: &str, deadline: Option<i64>| Callback {
             task_token: token.into(),
             execution_arn: format!("{PREFIX}execution:orders:{execution}"),
@@ -458,11 +459,20 @@ impl TaskService for Canned {
             scheduled_date: ago(3700),
             deadline: deadline.and_then(|seconds| ago(-seconds)),
         };
-        let callbacks = vec![
+        let mut callbacks = vec![
             item("token-of-the-first-callback", "one", "Approve", Some(300)),
             item("token-of-the-second-callback", "two", "Approve", None),
             item("token-of-the-third-callback", "two", "Sign", None),
         ];
+        let seconds = |at: &Option<prost_types::Timestamp>| at.as_ref().map(|at| at.seconds);
+        let before = seconds(&request.scheduled_before).unwrap_or(i64::MAX);
+        let execution = &request.execution_arn;
+        let machine = &request.state_machine_arn;
+        callbacks.retain(|callback| {
+            (execution.is_empty() || *execution == callback.execution_arn)
+                && (machine.is_empty() || machine.ends_with(":orders"))
+                && seconds(&callback.scheduled_date) < Some(before)
+        });
         give(ListCallbacksResponse {
             callbacks,
             next_page_token: String::new(),

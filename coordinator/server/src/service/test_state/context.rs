@@ -32,7 +32,7 @@ const STATE: &[(&str, Holds)] = &[
     ("RetryCount", Holds::Number),
 ];
 const MACHINE: &[(&str, Holds)] = &[("Id", Holds::Text), ("Name", Holds::Text)];
-const TASK: &[(&str, Holds)] = &[("Token", Holds::Text)];
+const TASK: &[(&str, Holds)] = &[("Token", Holds::Text), ("CallbackUrl", Holds::Text)];
 
 /// The context object, without `Map`.
 pub(super) fn build(
@@ -101,7 +101,13 @@ fn made_up(
     if let Kind::Task(task) = &state.kind
         && matches!(task.resource.pattern(), Pattern::Callback | Pattern::RunJob)
     {
-        context.push(("Task", object([("Token", execution.as_str().into())])));
+        let mut members = vec![("Token", Value::from(execution.as_str()))];
+        if task.resource.pattern() == Pattern::Callback {
+            // Nothing waits there: the state is tested, not run.
+            let url = format!("https://stepfleet.invalid/callbacks/{execution}");
+            members.push(("CallbackUrl", url.into()));
+        }
+        context.push(("Task", object(members)));
     }
     collect(context)
 }

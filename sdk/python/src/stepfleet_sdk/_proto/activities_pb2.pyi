@@ -290,12 +290,18 @@ class SendTaskHeartbeatResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class ListCallbacksRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "execution_arn", "state_machine_arn", "scheduled_before")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
+    STATE_MACHINE_ARN_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    execution_arn: str
+    state_machine_arn: str
+    scheduled_before: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., execution_arn: _Optional[str] = ..., state_machine_arn: _Optional[str] = ..., scheduled_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListCallbacksResponse(_message.Message):
     __slots__ = ("callbacks", "next_page_token")

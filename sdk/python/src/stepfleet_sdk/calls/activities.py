@@ -141,15 +141,24 @@ class Tasks(HasConnection):
         """Short for `send_task_heartbeat`."""
         await self.send_task_heartbeat(token)
 
-    async def list_callbacks(self, *, page_size: int = 0) -> AsyncIterator[model.Callback]:
+    async def list_callbacks(
+        self, *, execution_arn: str = "", state_machine_arn: str = "", page_size: int = 0
+    ) -> AsyncIterator[model.Callback]:
         """Tasks that wait for their token to be completed by anyone, oldest first.
 
         Args:
+            execution_arn: Only those of this execution.
+            state_machine_arn: Only those of this state machine's executions.
             page_size: How many to fetch at once; 0 is 100, at most 1000.
         """
         path, token = "TaskService/ListCallbacks", ""
         while True:
-            request = pb.ListCallbacksRequest(page_size=page_size, page_token=token)
+            request = pb.ListCallbacksRequest(
+                page_size=page_size,
+                page_token=token,
+                execution_arn=execution_arn,
+                state_machine_arn=state_machine_arn,
+            )
             page = await self._connection.unary(path, request, pb.ListCallbacksResponse)
             for item in page.callbacks:
                 yield model.callback(item)

@@ -19,6 +19,7 @@ use crate::machine;
 // The coordinator is a program, not a library; this is its own code.
 #[path = "../../../../../coordinator/server/src/token.rs"]
 #[rustfmt::skip]
+#[cfg_attr(not(test), expect(dead_code, reason = "only the tokens of activity tasks are measured"))]
 mod token;
 
 pub(crate) const ACTIVITY: &str = "arn:aws:states:us-east-1:000000000000:activity:bench";

@@ -27,6 +27,13 @@ impl Services for Everything {
         format!("token-{}-{}", task.attempt.entry.0, task.attempt.attempt)
     }
 
+    fn callback_url(&self, task: &TaskRef, _: &Header, _: Timestamp) -> Option<String> {
+        Some(format!(
+            "https://stepfleet.invalid/callbacks/{}",
+            self.token(task)
+        ))
+    }
+
     fn activity_exists(&self, _: &str) -> bool {
         true
     }
