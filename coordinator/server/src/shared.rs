@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arn::ArnSpace;
 use crate::callbacks::Callbacks;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Revision};
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::control::LocalControl;
@@ -88,6 +88,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What an execution runs.
+    pub(crate) fn revision_of(&self, header: &Header) -> Result<Arc<Revision>, ApiError> {
+        self.catalog.compiled(
+            &header.namespace,
+            &header.machine_name,
+            header.revision,
+            &self.integrations,
+        )
+    }
+
     /// The hosts; set before the first message.
     pub(crate) fn partitions(&self) -> &Partitions {
         self.partitions

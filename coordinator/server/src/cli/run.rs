@@ -1,5 +1,6 @@
 //! `stepfleet run …`: executions. (The command's word is the product's; everything else says "execution".)
 
+mod begun;
 mod history;
 mod list;
 mod redrive;

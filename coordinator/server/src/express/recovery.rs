@@ -115,13 +115,7 @@ pub(crate) fn resume(shared: &Arc<Shared>, interrupted: Interrupted) {
 
 async fn run_again(shared: Arc<Shared>, started: Started, place: Place) {
     let Started { header, input, .. } = started;
-    let revision = shared.catalog.compiled(
-        &header.namespace,
-        &header.machine_name,
-        header.revision,
-        &shared.integrations,
-    );
-    let revision = match revision {
+    let revision = match shared.revision_of(&header) {
         Ok(revision) if is_there(&shared, &header) => revision,
         Ok(_) => return shared.express.journal().ended(header.id).await,
         Err(error) => {

@@ -8,6 +8,7 @@ use stepfleet_engine::{Event, EventBody, FrameId, Timestamp};
 use super::machines::{ActivityMeters, between};
 use super::recent::Happened;
 use super::{Metrics, ResourceLabels, resource_label};
+use crate::partition::tasks::activity_of;
 
 /// The activity that was met last: a host mostly meets the same few one after another.
 #[derive(Debug, Default)]
@@ -88,17 +89,7 @@ impl Metrics {
 }
 
 fn activity(execution: &Execution, frame: FrameId) -> Option<&ActivityWork> {
-    let stay = execution.frame(frame)?.stay()?;
-    match &stay.work {
-        Work::Activity(work) => Some(work),
-        Work::Entered
-        | Work::Task(_)
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    }
+    activity_of(execution.frame(frame)?.stay()?)
 }
 
 fn activity_ended(body: &EventBody) -> Option<FrameId> {

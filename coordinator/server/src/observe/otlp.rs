@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
+use stepfleet_engine::execution::Header;
 use stepfleet_engine::{HistoryEvent, Severity};
 use tokio::time::Instant;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -182,29 +183,18 @@ fn log_record(records: &Records, event: &HistoryEvent) -> LogRecord {
     let groups = any_value::Value::ArrayValue(ArrayValue {
         values: vec![group],
     });
-    let header = &records.header;
+    let groups = AnyValue {
+        value: Some(groups),
+    };
+    let mut attributes = vec![attribute("aws.log.group.arns", groups)];
+    attributes.extend(subject(&records.header));
     LogRecord {
         time_unix_nano: at,
         observed_time_unix_nano: at,
         severity_number: number.into(),
         severity_text: severity_text(severity).to_owned(),
         body: Some(text(&records.text(event))),
-        attributes: vec![
-            attribute(
-                "aws.log.group.arns",
-                AnyValue {
-                    value: Some(groups),
-                },
-            ),
-            attribute(
-                "aws.step_functions.execution.arn",
-                text(&header.execution_arn),
-            ),
-            attribute(
-                "aws.step_functions.state_machine.arn",
-                text(&header.machine_arn),
-            ),
-        ],
+        attributes,
         event_name: event.kind.as_str().to_owned(),
         ..LogRecord::default()
     }
@@ -226,6 +216,20 @@ pub(super) fn scope() -> InstrumentationScope {
         name: "stepfleet".to_owned(),
         ..InstrumentationScope::default()
     }
+}
+
+/// What a record or a span is about.
+pub(super) fn subject(header: &Header) -> [KeyValue; 2] {
+    [
+        attribute(
+            "aws.step_functions.execution.arn",
+            text(&header.execution_arn),
+        ),
+        attribute(
+            "aws.step_functions.state_machine.arn",
+            text(&header.machine_arn),
+        ),
+    ]
 }
 
 pub(super) fn attribute(key: &str, value: AnyValue) -> KeyValue {

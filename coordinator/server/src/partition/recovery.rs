@@ -207,12 +207,7 @@ fn bring_in(
     has_rows: bool,
 ) -> anyhow::Result<Resident> {
     let header = execution.header.clone();
-    let revision = shared.catalog.compiled(
-        &header.namespace,
-        &header.machine_name,
-        header.revision,
-        &shared.integrations,
-    )?;
+    let revision = shared.revision_of(&header)?;
     let machine = host.desk.machines.number(&header.machine_arn);
     let mut resident = Resident::new(execution, revision, machine);
     resident.has_rows = has_rows;

@@ -152,14 +152,7 @@ pub(crate) fn load(shared: &Shared, id: ExecutionId) -> Result<Option<Box<Loaded
     };
     let header = &execution.header;
     let revision = if execution.status == Status::Running {
-        let catalog = &shared.catalog;
-        let revision = catalog.compiled(
-            &header.namespace,
-            &header.machine_name,
-            header.revision,
-            &shared.integrations,
-        )?;
-        Some(revision)
+        Some(shared.revision_of(header)?)
     } else {
         None
     };

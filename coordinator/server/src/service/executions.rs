@@ -119,12 +119,7 @@ impl Service {
         shared.pressure.check()?;
         self.check_open_executions()?;
         let header = &execution.header;
-        let revision = shared.catalog.compiled(
-            &header.namespace,
-            &header.machine_name,
-            header.revision,
-            &shared.integrations,
-        )?;
+        let revision = shared.revision_of(header)?;
         let (answer, receiver) = oneshot::channel();
         let request = Redrive {
             execution: place.id,

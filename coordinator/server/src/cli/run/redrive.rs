@@ -6,9 +6,8 @@ use stepfleet_sdk::api;
 use super::super::client::Client;
 use super::super::fault::{Fault, Outcome};
 use super::super::names::{self, Kind};
-use super::super::output::{Output, Tone};
-use super::super::time;
-use super::{show, watch};
+use super::super::output::Output;
+use super::begun::Begun;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RedriveArgs {
@@ -36,21 +35,12 @@ pub(super) async fn redrive(
         client_token: args.client_token.clone().unwrap_or_default(),
     };
     let answer = client.redrive_execution(request).await?;
-    if args.watch {
-        return watch::follow(arn, client, output).await;
-    }
-    if args.wait {
-        watch::until_closed(&arn, client, output).await?;
-        return show::show_result(arn, client, output).await;
-    }
-    if output.is_json() {
-        output.document(&serde_json::json!({
-            "executionArn": arn,
-            "redriveDate": time::utc(answer.redrive_date.as_ref()),
-        }))?;
-    } else {
-        let done = output.paint(Tone::Good, "redriven");
-        output.line(format!("{done} {}  {arn}", names::short_execution(&arn)))?;
-    }
-    Ok(Outcome::Done)
+    let begun = Begun {
+        arn,
+        word: "redriven",
+        date: ("redriveDate", answer.redrive_date),
+        watch: args.watch,
+        wait: args.wait,
+    };
+    begun.tell(client, output).await
 }

@@ -6,9 +6,9 @@ use stepfleet_sdk::api;
 use super::super::client::Client;
 use super::super::fault::{Fault, Outcome};
 use super::super::names::{self, Kind};
-use super::super::output::{Output, Tone};
-use super::super::{payload, time};
-use super::{show, watch};
+use super::super::output::Output;
+use super::super::payload;
+use super::begun::Begun;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StartArgs {
@@ -45,24 +45,14 @@ pub(super) async fn start(
         trace_header: String::new(),
     };
     let answer = client.start_execution(request).await?;
-    let arn = answer.execution_arn;
-    if args.watch {
-        return watch::follow(arn, client, output).await;
-    }
-    if args.wait {
-        watch::until_closed(&arn, client, output).await?;
-        return show::show_result(arn, client, output).await;
-    }
-    if output.is_json() {
-        output.document(&serde_json::json!({
-            "executionArn": arn,
-            "startDate": time::utc(answer.start_date.as_ref()),
-        }))?;
-    } else {
-        let done = output.paint(Tone::Good, "started");
-        output.line(format!("{done} {}  {arn}", names::short_execution(&arn)))?;
-    }
-    Ok(Outcome::Done)
+    let begun = Begun {
+        arn: answer.execution_arn,
+        word: "started",
+        date: ("startDate", answer.start_date),
+        watch: args.watch,
+        wait: args.wait,
+    };
+    begun.tell(client, output).await
 }
 
 /// Refuses before anything begins: nothing can be asked of an Express execution.

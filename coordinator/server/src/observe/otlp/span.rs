@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use stepfleet_engine::execution::StateKind;
 
-use super::{attribute, nanos, resource, scope, text};
+use super::{attribute, nanos, resource, scope, subject, text};
 use crate::observe::spans::{Span, SpanStatus};
 
 /// Bytes of a cause that a span shows.
@@ -29,16 +29,7 @@ pub(super) fn request(spans: Vec<proto::Span>) -> ExportTraceServiceRequest {
 
 pub(super) fn of(span: &Span) -> proto::Span {
     let header = &span.header;
-    let mut attributes = vec![
-        attribute(
-            "aws.step_functions.execution.arn",
-            text(&header.execution_arn),
-        ),
-        attribute(
-            "aws.step_functions.state_machine.arn",
-            text(&header.machine_arn),
-        ),
-    ];
+    let mut attributes = subject(header).to_vec();
     if span.redrive_count > 0 {
         let count = any_value::Value::IntValue(i64::from(span.redrive_count));
         let count = AnyValue { value: Some(count) };
