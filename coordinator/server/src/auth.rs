@@ -4,15 +4,19 @@
 
 mod access;
 pub(crate) mod actions;
+pub(crate) mod audit;
 mod certificate;
+pub(crate) mod credentials;
 mod layer;
 mod permit;
 mod policy;
+pub(crate) mod records;
 mod sigv4;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -32,8 +36,10 @@ pub(crate) use access::Access;
 pub(crate) use certificate::principal_of;
 pub(crate) use layer::{caller, require};
 pub(crate) use permit::Permit;
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Decision, Policy};
 
+use audit::Record;
+use credentials::Shown;
 use permit::Bound;
 use sigv4::{Rules, Signed};
 
@@ -146,7 +152,7 @@ impl Authenticator {
                 let unknown = || refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY);
                 return self.key(token).map(Verdict::Admitted).ok_or_else(unknown);
             }
-            Authorization::Signature(signed) if !inner.access_keys.is_empty() => {
+            Authorization::Signature(signed) if self.verifies_signatures() => {
                 self.signing_key(&signed)?;
                 let rules = Rules {
                     region: &inner.region,
@@ -189,9 +195,25 @@ impl Authenticator {
         let Authorization::Signature(signed) = Authorization::of(&head.headers) else {
             return Err(refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER));
         };
-        let key = self.signing_key(&signed)?;
-        sigv4::verify(&signed, head, body, &key.secret.0)?;
-        Ok(key.caller.clone())
+        let (secret, caller) = self.signing_key(&signed)?;
+        sigv4::verify(&signed, head, body, &secret.0)?;
+        Ok(caller)
+    }
+
+    /// Somebody was not let in.
+    pub(crate) fn refused(&self, from: Option<SocketAddr>, error: &ApiError) {
+        self.inner.access.audit.write(|at| Record {
+            at,
+            principal: "".into(),
+            namespace: "".into(),
+            credential: None,
+            from,
+            action: None,
+            resource: None,
+            execution: None,
+            decision: "refused",
+            reason: Some(error.code.as_str().to_owned()),
+        });
     }
 
     /// The bound of a body that is read before it is known whose it is.
@@ -199,12 +221,45 @@ impl Authenticator {
         self.inner.request_bytes_max
     }
 
-    fn signing_key(&self, signed: &Signed<'_>) -> Result<&SigningKey, ApiError> {
-        let key = self.inner.access_keys.get(signed.credential.access_key_id);
-        key.ok_or_else(|| refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY))
+    /// Whether there is anything to verify signatures by.
+    fn verifies_signatures(&self) -> bool {
+        let inner = &self.inner;
+        let issued = inner.required && inner.access.credentials.has_access_keys();
+        !inner.access_keys.is_empty() || issued
     }
 
-    /// The owner of a client certificate. Where nobody has to say who they are it is not asked for one.
+    fn signing_key(&self, signed: &Signed<'_>) -> Result<(Secret, Caller), ApiError> {
+        let (inner, id) = (&self.inner, signed.credential.access_key_id);
+        if let Some(key) = inner.access_keys.get(id) {
+            return Ok((key.secret.clone(), key.caller.clone()));
+        }
+        let issued = inner.access.credentials.access_key(id, inner.clock.now());
+        let unknown = || refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY);
+        let (secret, shown) = issued.ok_or_else(unknown)?;
+        Ok((secret, self.owner(shown)))
+    }
+
+    /// The owner of a credential that was issued.
+    fn owner(&self, shown: Shown) -> Caller {
+        let inner = &self.inner;
+        shown.issued.used(inner.clock.now());
+        let record = &shown.issued.stored.record;
+        let (principal, namespace) = (record.name.clone(), record.namespace.clone());
+        let permit = Permit::of(Bound {
+            access: Arc::clone(&inner.access),
+            principal: principal.clone(),
+            namespace: namespace.clone(),
+            policies: record.policies.clone(),
+            shown: Some(shown),
+        });
+        Caller {
+            principal,
+            namespace,
+            permit,
+        }
+    }
+
+    /// The owner of a client certificate.
     fn certified(&self, principal: &Arc<str>) -> Caller {
         let inner = &self.inner;
         let rules = &inner.certificates;
@@ -217,8 +272,13 @@ impl Authenticator {
         bound(&inner.access, Arc::clone(principal), namespace, policies)
     }
 
-    /// The caller of an API key. Looks at every key whatever happens, so that the time tells nothing.
+    /// The caller of an API key. Of the configuration's it looks at every key whatever happens, so that the time tells
+    /// nothing; issued ones carry what they are found by, and are compared once.
     fn key(&self, token: &str) -> Option<Caller> {
+        let issued = &self.inner.access.credentials;
+        if let Some(shown) = issued.api_key(token, self.inner.clock.now()) {
+            return Some(self.owner(shown));
+        }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let mut found = Choice::from(0);
         let mut index = 0_u32;
@@ -306,6 +366,7 @@ fn bound(
                 .iter()
                 .map(|name| Arc::from(name.as_str()))
                 .collect(),
+            shown: None,
         }),
         principal,
         namespace,

@@ -412,13 +412,18 @@ impl Catalog {
         self.control
             .put(key, expected, value)
             .await
-            .map_err(|error| match error {
-                ControlError::Conflict => ApiError::new(
-                    ErrorCode::ConflictException,
-                    "the record was changed at the same time; try again",
-                ),
-                ControlError::Store(error) => storage_error(&error),
-            })
+            .map_err(|error| control_error(&error))
+    }
+}
+
+/// How a change of a record that did not happen is told to a client.
+pub(crate) fn control_error(error: &ControlError) -> ApiError {
+    match error {
+        ControlError::Conflict => ApiError::new(
+            ErrorCode::ConflictException,
+            "the record was changed at the same time; try again",
+        ),
+        ControlError::Store(error) => storage_error(error),
     }
 }
 

@@ -4,8 +4,10 @@
 mod activity;
 mod alias;
 mod args;
+mod audit;
 mod backup;
 mod client;
+mod credential;
 mod deploy;
 mod fault;
 mod fleet;
@@ -14,6 +16,7 @@ mod names;
 mod output;
 mod pages;
 mod payload;
+mod policy;
 mod run;
 mod serve;
 mod status;
@@ -58,7 +61,7 @@ pub(crate) enum Command {
     Client(ClientCommand),
 }
 
-/// Commands that call a coordinator (and `completions` and `machine test`, which call nobody).
+/// Commands that call a coordinator (and `completions`, `audit` and `machine test`, which call nobody).
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ClientCommand {
     /// State machines: create, update, list, show, validate, test, delete
@@ -85,6 +88,15 @@ pub(crate) enum ClientCommand {
     /// Tags of state machines and activities: set, list, remove
     #[command(subcommand)]
     Tag(tag::TagCommand),
+    /// Who may work here: issue, list, rotate, revoke
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
+    /// The audit log: verify
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// What principals may do: put, list, show, delete, test
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Make and keep what a template of SAM, CloudFormation or CDK describes
     Deploy(deploy::DeployArgs),
     /// Show facts about the coordinator
@@ -116,6 +128,9 @@ async fn carry_out(
     if let ClientCommand::Completions(args) = command {
         return serve::completions(args, output);
     }
+    if let ClientCommand::Audit(command) = command {
+        return command.carry_out(output);
+    }
     if let ClientCommand::Machine(command) = command
         && let Some(done) = command.carry_out_alone(output)
     {
@@ -131,6 +146,9 @@ async fn carry_out(
         ClientCommand::Fleet(command) => command.carry_out(&client, output).await,
         ClientCommand::Task(command) => command.carry_out(&client, output).await,
         ClientCommand::Tag(command) => command.carry_out(&client, output).await,
+        ClientCommand::Audit(command) => command.carry_out(output),
+        ClientCommand::Credential(command) => command.carry_out(&client, output).await,
+        ClientCommand::Policy(command) => command.carry_out(&client, output).await,
         ClientCommand::Deploy(args) => args.carry_out(&client, output).await,
         ClientCommand::Status => status::status(&client, output).await,
         ClientCommand::Backup(args) => backup::backup(args, &client, output).await,
@@ -148,6 +166,9 @@ impl ClientCommand {
             Self::Run(command) => command.attempt(),
             Self::Activity(command) => command.attempt(),
             Self::Fleet(command) => command.attempt(),
+            Self::Audit(command) => command.attempt(),
+            Self::Credential(command) => command.attempt(),
+            Self::Policy(command) => command.attempt(),
             Self::Task(command) => command.attempt(),
             Self::Tag(command) => command.attempt(),
             Self::Deploy(args) => args.attempt(),

@@ -2,6 +2,7 @@
 //! A key that nobody reads is an error that names it; what is refused says what to write instead.
 
 mod args;
+mod audit;
 mod auth;
 mod callbacks;
 mod check;
@@ -19,10 +20,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
+pub(crate) use audit::{Audit, AuditTasks};
 #[cfg(test)]
 pub(crate) use auth::Policy;
 pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Secret};
 pub(crate) use callbacks::Callbacks;
+pub(crate) use check::is_account;
+pub(crate) use check_auth::{NAME_CHARS_MAX, is_policy_name};
 pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 use outbound::{Connection, Function, Http};
 
@@ -76,6 +80,7 @@ pub(crate) struct Config {
     pub arn: Arn,
     pub tls: Tls,
     pub auth: Auth,
+    pub audit: Audit,
     pub limits: Limits,
     pub checkpoint: Checkpoint,
     pub log: Log,
@@ -213,6 +218,7 @@ impl Default for Config {
             arn: Arn::default(),
             tls: Tls::default(),
             auth: Auth::default(),
+            audit: Audit::default(),
             limits: Limits::default(),
             checkpoint: Checkpoint {
                 interval_s: 60,

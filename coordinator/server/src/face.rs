@@ -7,16 +7,18 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 
+use stepfleet_proto::Subject;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::actions;
 use crate::aws::input::Bounds;
 use crate::aws::input::tasks::ToPoll;
 use crate::config;
 use crate::metrics::{self, Metrics};
 use crate::service::Service;
 use crate::service::api::{ActivityTask, Caller};
-use crate::service::error::ApiError;
+use crate::service::error::{ApiError, ErrorCode};
 
 pub(crate) use delivery::{Pending, confirm_deliveries};
 
@@ -27,6 +29,12 @@ pub(crate) struct Face {
     pub(crate) bounds: Bounds,
     pub(crate) metrics: Metrics,
     pub(crate) drain: CancellationToken,
+}
+
+/// The answer of what was allowed when it began, and is not any more.
+pub(crate) fn ended() -> ApiError {
+    let message = "the credential of this request, or what it may do, has come to an end meanwhile";
+    ApiError::new(ErrorCode::AccessDeniedException, message)
 }
 
 impl Face {
@@ -88,6 +96,7 @@ impl Face {
             biased;
             task = self.service.get_activity_task(caller, &poll.arn, poll.worker_name.as_deref()) => task,
             () = self.drain.cancelled() => Ok(None),
+            () = caller.permit.over(|permit| permit.allows(actions::POLL, Subject::Arn(&poll.arn))) => Err(ended()),
         }
     }
 }

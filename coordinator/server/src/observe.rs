@@ -6,7 +6,7 @@ mod log;
 mod otlp;
 pub(crate) mod queue;
 pub(crate) mod record;
-mod rotate;
+pub(crate) mod rotate;
 pub(crate) mod settings;
 mod spans;
 mod status;

@@ -1,6 +1,7 @@
 //! The gRPC face: thin handlers over the service, with health and reflection. Requests must have passed
 //! `auth::require`; bounds are checked by the structs of the AWS model, so both faces refuse the same things.
 
+mod access;
 mod activities;
 mod admin;
 mod call;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::map_response;
+use stepfleet_proto::v1::access_service_server::AccessServiceServer;
 use stepfleet_proto::v1::activity_service_server::ActivityServiceServer;
 use stepfleet_proto::v1::admin_service_server::AdminServiceServer;
 use stepfleet_proto::v1::execution_service_server::ExecutionServiceServer;
@@ -47,7 +49,7 @@ const MESSAGE_BYTES_MIN: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     reporter: HealthReporter,
-    services: [&'static str; 10],
+    services: [&'static str; 11],
 }
 
 /// All services over one face, and the handle on their health: not serving until [`Health::serving`].
@@ -74,6 +76,8 @@ pub(crate) async fn routes<F: FleetService>(
         TagServiceServer::new(tags::Tags(Arc::clone(&face))).max_decoding_message_size(bytes_max);
     let workers = WorkerServiceServer::new(workers::Workers(Arc::clone(&face)))
         .max_decoding_message_size(bytes_max);
+    let access = AccessServiceServer::new(access::Access(Arc::clone(&face)))
+        .max_decoding_message_size(bytes_max);
     let admin = AdminServiceServer::new(admin::Admin(face)).max_decoding_message_size(bytes_max);
     let fleet = FleetServiceServer::new(fleet).max_decoding_message_size(bytes_max);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -85,6 +89,7 @@ pub(crate) async fn routes<F: FleetService>(
         .add_service(tasks)
         .add_service(workers)
         .add_service(admin)
+        .add_service(access)
         .add_service(fleet)
         .add_service(health)
         .add_service(reflection().build_v1()?)
@@ -117,6 +122,7 @@ impl Health {
             TaskServiceServer::<tasks::Tasks>::NAME,
             WorkerServiceServer::<workers::Workers>::NAME,
             AdminServiceServer::<admin::Admin>::NAME,
+            AccessServiceServer::<access::Access>::NAME,
             FleetServiceServer::<F>::NAME,
         ];
         Self { reporter, services }

@@ -1,6 +1,7 @@
 //! Starting and ending a coordinator: open the data, recover, serve one port, and leave in an order that loses nothing.
 
 mod checkpoint;
+mod credentials;
 pub(crate) mod open;
 mod retention;
 mod sample;
@@ -84,9 +85,11 @@ pub(crate) async fn serve(mut config: Config) -> anyhow::Result<()> {
     background.into_iter().for_each(|task| task.abort());
     let storage_works = shared.fatal.reason().is_none() && shared.pressure.refusing().is_none();
     if storage_works {
+        credentials::write_down(&shared).await;
         last_checkpoint(&shared).await;
     }
     running.finish().await;
+    shared.access.audit.flush().await;
     shared.observer.flush().await;
     shared.observer.clone().spool().await;
     match shared.fatal.reason() {
@@ -157,6 +160,7 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
             "checkpoints",
             checkpoint::every(shared.clone(), config.checkpoint.clone()),
         ),
+        crate::task::spawn("credentials", credentials::every(shared.clone())),
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
         crate::task::spawn("pace of activities", crate::matching::pace(shared.clone())),

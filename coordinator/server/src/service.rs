@@ -1,6 +1,7 @@
 //! The service layer: one typed function per operation, called by both faces. It checks meaning (names, ARNs, sizes,
 //! existence), talks to hosts and catalogue, and answers in the service's own types.
 
+pub(crate) mod access;
 pub(crate) mod activities;
 pub(crate) mod admin;
 mod aliases;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./gen/stepfleet/v1/access_pb.js";
 export * from "./gen/stepfleet/v1/activities_pb.js";
 export * from "./gen/stepfleet/v1/admin_pb.js";
 export * from "./gen/stepfleet/v1/executions_pb.js";

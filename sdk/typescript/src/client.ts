@@ -1,5 +1,5 @@
 // The client: one shared connection and a method for every call of the API.
-import { Workers } from "./calls/workers.js";
+import { Access } from "./calls/access.js";
 import { Connection } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
 
@@ -15,7 +15,7 @@ import { Endpoint } from "./endpoint.js";
  * client.close();
  * ```
  */
-export class Client extends Workers {
+export class Client extends Access {
   /** Where the coordinator is. */
   readonly endpoint: Endpoint;
 

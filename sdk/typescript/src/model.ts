@@ -1,5 +1,6 @@
 // What the coordinator tells, as plain values: `Date`s, enums as AWS's words, JSON documents parsed on demand. Beside each
 // parsed document stands its text (`outputText`), for numbers that JavaScript cannot hold.
+import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import * as api from "./api.js";
@@ -294,6 +295,43 @@ export interface WorkerDescription {
   readonly tasks: { executionArn: string; activityArn: string; sinceDate: Date }[];
 }
 
+/** A credential that the coordinator issued. */
+export interface Credential {
+  readonly name: string;
+  readonly kind: "API_KEY" | "ACCESS_KEY";
+  readonly policies: string[];
+  /** What its newest secret is known by; of an access key, the access key id. */
+  readonly keyId: string;
+  readonly creationDate: Date;
+  readonly expirationDate: Date | undefined;
+  /** About. */
+  readonly lastUsedDate: Date | undefined;
+  readonly revocationDate: Date | undefined;
+  /** Until when the secret before the newest is good. */
+  readonly previousUntilDate: Date | undefined;
+}
+
+/** A credential with the secret that was just made for it. */
+export interface IssuedCredential {
+  readonly credential: Credential;
+  /** Never shown again. */
+  readonly secret: string;
+}
+
+/** A policy as it is listed. */
+export interface PolicyInfo {
+  readonly name: string;
+  readonly origin: "READY_MADE" | "CONFIGURATION" | "STORED";
+  /** Of stored ones. */
+  readonly updateDate: Date | undefined;
+}
+
+/** A policy and its document, JSON text. */
+export interface PolicyDescription {
+  readonly policy: PolicyInfo;
+  readonly document: string;
+}
+
 /** A task from `getActivityTask`. */
 export interface ActivityTask {
   /** A secret: whoever has it can complete the task. */
@@ -472,6 +510,30 @@ export function workerInfo(info: api.WorkerInfo): WorkerInfo {
     connectedDate: date(info.connectedDate),
     lastSeenDate: date(info.lastSeenDate),
     goneDate: maybeDate(info.goneDate),
+  };
+}
+
+/** A credential, as the coordinator tells of it. */
+export function credential(answer: api.Credential = create(api.CredentialSchema)): Credential {
+  return {
+    name: answer.name,
+    kind: api.CredentialKind[answer.kind] as Credential["kind"],
+    policies: answer.policies,
+    keyId: answer.keyId,
+    creationDate: date(answer.creationDate),
+    expirationDate: maybeDate(answer.expirationDate),
+    lastUsedDate: maybeDate(answer.lastUsedDate),
+    revocationDate: maybeDate(answer.revocationDate),
+    previousUntilDate: maybeDate(answer.previousUntilDate),
+  };
+}
+
+/** A policy, as the coordinator tells of it. */
+export function policyInfo(answer: api.PolicyInfo = create(api.PolicyInfoSchema)): PolicyInfo {
+  return {
+    name: answer.name,
+    origin: api.PolicyOrigin[answer.origin] as PolicyInfo["origin"],
+    updateDate: maybeDate(answer.updateDate),
   };
 }
 

@@ -25,7 +25,7 @@ const OF_AWS: [Action; 3] = [
 ];
 
 /// Every action that is ever asked for.
-pub(super) fn known() -> Vec<Action> {
+pub(crate) fn known() -> Vec<Action> {
     let rpcs = ACTIONS.iter().map(|(_, action)| *action);
     rpcs.chain(OF_AWS).chain([REVEAL, METRICS]).collect()
 }

@@ -1,6 +1,8 @@
 //! The middleware: looks at a request's head, before any body is read but that of a signed request whose key is known,
 //! and answers refusals in the words of the protocol that the request speaks.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -45,6 +47,7 @@ pub(crate) async fn require(
     let peer = request.extensions().get::<Peer>();
     match authenticator.authenticate(request.headers(), peer) {
         Ok(Verdict::Admitted(caller)) => {
+            let caller = coming_from(caller, request.extensions());
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -53,9 +56,13 @@ pub(crate) async fn require(
             let message = "AWS signatures are taken at `POST /` alone: send `Authorization: Bearer <API key>` or connect \
                            with a client certificate";
             let error = ApiError::new(ErrorCode::MissingAuthenticationTokenException, message);
+            authenticator.refused(address(request.extensions()), &error);
             refusal(&request, &error)
         }
-        Err(error) => refusal(&request, &error),
+        Err(error) => {
+            authenticator.refused(address(request.extensions()), &error);
+            refusal(&request, &error)
+        }
     }
 }
 
@@ -68,10 +75,25 @@ async fn signed(authenticator: &Authenticator, request: Request, next: Next) -> 
     };
     match authenticator.verify(&head, &body) {
         Ok(caller) => {
+            let caller = coming_from(caller, &head.extensions);
             head.extensions.insert(caller);
             next.run(Request::from_parts(head, Body::from(body))).await
         }
-        Err(error) => aws::error_response(&error),
+        Err(error) => {
+            authenticator.refused(address(&head.extensions), &error);
+            aws::error_response(&error)
+        }
+    }
+}
+
+fn address(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<Peer>().map(|peer| peer.address)
+}
+
+fn coming_from(caller: Caller, extensions: &Extensions) -> Caller {
+    Caller {
+        permit: caller.permit.from(address(extensions)),
+        ..caller
     }
 }
 

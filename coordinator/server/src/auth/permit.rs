@@ -1,11 +1,15 @@
 //! What one caller may do. Every caller has a permit; that of the coordinator itself, and of everybody where nobody has
 //! to say who they are, has no bounds.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepfleet_proto::{Action, Subject};
 
 use super::access::Access;
+use super::audit::Record;
+use super::credentials::Shown;
 use super::policy::{Decision, Resource};
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -13,6 +17,7 @@ use crate::service::error::{ApiError, ErrorCode};
 #[derive(Clone, Default)]
 pub(crate) struct Permit {
     bound: Option<Arc<Bound>>,
+    from: Option<SocketAddr>,
 }
 
 /// Whose permit it is.
@@ -23,13 +28,22 @@ pub(super) struct Bound {
     pub(super) namespace: Arc<str>,
     /// Names.
     pub(super) policies: Vec<Arc<str>>,
+    /// By which credential, where that may end before the process does.
+    pub(super) shown: Option<Shown>,
 }
 
 impl Permit {
     pub(super) fn of(bound: Bound) -> Self {
         Self {
             bound: Some(Arc::new(bound)),
+            from: None,
         }
+    }
+
+    /// The same, of a request from this address.
+    pub(super) fn from(mut self, address: Option<SocketAddr>) -> Self {
+        self.from = address;
+        self
     }
 
     /// Whether it has bounds at all.
@@ -46,15 +60,69 @@ impl Permit {
         let Some(bound) = &self.bound else {
             return Ok(());
         };
-        let (access, names) = (&bound.access, &bound.policies);
-        let resource = access.resource(&bound.namespace, action, subject);
-        let decision = match subject {
-            Subject::Token(_) => access.decide_unseen(&bound.namespace, names, action),
-            Subject::Arn(_) | Subject::Named { .. } | Subject::All { .. } => {
-                access.decide(&bound.namespace, names, action, &resource)
-            }
+        let (decision, resource) = bound.judge(action, subject);
+        let answer = bound.refusal(decision, action, &resource);
+        // What is on a token is written down where the token's task is known.
+        let later = matches!(subject, Subject::Token(_)) && answer.is_ok();
+        if later {
+            return Ok(());
+        }
+        self.write_down(action, &resource, None, answer)
+    }
+
+    /// The same about a task of this execution, by its activity or state machine.
+    ///
+    /// # Errors
+    /// As [`Permit::check`].
+    pub(crate) fn check_task(
+        &self,
+        action: Action,
+        arn: &str,
+        execution: &Arc<str>,
+    ) -> Result<(), ApiError> {
+        let Some(bound) = &self.bound else {
+            return Ok(());
         };
-        bound.refusal(decision, action, &resource)
+        let (decision, resource) = bound.judge(action, Subject::Arn(arn));
+        let answer = bound.refusal(decision, action, &resource);
+        self.write_down(action, &resource, Some(execution), answer)
+    }
+
+    /// Gives an answer, once the audit log has it.
+    fn write_down(
+        &self,
+        action: Action,
+        resource: &Resource,
+        execution: Option<&Arc<str>>,
+        answer: Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let Some(bound) = &self.bound else {
+            return answer;
+        };
+        let audit = &bound.access.audit;
+        if !audit.is_on() || (answer.is_ok() && !audit.takes(action)) {
+            return answer;
+        }
+        audit.check()?;
+        audit.write(|at| Record {
+            at,
+            principal: bound.principal.clone(),
+            namespace: bound.namespace.clone(),
+            credential: bound.shown.as_ref().map(|shown| shown.key_id.clone()),
+            from: self.from,
+            action: Some(action.to_string()),
+            resource: Some(resource.full()),
+            execution: execution.cloned(),
+            decision: if answer.is_ok() { "allowed" } else { "denied" },
+            reason: answer.as_ref().err().map(|error| error.message.clone()),
+        });
+        answer
+    }
+
+    /// Whether it is allowed, without asking for it.
+    pub(crate) fn allows(&self, action: Action, subject: Subject<'_>) -> bool {
+        let bound = self.bound.as_ref();
+        bound.is_none_or(|bound| bound.judge(action, subject).0 == Decision::Allowed)
     }
 
     /// Refuses what is about the whole installation to everybody but the principals of its own account, whatever their
@@ -75,7 +143,61 @@ impl Permit {
     }
 }
 
+impl Permit {
+    /// Ends when this permit no longer counts, or no longer allows what it allowed. For what goes on after it was judged:
+    /// streams and polls.
+    pub(crate) async fn over(&self, still: impl Fn(&Self) -> bool) {
+        let Some(bound) = &self.bound else {
+            return std::future::pending().await;
+        };
+        let mut changes = bound.access.changes();
+        loop {
+            changes.mark_unchanged();
+            let end = match bound.shown.as_ref().map(|shown| bound.access.end_of(shown)) {
+                None => None,
+                Some(Some(end)) => end,
+                Some(None) => return,
+            };
+            if !still(self) {
+                return;
+            }
+            let left = end.map(|end| end.0 - bound.access.clock.now().0);
+            let expiry = async {
+                match left.map(u64::try_from) {
+                    None => std::future::pending().await,
+                    Some(left) => {
+                        tokio::time::sleep(Duration::from_millis(left.unwrap_or(0))).await
+                    }
+                }
+            };
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = expiry => {}
+            }
+        }
+    }
+
+    /// Whether its credential has ended meanwhile.
+    pub(crate) fn has_ended(&self) -> bool {
+        let bound = self.bound.as_ref();
+        let shown = bound.and_then(|bound| Some((bound, bound.shown.as_ref()?)));
+        shown.is_some_and(|(bound, shown)| bound.access.end_of(shown).is_none())
+    }
+}
+
 impl Bound {
+    fn judge(&self, action: Action, subject: Subject<'_>) -> (Decision, Resource) {
+        let (access, names) = (&self.access, &self.policies);
+        let resource = access.resource(&self.namespace, action, subject);
+        let decision = match subject {
+            Subject::Token(_) => access.decide_unseen(&self.namespace, names, action),
+            Subject::Arn(_) | Subject::Named { .. } | Subject::All { .. } => {
+                access.decide(&self.namespace, names, action, &resource)
+            }
+        };
+        (decision, resource)
+    }
+
     fn refusal(
         &self,
         decision: Decision,

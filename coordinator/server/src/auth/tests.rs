@@ -1,6 +1,7 @@
 //! Who is taken for whom, and who is refused how.
 
 mod denied;
+mod issued;
 
 use http::HeaderValue;
 
@@ -19,7 +20,7 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn judge(config: &Config) -> Authenticator {
-    let access = Arc::new(Access::of(config).unwrap());
+    let access = Arc::new(Access::of(config, clock()).unwrap());
     Authenticator::new(config, access, clock())
 }
 

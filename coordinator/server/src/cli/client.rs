@@ -8,7 +8,6 @@ use tokio::sync::OnceCell;
 
 use super::args::GlobalArgs;
 use super::fault::Fault;
-use super::names;
 
 /// A command is not worth waiting for longer than this when nobody answers.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Client {
     sdk: stepfleet_sdk::Client,
     endpoint: String,
-    prefix: OnceCell<Option<String>>,
+    prefix: OnceCell<String>,
 }
 
 /// Methods that pass a request on and translate the error.
@@ -99,12 +98,20 @@ impl Client {
         send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;
         send_task_heartbeat(SendTaskHeartbeatRequest) -> SendTaskHeartbeatResponse;
         list_callbacks(ListCallbacksRequest) -> ListCallbacksResponse;
+        issue_credential(IssueCredentialRequest) -> IssueCredentialResponse;
+        list_credentials(ListCredentialsRequest) -> ListCredentialsResponse;
+        rotate_credential(RotateCredentialRequest) -> RotateCredentialResponse;
+        revoke_credential(RevokeCredentialRequest) -> RevokeCredentialResponse;
+        put_policy(PutPolicyRequest) -> PutPolicyResponse;
+        list_policies(ListPoliciesRequest) -> ListPoliciesResponse;
+        describe_policy(DescribePolicyRequest) -> DescribePolicyResponse;
+        delete_policy(DeletePolicyRequest) -> DeletePolicyResponse;
+        test_policy(TestPolicyRequest) -> TestPolicyResponse;
         get_status(GetStatusRequest) -> GetStatusResponse;
     }
 
-    /// The coordinator's own `arn:<partition>:states:<region>:<account>:`, read off anything that it lists; `None`
-    /// when it has neither a state machine nor an activity.
-    pub(crate) async fn arn_prefix(&self) -> Result<Option<String>, Fault> {
+    /// The coordinator's own `arn:<partition>:states:<region>:<account>:`, as it tells: whoever may do anything may ask.
+    pub(crate) async fn arn_prefix(&self) -> Result<String, Fault> {
         self.prefix
             .get_or_try_init(|| self.find_prefix())
             .await
@@ -131,27 +138,9 @@ impl Client {
             .map_err(|error| self.fault(error))
     }
 
-    async fn find_prefix(&self) -> Result<Option<String>, Fault> {
-        let request = api::ListStateMachinesRequest {
-            page_size: 1,
-            page_token: String::new(),
-        };
-        let machines = self.list_state_machines(request).await?.state_machines;
-        let arn = match machines.into_iter().next() {
-            Some(machine) => Some(machine.state_machine_arn),
-            None => {
-                let request = api::ListActivitiesRequest {
-                    page_size: 1,
-                    page_token: String::new(),
-                };
-                let activities = self.list_activities(request).await?.activities;
-                activities
-                    .into_iter()
-                    .next()
-                    .map(|activity| activity.activity_arn)
-            }
-        };
-        Ok(arn.as_deref().and_then(names::prefix_of).map(str::to_owned))
+    async fn find_prefix(&self) -> Result<String, Fault> {
+        let status = self.get_status(api::GetStatusRequest {}).await?;
+        Ok(status.arn_prefix)
     }
 }
 

@@ -34,13 +34,7 @@ pub(crate) async fn resolve(client: &Client, kind: Kind, name: &str) -> Result<S
             "'{name}' does not name {what}: write {form} or its ARN"
         )));
     }
-    let prefix = client.arn_prefix().await?.ok_or_else(|| Fault::Refused {
-        reason: kind.missing().into(),
-        message: format!(
-            "there is no {} '{name}': the coordinator has none yet",
-            kind.words()
-        ),
-    })?;
+    let prefix = client.arn_prefix().await?;
     Ok(format!("{prefix}{}:{name}", kind.resource_type()))
 }
 
@@ -57,12 +51,6 @@ pub(crate) fn machine_of(arn: &str) -> &str {
 /// `machine:execution` of an execution's ARN.
 pub(crate) fn short_execution(arn: &str) -> &str {
     arn.splitn(7, ':').nth(6).unwrap_or(arn)
-}
-
-/// `arn:<partition>:states:<region>:<account>:` of any ARN of ours.
-pub(crate) fn prefix_of(arn: &str) -> Option<&str> {
-    let (end, _) = arn.match_indices(':').nth(4)?;
-    arn.get(..=end)
 }
 
 impl Kind {
@@ -93,14 +81,6 @@ impl Kind {
             Self::Alias => Some(("a state machine alias", "MACHINE:ALIAS")),
         }
     }
-
-    fn missing(self) -> &'static str {
-        match self {
-            Self::StateMachine | Self::Version | Self::Alias => "StateMachineDoesNotExist",
-            Self::Execution => "ExecutionDoesNotExist",
-            Self::Activity => "ActivityDoesNotExist",
-        }
-    }
 }
 
 #[cfg(test)]
@@ -110,13 +90,8 @@ mod tests {
     #[test]
     fn arns_come_apart() {
         let arn = "arn:aws:states:us-east-1:000000000000:execution:orders:order-17";
-        assert_eq!(
-            prefix_of(arn),
-            Some("arn:aws:states:us-east-1:000000000000:")
-        );
         assert_eq!(short_execution(arn), "orders:order-17");
         assert_eq!(name_of(arn), "order-17");
         assert_eq!(short_execution("odd"), "odd");
-        assert_eq!(prefix_of("odd"), None);
     }
 }

@@ -204,6 +204,66 @@ async fn workers_are_listed_and_shown() {
 }
 
 #[tokio::test]
+async fn credentials_are_issued_listed_rotated_and_revoked() {
+    let commands = [
+        "credential issue builder --policy worker",
+        "credential issue partner --policy caller --policy own --kind access-key --expires 90d --namespace 111111111111",
+        "credential issue builder --policy worker --output json",
+        "credential issue taken --policy worker",
+        "credential list",
+        "credential list --namespace 111111111111",
+        "credential list --limit 1 --output json",
+        "credential rotate builder",
+        "credential rotate builder --overlap 0s --output json",
+        "credential revoke builder",
+        "credential revoke builder --output json",
+    ];
+    insta::assert_snapshot!(transcript(&commands).await);
+}
+
+#[tokio::test]
+async fn policies_are_put_shown_and_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    std::fs::write(&file, "{\"Statement\": []}\n").unwrap();
+    let put = format!("policy put night-shift {}", file.display());
+    let commands = [
+        &*put,
+        "policy list",
+        "policy list --output json",
+        "policy show worker",
+        "policy show typo",
+        "policy delete night-shift",
+        "policy test builder states:GetActivityTask arn:some",
+        "policy test builder states:GetActivityTask",
+        "policy test builder states:GetActivityTask arn:secret --output json",
+    ];
+    let text = transcript(&commands).await;
+    insta::assert_snapshot!(text.replace(&file.display().to_string(), "FILE"));
+}
+
+#[tokio::test]
+async fn a_secret_goes_into_a_file_of_its_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let with = |name: &str| {
+        let file = file.display();
+        format!("credential issue {name} --policy worker --secret-file {file}")
+    };
+    let text = transcript(&[&with("taken")]).await;
+    assert!(text.contains("already exists") && !file.exists(), "{text}");
+    let text = transcript(&[&with("builder")]).await;
+    assert!(!text.contains("the-secret"), "{text}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the-secret");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // A file that is there is nobody's to overwrite, and nothing is issued for it.
+    let text = transcript(&[&with("builder")]).await;
+    assert!(!text.contains("> issue"), "{text}");
+}
+
+#[tokio::test]
 async fn callbacks_are_listed_and_completed() {
     let commands = [
         "task list",

@@ -24,6 +24,7 @@ impl Config {
         check_keys(&self.auth.keys, &mut faults);
         check_access_keys(&self.auth, &mut faults);
         check_auth::check(self, &mut faults);
+        self.audit.check(&mut faults);
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
@@ -233,6 +234,6 @@ pub(super) fn at_least_one(name: &str, value: u64, faults: &mut Vec<String>) {
     }
 }
 
-pub(super) fn is_account(text: &str) -> bool {
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

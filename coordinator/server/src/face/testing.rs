@@ -48,8 +48,14 @@ pub(crate) fn admitting(router: Router) -> Router {
 
 /// `router` as it is served by an installation with these settings.
 pub(crate) fn judging(router: Router, config: &Config) -> Router {
-    let access = Arc::new(Access::of(config).expect("policies of tests can be read"));
     let clock = Arc::new(SystemClock::default());
+    let access = Access::of(config, clock.clone()).expect("policies of tests can be read");
+    judging_by(router, config, Arc::new(access))
+}
+
+/// The same by what somebody else may change.
+pub(crate) fn judging_by(router: Router, config: &Config, access: Arc<Access>) -> Router {
+    let clock = access.clock.clone();
     let authenticator = Authenticator::new(config, access, clock);
     router.layer(from_fn_with_state(authenticator, require))
 }

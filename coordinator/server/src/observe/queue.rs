@@ -22,6 +22,7 @@ pub(crate) enum Signal {
     ExecutionLog,
     StatusEvents,
     Spans,
+    Audit,
 }
 
 impl Signal {
@@ -31,6 +32,7 @@ impl Signal {
             Self::ExecutionLog => "execution_log",
             Self::StatusEvents => "status_events",
             Self::Spans => "spans",
+            Self::Audit => "audit",
         }
     }
 }
@@ -109,7 +111,7 @@ impl Losses {
         if self.may_tell() {
             self.untold.fetch_sub(count, Ordering::Relaxed);
             let signal = self.signal.as_str();
-            tracing::warn!(signal, count, why, "what executions tell was dropped");
+            tracing::warn!(signal, count, why, "what was to be told was dropped");
         }
     }
 
@@ -134,15 +136,17 @@ impl Losses {
 }
 
 impl<T> Queue<T> {
-    /// Puts something that counts for so many records and bytes, or loses it.
-    pub(crate) fn put(&self, value: T, bytes: usize, count: u64) {
+    /// Puts something that counts for so many records and bytes, or loses it; whether it found room.
+    pub(crate) fn put(&self, value: T, bytes: usize, count: u64) -> bool {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) > BYTES_MAX
             || self.sender.try_send(Entry::Value { value, bytes }).is_err()
         {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.losses
                 .lost(count, "more waits for the destination than may wait");
+            return false;
         }
+        true
     }
 
     /// Waits until everything before this was delivered or given up.

@@ -61,6 +61,13 @@ impl RotatingFile {
         appended
     }
 
+    /// Makes what was appended durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.open
+            .as_ref()
+            .map_or(Ok(()), |open| open.file.sync_data())
+    }
+
     fn try_append(&mut self, lines: &str) -> io::Result<()> {
         let bytes = lines.len() as u64;
         if self.open.is_none() {
@@ -73,7 +80,11 @@ impl RotatingFile {
             self.open()?;
         }
         if let Some(open) = &mut self.open {
-            open.file.write_all(lines.as_bytes())?;
+            if let Err(error) = open.file.write_all(lines.as_bytes()) {
+                // A full disk takes a part; appended again, lines would be there twice.
+                open.file.set_len(open.bytes)?;
+                return Err(error);
+            }
             open.bytes += bytes;
         }
         Ok(())

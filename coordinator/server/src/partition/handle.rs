@@ -8,7 +8,6 @@ use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
     Timestamp, heartbeat,
 };
-use stepfleet_proto::Subject;
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
@@ -355,7 +354,10 @@ impl TaskReport {
         let callback =
             || tasks::open_stay(execution, attempt).map(|_| &execution.header.machine_arn);
         match activity.map(|(_, work)| &work.activity).or_else(callback) {
-            Some(arn) => self.permit.check(action, Subject::Arn(arn)),
+            Some(arn) => {
+                let execution = &execution.header.execution_arn;
+                self.permit.check_task(action, arn, execution)
+            }
             // An attempt that is over: the decision refuses the report, whoever it is from.
             None => Ok(()),
         }

@@ -14,6 +14,7 @@ use stepfleet_proto::v1::{
     StartSyncExecutionResponse, StopExecutionRequest, StopExecutionResponse, WatchExecutionRequest,
     WatchExecutionResponse,
 };
+use stepfleet_proto::{Authorized as _, Subject};
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
@@ -25,7 +26,7 @@ use crate::aws::input::executions::{
     ExecutionInput, HistoryInput, ListExecutionsInput, RedriveExecutionInput, StartExecutionInput,
     StopExecutionInput,
 };
-use crate::face::Face;
+use crate::face::{Face, ended};
 use crate::service::api::{ExecutionItem, HistoryBatch};
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -291,18 +292,24 @@ async fn watch(call: &Call, message: WatchExecutionRequest) -> Result<WatchStrea
         .watch_execution(&call.caller, &arn, EventId(after))
         .await?;
     let drain = call.face.drain.clone();
+    let permit = call.caller.permit.clone();
+    let arn: Arc<str> = Arc::from(arn);
     Ok(Box::pin(stream::unfold(
         Some((batches, drain)),
-        |watch| async {
-            let (mut batches, drain) = watch?;
-            tokio::select! {
-                biased;
-                batch = batches.recv() => {
-                    let item = batch?.map(|batch| watched(&batch)).map_err(|error| status(&error));
-                    Some((item, Some((batches, drain))))
+        move |watch| {
+            let (permit, arn) = (permit.clone(), arn.clone());
+            async move {
+                let (mut batches, drain) = watch?;
+                tokio::select! {
+                    biased;
+                    batch = batches.recv() => {
+                        let item = batch?.map(|batch| watched(&batch)).map_err(|error| status(&error));
+                        Some((item, Some((batches, drain))))
+                    }
+                    // A drain must not look like the end of the execution.
+                    () = drain.cancelled() => Some((Err(Status::unavailable("the coordinator is shutting down")), None)),
+                    () = permit.over(|permit| permit.allows(WatchExecutionRequest::ACTION, Subject::Arn(&arn))) => Some((Err(status(&ended())), None)),
                 }
-                // A drain must not look like the end of the execution.
-                () = drain.cancelled() => Some((Err(Status::unavailable("the coordinator is shutting down")), None)),
             }
         },
     )))

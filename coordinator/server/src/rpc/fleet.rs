@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
-use crate::auth::actions;
+use crate::auth::{Permit, actions};
 use crate::fleet::Session;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
@@ -331,10 +331,12 @@ impl Link {
             tracing::warn!(worker.name = %self.session.about.name, %error, "the worker's inventory was not taken");
         }
         self.service.shared.fleet.offer_slots(&self.session).await;
+        let mut over = Box::pin(self.over());
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
                 () = self.service.shared.stop.cancelled() => break,
+                () = &mut over => break,
             };
             match message {
                 Ok(Some(message)) if self.session.is_current(self.connection) => {
@@ -343,7 +345,19 @@ impl Link {
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
         }
+        drop(over);
         self.away(ttl).await;
+    }
+
+    /// Ends when the worker may no longer serve one of its activities, which is when its credential ends.
+    async fn over(&self) {
+        let allowed = |served: &Served, permit: &Permit| {
+            permit.allows(actions::POLL, Subject::Arn(&served.arn))
+        };
+        let activities = &self.session.activities;
+        let all = |permit: &Permit| activities.iter().all(|served| allowed(served, permit));
+        self.caller.permit.over(all).await;
+        tracing::info!(worker.name = %self.session.about.name, "a worker may no longer serve what it served");
     }
 
     /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
@@ -354,7 +368,8 @@ impl Link {
         }
         self.session.wake();
         let shared = self.service.shared.clone();
-        let wait = if self.session.is_leaving() {
+        // Nobody comes back with a credential that has ended.
+        let wait = if self.session.is_leaving() || self.caller.permit.has_ended() {
             LEFT.min(ttl)
         } else {
             ttl

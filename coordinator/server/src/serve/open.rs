@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Counters;
 use crate::arn::ArnSpace;
 use crate::auth::Access;
+use crate::auth::audit::Audit;
 use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
@@ -101,7 +102,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = ArnSpace::of(config);
-    let access = Arc::new(Access::of(config)?);
+    let access = access(config, &clock, &control, &metrics)?;
     let (outbound, connections, functions) = outside(config, &arns)?;
     let shared = Arc::new(Shared {
         started_at: clock.now(),
@@ -149,6 +150,19 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+/// What is configured and what is stored of who may do what.
+fn access(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    control: &Arc<LocalControl>,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<Access>> {
+    let audit = Audit::open(config, metrics, clock)?;
+    let access = Access::of(config, clock.clone())?.audited(audit);
+    access.load(control.as_ref())?;
+    Ok(Arc::new(access))
 }
 
 fn express(config: &Config) -> Express {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from ._connection import Connection
+from .calls.access import Access
 from .calls.activities import Activities, Admin, Tasks
 from .calls.executions import Executions
 from .calls.state_machines import StateMachines
@@ -13,7 +14,7 @@ from .calls.workers import Workers
 from .endpoint import Endpoint
 
 
-class Client(StateMachines, Versions, Tags, Executions, Activities, Tasks, Workers, Admin):
+class Client(StateMachines, Versions, Tags, Executions, Activities, Tasks, Workers, Access, Admin):
     """A client of a coordinator.
 
     It connects with its first call, comes back by itself after a break, and is meant to be shared by everything in an

@@ -445,6 +445,45 @@ class WorkerTask:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """A credential that the coordinator issued."""
+
+    name: str
+    #: `API_KEY` or `ACCESS_KEY`.
+    kind: str
+    policies: list[str]
+    #: What its newest secret is known by; of an access key, the access key id.
+    key_id: str
+    creation_date: datetime
+    expiration_date: datetime | None
+    #: About.
+    last_used_date: datetime | None
+    revocation_date: datetime | None
+    #: Until when the secret before the newest is good.
+    previous_until_date: datetime | None
+
+
+@dataclass(frozen=True)
+class IssuedCredential:
+    """A credential with the secret that was just made for it."""
+
+    credential: Credential
+    #: Never shown again.
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PolicyInfo:
+    """A policy as it is listed."""
+
+    name: str
+    #: `READY_MADE`, `CONFIGURATION` or `STORED`.
+    origin: str
+    #: Of stored ones.
+    update_date: datetime | None
+
+
+@dataclass(frozen=True)
 class ActivityTask:
     """A task from `get_activity_task`."""
 

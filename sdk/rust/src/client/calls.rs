@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::retry::{Attempts, Repeat};
 use super::{ANSWER_BYTES_MAX, Client};
 use crate::api;
+use crate::api::access_service_client::AccessServiceClient;
 use crate::api::activity_service_client::ActivityServiceClient;
 use crate::api::admin_service_client::AdminServiceClient;
 use crate::api::execution_service_client::ExecutionServiceClient;
@@ -143,6 +144,25 @@ unary! {
     TaskServiceClient Safe send_task_heartbeat(SendTaskHeartbeatRequest) -> SendTaskHeartbeatResponse;
     /// One page of the tasks that wait for their token to be completed by anyone.
     TaskServiceClient Safe list_callbacks(ListCallbacksRequest) -> ListCallbacksResponse;
+
+    /// Makes a credential. Never repeated: its secret stands in one answer alone.
+    AccessServiceClient Never issue_credential(IssueCredentialRequest) -> IssueCredentialResponse;
+    /// One page of the credentials.
+    AccessServiceClient Safe list_credentials(ListCredentialsRequest) -> ListCredentialsResponse;
+    /// Gives a credential another secret; never repeated.
+    AccessServiceClient Never rotate_credential(RotateCredentialRequest) -> RotateCredentialResponse;
+    /// Ends a credential at once.
+    AccessServiceClient Safe revoke_credential(RevokeCredentialRequest) -> RevokeCredentialResponse;
+    /// Stores a policy, or changes it.
+    AccessServiceClient Safe put_policy(PutPolicyRequest) -> PutPolicyResponse;
+    /// The policies.
+    AccessServiceClient Safe list_policies(ListPoliciesRequest) -> ListPoliciesResponse;
+    /// A policy and its document.
+    AccessServiceClient Safe describe_policy(DescribePolicyRequest) -> DescribePolicyResponse;
+    /// Deletes a stored policy; one that is not there is fine.
+    AccessServiceClient Safe delete_policy(DeletePolicyRequest) -> DeletePolicyResponse;
+    /// What a principal's policies say about an action.
+    AccessServiceClient Safe test_policy(TestPolicyRequest) -> TestPolicyResponse;
 
     /// Facts about the coordinator.
     AdminServiceClient Safe get_status(GetStatusRequest) -> GetStatusResponse;

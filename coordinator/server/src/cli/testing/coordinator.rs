@@ -1,5 +1,6 @@
 //! A coordinator that answers every call from canned data and writes down the requests that change something.
 
+mod access;
 mod activities;
 mod tags;
 mod versions;
@@ -8,6 +9,7 @@ mod workers;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use stepfleet_sdk::api::access_service_server::AccessServiceServer;
 use stepfleet_sdk::api::activity_service_server::ActivityServiceServer;
 use stepfleet_sdk::api::admin_service_server::{AdminService, AdminServiceServer};
 use stepfleet_sdk::api::execution_service_server::{ExecutionService, ExecutionServiceServer};
@@ -61,6 +63,7 @@ pub(crate) async fn start_with_backup(backup: &'static [&'static str]) -> (Strin
         .add_service(TagServiceServer::new(canned.clone()))
         .add_service(TaskServiceServer::new(canned.clone()))
         .add_service(WorkerServiceServer::new(canned.clone()))
+        .add_service(AccessServiceServer::new(canned.clone()))
         .add_service(AdminServiceServer::new(canned))
         .serve_with_incoming(TcpListenerStream::new(listener));
     #[expect(
