@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub(crate) mod audit;
 mod certificate;
 pub(crate) mod credentials;
+pub(crate) mod jwt;
 mod layer;
 mod permit;
 mod policy;
@@ -24,6 +25,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
+use stepfleet_engine::Timestamp;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::clock::Clock;
@@ -39,7 +41,8 @@ pub(crate) use permit::Permit;
 pub(crate) use policy::{Decision, Policy};
 
 use audit::Record;
-use credentials::Shown;
+use credentials::{API_KEY_PREFIX, Shown};
+use jwt::Issuers;
 use permit::Bound;
 use sigv4::{Rules, Signed};
 
@@ -66,6 +69,7 @@ struct Inner {
     access_keys: BTreeMap<String, SigningKey>,
     certificates: Vec<Certificates>,
     access: Arc<Access>,
+    issuers: Option<Issuers>,
     namespace: Arc<str>,
     region: String,
     skew_minutes_max: u32,
@@ -79,6 +83,8 @@ pub(crate) enum Verdict {
     Admitted(Caller),
     /// Admitted if the whole request is what was signed.
     IfSigned,
+    /// Admitted if an issuer has signed its token, for which keys may have to be fetched.
+    IfIssued(String),
 }
 
 struct SigningKey {
@@ -97,7 +103,7 @@ impl Authenticator {
         let namespace: Arc<str> = config.arn.account.as_str().into();
         let caller = |principal: &str, own: Option<&str>, policies: &[String]| {
             let namespace = own.map_or_else(|| Arc::clone(&namespace), Arc::from);
-            bound(&access, principal.into(), namespace, policies)
+            bound(&access, principal.into(), namespace, policies, None)
         };
         let key = |key: &ApiKey| {
             // `Config::check` has refused what is no hash.
@@ -129,10 +135,42 @@ impl Authenticator {
                 request_bytes_max: config.limits.request_bytes_max,
                 certificates: auth.certificates.clone(),
                 access,
+                issuers: None,
                 namespace,
                 clock,
             }),
         }
+    }
+
+    /// Believes these issuers too. To be called before it is shared.
+    pub(crate) fn believing(mut self, issuers: Issuers) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.issuers = Some(issuers);
+        }
+        self
+    }
+
+    /// The owner of a token that was judged [`Verdict::IfIssued`].
+    ///
+    /// # Errors
+    /// `UnrecognizedClientException`.
+    pub(crate) async fn identify(&self, token: &str) -> Result<Caller, ApiError> {
+        let unknown = || refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY);
+        let issuers = self.inner.issuers.as_ref().ok_or_else(unknown)?;
+        let identity = issuers.identify(token).await.map_err(|why| {
+            tracing::debug!(%why, "a token was refused");
+            unknown()
+        })?;
+        let access = &self.inner.access;
+        let (principal, namespace) = (identity.principal, identity.namespace);
+        let until = Some(identity.expires_at);
+        Ok(bound(
+            access,
+            principal,
+            namespace,
+            &identity.policies,
+            until,
+        ))
     }
 
     /// What a request's head tells. An API key or a signature wins over a client certificate, since it says more.
@@ -149,6 +187,13 @@ impl Authenticator {
         let inner = &self.inner;
         match authorization {
             Authorization::Bearer(token) if inner.required => {
+                let issued = inner
+                    .issuers
+                    .as_ref()
+                    .filter(|issuers| issuers.may_know(token));
+                if issued.is_some() && !token.starts_with(API_KEY_PREFIX) {
+                    return Ok(Verdict::IfIssued(token.to_owned()));
+                }
                 let unknown = || refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY);
                 return self.key(token).map(Verdict::Admitted).ok_or_else(unknown);
             }
@@ -251,6 +296,7 @@ impl Authenticator {
             namespace: namespace.clone(),
             policies: record.policies.clone(),
             shown: Some(shown),
+            until: None,
         });
         Caller {
             principal,
@@ -269,7 +315,13 @@ impl Authenticator {
         let own = rule.and_then(|rule| rule.namespace.as_deref());
         let namespace = own.map_or_else(|| Arc::clone(&inner.namespace), Arc::from);
         let policies = rule.map_or(&[][..], |rule| &rule.policies);
-        bound(&inner.access, Arc::clone(principal), namespace, policies)
+        bound(
+            &inner.access,
+            Arc::clone(principal),
+            namespace,
+            policies,
+            None,
+        )
     }
 
     /// The caller of an API key. Of the configuration's it looks at every key whatever happens, so that the time tells
@@ -356,6 +408,7 @@ fn bound(
     principal: Arc<str>,
     namespace: Arc<str>,
     policies: &[String],
+    until: Option<Timestamp>,
 ) -> Caller {
     Caller {
         permit: Permit::of(Bound {
@@ -367,6 +420,7 @@ fn bound(
                 .map(|name| Arc::from(name.as_str()))
                 .collect(),
             shown: None,
+            until,
         }),
         principal,
         namespace,

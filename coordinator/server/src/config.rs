@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
 pub(crate) use audit::{Audit, AuditTasks};
+pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Issuer, Secret};
 #[cfg(test)]
-pub(crate) use auth::Policy;
-pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Secret};
+pub(crate) use auth::{IssuerRule, Policy};
 pub(crate) use callbacks::Callbacks;
 pub(crate) use check::is_account;
 pub(crate) use check_auth::{NAME_CHARS_MAX, is_policy_name};
@@ -311,6 +311,7 @@ impl Config {
     /// Whether callers must say who they are.
     pub(crate) fn authentication(&self) -> bool {
         !self.auth.keys.is_empty()
+            || !self.auth.issuers.is_empty()
             || self.auth.all_access_keys().next().is_some()
             || self.tls.client_auth != ClientAuth::None
     }

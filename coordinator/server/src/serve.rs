@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::jwt::Issuers;
 use crate::auth::{Authenticator, require};
 use crate::config::Config;
 use crate::express;
@@ -141,6 +142,7 @@ async fn routes(
     };
     let clock = service.shared.clock.clone();
     let access = service.shared.access.clone();
+    let outbound = service.shared.outbound.clone();
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     face.open_to_tasks();
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
@@ -148,7 +150,8 @@ async fn routes(
     let web = crate::aws::router(face)
         .merge(callbacks)
         .merge(crate::http::router(readiness, metrics));
-    let authenticator = Authenticator::new(config, access, clock);
+    let issuers = Issuers::of(config, &outbound, clock.clone());
+    let authenticator = Authenticator::new(config, access, clock).believing(issuers);
     let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
     Ok((router, health))
 }

@@ -51,6 +51,17 @@ pub(crate) async fn require(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
+        Ok(Verdict::IfIssued(token)) => match authenticator.identify(&token).await {
+            Ok(caller) => {
+                let caller = coming_from(caller, request.extensions());
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(error) => {
+                authenticator.refused(address(request.extensions()), &error);
+                refusal(&request, &error)
+            }
+        },
         Ok(Verdict::IfSigned) if is_aws(&request) => signed(&authenticator, request, next).await,
         Ok(Verdict::IfSigned) => {
             let message = "AWS signatures are taken at `POST /` alone: send `Authorization: Bearer <API key>` or connect \

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stepfleet_engine::Timestamp;
 use stepfleet_proto::{Action, Subject};
 
 use super::access::Access;
@@ -30,6 +31,8 @@ pub(super) struct Bound {
     pub(super) policies: Vec<Arc<str>>,
     /// By which credential, where that may end before the process does.
     pub(super) shown: Option<Shown>,
+    /// When the token ends that it is by.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Permit {
@@ -153,10 +156,8 @@ impl Permit {
         let mut changes = bound.access.changes();
         loop {
             changes.mark_unchanged();
-            let end = match bound.shown.as_ref().map(|shown| bound.access.end_of(shown)) {
-                None => None,
-                Some(Some(end)) => end,
-                Some(None) => return,
+            let Some(end) = bound.end() else {
+                return;
             };
             if !still(self) {
                 return;
@@ -179,13 +180,22 @@ impl Permit {
 
     /// Whether its credential has ended meanwhile.
     pub(crate) fn has_ended(&self) -> bool {
-        let bound = self.bound.as_ref();
-        let shown = bound.and_then(|bound| Some((bound, bound.shown.as_ref()?)));
-        shown.is_some_and(|(bound, shown)| bound.access.end_of(shown).is_none())
+        self.bound
+            .as_ref()
+            .is_some_and(|bound| bound.end().is_none())
     }
 }
 
 impl Bound {
+    /// When what it is by ends: never, or then; none when it has ended.
+    fn end(&self) -> Option<Option<Timestamp>> {
+        match (&self.shown, self.until) {
+            (Some(shown), _) => self.access.end_of(shown),
+            (None, Some(until)) => (until > self.access.clock.now()).then_some(Some(until)),
+            (None, None) => Some(None),
+        }
+    }
+
     fn judge(&self, action: Action, subject: Subject<'_>) -> (Decision, Resource) {
         let (access, names) = (&self.access, &self.policies);
         let resource = access.resource(&self.namespace, action, subject);

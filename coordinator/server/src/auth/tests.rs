@@ -67,6 +67,7 @@ fn check(
     let answer = match authenticator.authenticate(&headers, Some(&peer)) {
         Ok(Verdict::Admitted(caller)) => format!("{} in {}", caller.principal, caller.namespace),
         Ok(Verdict::IfSigned) => "if signed".to_owned(),
+        Ok(Verdict::IfIssued(_)) => "if issued".to_owned(),
         Err(error) => error.code.as_str().to_owned(),
     };
     assert_eq!(answer, expect, "{authorization:?} {certificate:?}");

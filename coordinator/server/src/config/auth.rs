@@ -22,6 +22,9 @@ pub(crate) struct Auth {
     /// What owners of client certificates may do: the first rule that takes a certificate's name counts.
     #[serde(default)]
     pub certificates: Vec<Certificates>,
+    /// Identity providers whose tokens are believed.
+    #[serde(default)]
+    pub issuers: Vec<Issuer>,
     /// Policies for every account, beside the ready-made ones and those that are put by the command line.
     #[serde(default)]
     pub policies: Vec<Policy>,
@@ -38,6 +41,7 @@ impl Default for Auth {
             access_keys_file: None,
             access_keys_filed: Vec::new(),
             certificates: Vec::new(),
+            issuers: Vec::new(),
             policies: Vec::new(),
             skew_minutes_max: skew_minutes_max(),
         }
@@ -114,6 +118,58 @@ pub(crate) struct ApiKey {
         deserialize_with = "super::sources::account_option"
     )]
     pub namespace: Option<String>,
+}
+
+/// An identity provider whose tokens (JWT) are believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    /// What its principals' names begin with: `<name>:<subject>`.
+    pub name: String,
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// One that `aud` of a token must have.
+    pub audience: String,
+    /// Where its keys are; absent asks `<issuer>/.well-known/openid-configuration`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jwks_url: Option<String>,
+    #[serde(default = "issuer_algorithms")]
+    pub algorithms: Vec<String>,
+    #[serde(default = "principal_claim")]
+    pub principal_claim: String,
+    /// A claim that names policies.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policies_claim: Option<String>,
+    /// Those that it may name; others count for nothing.
+    #[serde(default)]
+    pub policies_allowed: Vec<String>,
+    /// Account id of the ARNs that its principals may touch; absent is `arn.account`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "super::sources::account_option"
+    )]
+    pub namespace: Option<String>,
+    /// Policies by what claims say.
+    #[serde(default)]
+    pub rules: Vec<IssuerRule>,
+}
+
+/// Whose claim is this value, or has it among others, has these policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IssuerRule {
+    pub claim: String,
+    pub value: String,
+    pub policies: Vec<String>,
+}
+
+fn issuer_algorithms() -> Vec<String> {
+    vec!["RS256".to_owned(), "ES256".to_owned()]
+}
+
+fn principal_claim() -> String {
+    "sub".to_owned()
 }
 
 /// Client certificates by their name.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check::is_account;
 use super::{ClientAuth, Config};
-use crate::auth::Policy;
+use crate::auth::{Policy, jwt};
 
 /// Names of policies and credentials: what can stand in an ARN and on a command line.
 pub(crate) const NAME_CHARS_MAX: usize = 128;
@@ -29,8 +29,24 @@ pub(super) fn check(config: &Config, faults: &mut Vec<String>) {
             ));
         }
     }
+    for issuer in &auth.issuers {
+        jwt::check(issuer, faults);
+        let given = issuer.rules.iter().flat_map(|rule| &rule.policies);
+        for name in issuer.policies_allowed.iter().chain(given) {
+            if !is_policy_name(name) {
+                faults.push(format!(
+                    "auth.issuers: `{}`: `{name}` is no name of a policy",
+                    issuer.name
+                ));
+            }
+        }
+    }
     let certificates = config.tls.client_auth != ClientAuth::None;
-    if certificates && auth.certificates.is_empty() && auth.keys.is_empty() {
+    if certificates
+        && auth.certificates.is_empty()
+        && auth.keys.is_empty()
+        && auth.issuers.is_empty()
+    {
         faults.push(
             "tls.client_auth is set, and no certificate may do anything. Say whose may do what:\n\n\
              [[auth.certificates]]\nname = \"*\"  # or spiffe://example.org/worker/*\npolicies = [\"administrator\"]\n"
