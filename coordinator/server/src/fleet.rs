@@ -73,7 +73,7 @@ impl Fleet {
                     .map(|served| served.arn.clone())
                     .collect::<Vec<_>>()
             };
-            session.caller == like.caller && arns(session) == arns(like)
+            session.caller.is(&like.caller) && arns(session) == arns(like)
         };
         self.session(id).filter(same)
     }
@@ -83,7 +83,7 @@ impl Fleet {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let foreign = sessions
             .get(&session.id)
-            .is_some_and(|known| known.caller != session.caller);
+            .is_some_and(|known| !known.caller.is(&session.caller));
         if !foreign {
             sessions.insert(session.id, session);
         }

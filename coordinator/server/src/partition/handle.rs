@@ -8,6 +8,7 @@ use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
     Timestamp, heartbeat,
 };
+use stepfleet_proto::Subject;
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
@@ -15,6 +16,7 @@ use super::host::Host;
 use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskReport};
 use super::resident::{Resident, Slot as Place};
 use super::tasks;
+use crate::auth::Permit;
 use crate::matching::{Offer, Slot};
 use crate::service::api::{MachineType, StartedExecution};
 use crate::service::error::{ApiError, ErrorCode};
@@ -52,6 +54,7 @@ impl TaskReport {
         Self {
             task,
             namespace: Arc::from(""),
+            permit: Permit::default(),
             outcome,
             reply: TaskReply::None,
         }
@@ -149,6 +152,8 @@ impl Host {
         let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
         let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
+        } else if let Err(refusal) = report.check(&resident.execution) {
+            Err(refusal)
         } else if matches!(report.outcome, Outcome::Heartbeat) {
             let attempt = report.task.attempt;
             heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
@@ -340,6 +345,22 @@ impl Host {
 }
 
 impl TaskReport {
+    /// Refuses what its sender may not do with this task.
+    fn check(&self, execution: &Execution) -> Result<(), ApiError> {
+        let Some(action) = self.outcome.action().filter(|_| self.permit.is_bound()) else {
+            return Ok(());
+        };
+        let attempt = self.task.attempt;
+        let activity = tasks::activities(execution).find(|(open, _)| *open == attempt);
+        let callback =
+            || tasks::open_stay(execution, attempt).map(|_| &execution.header.machine_arn);
+        match activity.map(|(_, work)| &work.activity).or_else(callback) {
+            Some(arn) => self.permit.check(action, Subject::Arn(arn)),
+            // An attempt that is over: the decision refuses the report, whoever it is from.
+            None => Ok(()),
+        }
+    }
+
     /// What the execution is told. A heartbeat is no input: it moves a window, and nothing is recorded of it.
     pub(super) fn input(&self) -> Input {
         let attempt = self.task.attempt;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::Stream;
 use stepfleet_asl::Payload;
 use stepfleet_engine::{SessionId, TaskRef};
+use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
@@ -19,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
+use crate::auth::actions;
 use crate::fleet::Session;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
@@ -55,6 +57,10 @@ impl FleetService for FleetFace {
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
         let caller = crate::auth::caller(request.extensions()).map_err(|error| status(&error))?;
+        // Each activity of the hello is judged by itself; whoever may serve none is not listened to.
+        let any = Subject::Token("");
+        let judged = caller.permit.check(actions::POLL, any);
+        judged.map_err(|error| status(&error))?;
         let mut incoming = request.into_inner();
         let first = incoming
             .message()
@@ -98,6 +104,8 @@ struct Link {
     service: Service,
     session: Arc<Session>,
     connection: u64,
+    /// Whose connection it is: a session may go on with another credential.
+    caller: Caller,
 }
 
 impl FleetFace {
@@ -110,7 +118,7 @@ impl FleetFace {
         check_name(&hello.worker_name)?;
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, about, caller, served);
+        let fresh = Session::new(id, about, caller.clone(), served);
         let fleet = &self.service.shared.fleet;
         let known = fleet.resume(id, &fresh);
         let resumed = known.is_some();
@@ -134,6 +142,7 @@ impl FleetFace {
             service: self.service.clone(),
             session,
             connection,
+            caller,
         };
         let inventory = Inventory {
             named: hello.held,
@@ -164,11 +173,12 @@ impl FleetFace {
         let mut slots = 0_u32;
         for wanted in &hello.activities {
             let arn = if wanted.activity.starts_with("arn:") {
-                check_activity_arn(caller, &wanted.activity)?;
                 wanted.activity.clone()
             } else {
                 shared.arns.activity(&caller.namespace, &wanted.activity)
             };
+            caller.permit.check(actions::POLL, Subject::Arn(&arn))?;
+            check_activity_arn(caller, &arn)?;
             let activity = shared
                 .catalog
                 .activity(&arn)
@@ -426,7 +436,8 @@ impl Link {
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {
         TaskReport {
             task,
-            namespace: self.session.caller.namespace.clone(),
+            namespace: self.caller.namespace.clone(),
+            permit: self.caller.permit.clone(),
             outcome,
             reply,
         }
