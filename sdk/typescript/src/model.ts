@@ -1,5 +1,6 @@
 // What the coordinator tells, as plain values: `Date`s, enums as AWS's words, JSON documents parsed on demand. Beside each
 // parsed document stands its text (`outputText`), for numbers that JavaScript cannot hold.
+import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import * as api from "./api.js";
@@ -240,6 +241,11 @@ export interface ActivitySettings {
   readonly maxConcurrency: number;
   /** Tasks that may start a second; 0 is no bound. */
   readonly maxRate: number;
+  /**
+   * Seconds that a worker may be away before its tasks end as lost; `Infinity`: their own timeouts alone end them; absent:
+   * as the coordinator's.
+   */
+  readonly awayMax?: number;
 }
 
 /** The queue of an activity, its workers, and the last minutes. */
@@ -478,5 +484,26 @@ export function workerInfo(info: api.WorkerInfo): WorkerInfo {
 /** What holds an activity's tasks back. */
 export function activitySettings(settings: api.ActivitySettings | undefined): ActivitySettings {
   const { paused = false, requiredLabels = {}, maxConcurrency = 0, maxRate = 0 } = settings ?? {};
-  return { paused, requiredLabels, maxConcurrency, maxRate };
+  const bound = settings?.awayMax?.bound;
+  const bounded = { paused, requiredLabels, maxConcurrency, maxRate };
+  switch (bound?.case) {
+    case "seconds":
+      return { ...bounded, awayMax: bound.value };
+    case "unbounded":
+      return { ...bounded, awayMax: Number.POSITIVE_INFINITY };
+    default:
+      return bounded;
+  }
+}
+
+/** How long a worker may be away, as the API says it. */
+export function awayMax(away: number | "default"): api.AwayMax {
+  if (away === "default") {
+    return create(api.AwayMaxSchema);
+  }
+  const bound =
+    away === Number.POSITIVE_INFINITY
+      ? ({ case: "unbounded", value: true } as const)
+      : ({ case: "seconds", value: away } as const);
+  return create(api.AwayMaxSchema, { bound });
 }

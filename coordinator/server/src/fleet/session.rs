@@ -90,6 +90,7 @@ pub(crate) struct Freed {
 /// A connection that begins.
 #[derive(Debug)]
 pub(crate) struct Connected {
+    /// From 1: more than that continues a session.
     pub connection: u64,
     pub confirmed: u64,
     /// What the worker was thought to hold at that moment; later pushes leave over this connection.
@@ -196,6 +197,11 @@ impl Session {
             confirmed: inner.confirmed,
             held,
         }
+    }
+
+    /// Of what it serves, in the worker's order.
+    pub(crate) fn activity_arns(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.activities.iter().map(|served| &served.arn)
     }
 
     /// Ends a connection, unless a newer one has taken over.
@@ -399,14 +405,41 @@ impl Session {
         inner.received = inner.received.max(number);
     }
 
-    /// Takes everything out of the worker's hands: what it had, and what it never got.
-    pub(crate) fn abandon(&self) -> (Vec<TaskRef>, Vec<TaskRef>) {
+    /// Takes everything out of the worker's hands, with its activity: what it had, and what it never got.
+    pub(crate) fn abandon(&self) -> (Vec<(u32, TaskRef)>, Vec<(u32, TaskRef)>) {
         let mut inner = self.lock();
         let received = inner.received;
         let held = std::mem::take(&mut inner.held).into_values();
         let (had, never): (Vec<Held>, Vec<Held>) = held.partition(|held| held.push <= received);
-        let tasks = |held: Vec<Held>| held.into_iter().map(|held| held.task).collect();
+        let tasks = |held: Vec<Held>| {
+            let tasks = held.into_iter();
+            tasks.map(|held| (held.activity, held.task)).collect()
+        };
         (tasks(had), tasks(never))
+    }
+
+    /// Takes the tasks of some activities out of the hands of a worker that is away since the end of this connection;
+    /// none when it is back.
+    pub(crate) fn take_away(&self, connection: u64, activities: &[u32]) -> Vec<TaskRef> {
+        let mut inner = self.lock();
+        if !self.is_current(connection) || self.is_open() {
+            return Vec::new();
+        }
+        let of_these = inner
+            .held
+            .extract_if(.., |_, held| activities.contains(&held.activity));
+        of_these.map(|(_, held)| held.task).collect()
+    }
+
+    /// What the worker has in hand, with its activity.
+    pub(crate) fn held_tasks(&self) -> Vec<(u32, TaskRef)> {
+        let inner = self.lock();
+        let held = inner.held.values();
+        held.map(|held| (held.activity, held.task)).collect()
+    }
+
+    pub(crate) fn holds(&self, task: &TaskRef) -> bool {
+        self.lock().held.contains_key(&key(task))
     }
 
     /// Whether the worker has said that it leaves: it will not come back.

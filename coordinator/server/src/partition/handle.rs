@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
-use stepfleet_engine::execution::{Execution, Header, Status};
+use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
-    Timestamp, heartbeat,
+    Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, TaskRef, Timestamp,
+    heartbeat,
 };
 use stepfleet_proto::Subject;
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
 use super::host::Host;
-use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskReport};
+use super::message::{Answer, Message, Outcome, Start, TaskReply, TaskReport};
 use super::resident::{Resident, Slot as Place};
 use super::tasks;
 use crate::auth::Permit;
@@ -85,6 +85,7 @@ impl Host {
                 let claimed = self.claim(session, held);
                 let _gone = answer.send(claimed);
             }
+            Message::Orphans { session, orphans } => self.adopt_orphans(session, orphans),
             Message::Loaded(loaded) => {
                 for (execution, result) in loaded {
                     self.loaded(execution, result);
@@ -308,39 +309,7 @@ impl Host {
                 None => self.load_for_timer(id),
             }
         }
-        if self.orphans_until.is_some_and(|until| until <= now) {
-            self.orphans_until = None;
-            let orphans = std::mem::take(&mut self.orphans);
-            orphans
-                .into_values()
-                .flatten()
-                .for_each(|task| self.task(TaskReport::lost(task)));
-        }
-    }
-
-    /// A worker is back after a restart: what it still holds goes on, what it never got is offered again.
-    fn claim(&mut self, session: SessionId, held: Vec<TaskRef>) -> Vec<Claimed> {
-        for orphan in self.orphans.remove(&session).unwrap_or_default() {
-            if !held.contains(&orphan) {
-                self.task(TaskReport::undelivered(orphan));
-            }
-        }
-        let claimed = |task: TaskRef| Claimed {
-            live: self.live_activity(&task),
-            task,
-        };
-        held.into_iter().map(claimed).collect()
-    }
-
-    fn live_activity(&self, task: &TaskRef) -> Option<(Arc<str>, Arc<Header>)> {
-        let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
-            return None;
-        };
-        if resident.execution.header.incarnation != task.incarnation {
-            return None;
-        }
-        let activity = tasks::live_activity(&resident.execution, task.attempt)?;
-        Some((activity, resident.execution.header.clone()))
+        self.lose_orphans(now);
     }
 }
 

@@ -51,11 +51,16 @@ pub(crate) enum Message {
         machine_arn: Arc<str>,
     },
     Read(ReadRequest),
-    /// A worker's session is back after a restart of the coordinator: the attempts that it held and does not name.
+    /// A worker is back whose session was not known: the attempts that it names.
     Claim {
         session: SessionId,
         held: Vec<TaskRef>,
         answer: oneshot::Sender<Vec<Claimed>>,
+    },
+    /// A worker's session ends; it may still come back for these tasks.
+    Orphans {
+        session: SessionId,
+        orphans: Vec<Orphan>,
     },
     /// A load from the state store ended.
     Loaded(Vec<(ExecutionId, LoadResult)>),
@@ -83,6 +88,7 @@ impl Message {
             | Self::StopMachine { .. }
             | Self::Read(_)
             | Self::Claim { .. }
+            | Self::Orphans { .. }
             | Self::Loaded(_)
             | Self::Decided(_)
             | Self::Written(_)
@@ -201,6 +207,13 @@ pub(crate) enum TaskReply {
     Heartbeat {
         session: Arc<Session>,
     },
+}
+
+/// A task whose worker has no session here: it may come back for it until then, or for as long as the task lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orphan {
+    pub task: TaskRef,
+    pub until: Option<Timestamp>,
 }
 
 /// One held task of a claim: the activity and whose it is when the attempt is live.

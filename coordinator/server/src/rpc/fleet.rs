@@ -22,6 +22,7 @@ use super::status;
 use crate::arn::check_name;
 use crate::auth::actions;
 use crate::fleet::Session;
+use crate::fleet::away::Away;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
@@ -34,8 +35,6 @@ use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// How long a worker that left in order is waited for: it will not come back.
-const LEFT: Duration = Duration::from_secs(1);
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -119,24 +118,20 @@ impl FleetFace {
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
         let fresh = Session::new(id, about, caller.clone(), served);
-        let fleet = &self.service.shared.fleet;
-        let known = fleet.resume(id, &fresh);
-        let resumed = known.is_some();
-        let session = known.unwrap_or_else(|| Arc::new(fresh));
-        if !fleet.add(session.clone()) {
+        let shared = &self.service.shared;
+        let now = shared.clock.now();
+        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
+        let Some((session, connected)) = connected else {
             let message = "`session_id` is in use by another caller; draw one per worker process";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        };
         let Connected {
             connection,
             confirmed,
             held,
-        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
-        let activity_arns = session
-            .activities
-            .iter()
-            .map(|served| served.arn.to_string())
-            .collect();
+        } = connected;
+        let resumed = connection > 1;
+        let activity_arns = session.activity_arns().map(ToString::to_string).collect();
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
@@ -305,6 +300,8 @@ impl Link {
                     )),
                 }
             }
+            // What is over is told now, whether or not anything else is to be said.
+            self.session.wake();
         }
         Ok(())
     }
@@ -343,50 +340,13 @@ impl Link {
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
         }
-        self.away(ttl).await;
-    }
-
-    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
-    /// in order never received goes to others.
-    async fn away(self, ttl: Duration) {
-        if !self.session.disconnect(self.connection) {
-            return;
-        }
-        self.session.wake();
-        let shared = self.service.shared.clone();
-        let wait = if self.session.is_leaving() {
-            LEFT.min(ttl)
-        } else {
-            ttl
+        let away = Away {
+            shared: self.service.shared.clone(),
+            session: self.session,
+            connection: self.connection,
+            session_ttl: ttl,
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        if !shared
-            .fleet
-            .remove(&self.session, self.connection, shared.clock.now())
-        {
-            return;
-        }
-        let (had, never) = self.session.abandon();
-        let draining = self.session.is_leaving();
-        let lost = if draining {
-            had
-        } else {
-            [had, never.clone()].concat()
-        };
-        if !lost.is_empty() {
-            let count = lost.len();
-            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
-        }
-        let again = if draining { never } else { Vec::new() };
-        let reports = lost.into_iter().map(TaskReport::lost);
-        for report in reports.chain(again.into_iter().map(TaskReport::undelivered)) {
-            shared
-                .partitions()
-                .send_later(report.task.hash, Message::Task(report));
-        }
+        away.wait().await;
     }
 
     /// One message of the worker.

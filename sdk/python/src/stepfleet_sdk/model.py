@@ -373,6 +373,9 @@ class ActivitySettings:
     max_concurrency: int
     #: Tasks that may start a second; 0 is no bound.
     max_rate: float
+    #: Seconds that a worker may be away before its tasks end as lost; infinite: their own timeouts alone end them;
+    #: none: as the coordinator's.
+    away_max: float | None = None
 
 
 @dataclass(frozen=True)
