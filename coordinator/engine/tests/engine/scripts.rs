@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stepfleet_asl::Payload;
+use stepfleet_engine::execution::Progress;
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Attempt, EventId, Input, Rejection, Worker, heartbeat, outstanding};
 
@@ -148,13 +150,29 @@ impl Script {
                 world.restore();
                 "ok".to_owned()
             }
+            "progress" => {
+                let frames = self.world().execution.frames.iter();
+                let said = frames.filter_map(|frame| frame.stay()?.progress.as_deref());
+                let line = |it: &Progress| {
+                    let recorded = if it.is_recorded { "recorded" } else { "soft" };
+                    format!("{} {recorded}\n", it.details)
+                };
+                said.map(line).collect()
+            }
             "outstanding" => outstanding(&self.world().execution)
                 .iter()
                 .map(render::command_line)
                 .collect(),
             "heartbeat" => {
                 let world = self.world();
-                let beat = heartbeat(&mut world.execution, attempt(rest), world.now);
+                let (target, said) = rest.split_once(' ').unwrap_or((rest, ""));
+                let said: Option<Arc<str>> = some(said).map(Into::into);
+                let beat = heartbeat(
+                    &mut world.execution,
+                    attempt(target),
+                    said.as_ref(),
+                    world.now,
+                );
                 beat.map_or_else(rejected, |()| "ok".to_owned())
             }
             _ => {
