@@ -6,7 +6,7 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Header, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
-    Timestamp, heartbeat,
+    Timestamp,
 };
 
 use super::batch::Effect;
@@ -149,9 +149,9 @@ impl Host {
         let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
         let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
-        } else if matches!(report.outcome, Outcome::Heartbeat) {
-            let attempt = report.task.attempt;
-            heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
+        } else if let Outcome::Heartbeat(details) = &report.outcome {
+            let result = self.desk.heartbeat(resident, &report, details.as_ref());
+            result.map_err(task_error)
         } else {
             match self.desk.step(resident, report.input()) {
                 Err(StepError::Interrupted) => return self.desk.set_aside(resident, report),
@@ -362,7 +362,7 @@ impl TaskReport {
                 attempt,
                 failure: failure.clone(),
             },
-            Outcome::Continue | Outcome::Heartbeat => Input::Continue,
+            Outcome::Continue | Outcome::Heartbeat(_) => Input::Continue,
         }
     }
 }

@@ -93,9 +93,9 @@ impl Outcome {
     fn bytes(&self) -> usize {
         match self {
             Self::Succeeded(output) | Self::Submitted(output) => output.len(),
+            Self::Heartbeat(details) => details.as_ref().map_or(0, |details| details.len()),
             Self::Failed(_)
             | Self::Withdrawn(_)
-            | Self::Heartbeat
             | Self::Undelivered
             | Self::Lost
             | Self::Continue => 0,
@@ -159,7 +159,8 @@ pub(crate) enum Outcome {
     /// An integration has begun what it is waited for; the answer to that.
     Submitted(Payload),
     Failed(Failure),
-    Heartbeat,
+    /// With progress, when it tells any.
+    Heartbeat(Option<Arc<str>>),
     /// Never reached its worker, or was handed back unbegun.
     Undelivered,
     /// Its worker's session is gone for good.

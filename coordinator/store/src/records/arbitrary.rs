@@ -9,8 +9,8 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::{Failure, TaskResource};
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Progress, Redrive, Redrives,
-    StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
+    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Progress, Redrive,
+    Redrives, StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{
     Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,

@@ -6,8 +6,8 @@ use prost::Message as _;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Progress, Redrive, Redrives, Results,
-    Stay, TaskStage, TaskWork, Unfinished, Work,
+    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Progress, Redrive, Redrives,
+    Results, Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, EventId, EventSeq, Execution, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, MapWork, ParallelWork, Phase, Progress, Redrives, Results, Stay, TaskStage,
-    TaskWork, Unfinished, Work,
+    ActivityWork, Frame, MapWork, ParallelWork, Phase, Progress, Redrives, Results, Stay,
+    TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
