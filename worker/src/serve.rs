@@ -126,6 +126,8 @@ impl Serving {
         let mut environment = self.activity.environment.clone();
         environment.extend(own.map(|(key, value)| (key.to_owned(), value)));
         let traceparent = task.traceparent().map(str::to_owned);
+        let progress = task.last_progress_text().map(str::to_owned);
+        environment.extend(progress.map(|text| ("STEPFLEET_LAST_PROGRESS".to_owned(), text)));
         environment.extend(traceparent.map(|context| ("TRACEPARENT".to_owned(), context)));
         environment
     }

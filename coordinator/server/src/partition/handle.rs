@@ -6,7 +6,6 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, TaskRef, Timestamp,
-    heartbeat,
 };
 use stepfleet_proto::Subject;
 
@@ -155,9 +154,9 @@ impl Host {
             Err(task_error(Rejection::TaskDoesNotExist))
         } else if let Err(refusal) = report.check(&resident.execution) {
             Err(refusal)
-        } else if matches!(report.outcome, Outcome::Heartbeat) {
-            let attempt = report.task.attempt;
-            heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
+        } else if let Outcome::Heartbeat(details) = &report.outcome {
+            let result = self.desk.heartbeat(resident, &report, details.as_ref());
+            result.map_err(task_error)
         } else {
             match self.desk.step(resident, report.input()) {
                 Err(StepError::Interrupted) => return self.desk.set_aside(resident, report),
@@ -352,7 +351,7 @@ impl TaskReport {
                 attempt,
                 failure: failure.clone(),
             },
-            Outcome::Continue | Outcome::Heartbeat => Input::Continue,
+            Outcome::Continue | Outcome::Heartbeat(_) => Input::Continue,
         }
     }
 }

@@ -103,7 +103,7 @@ impl Outcome {
         match self {
             Self::Succeeded(_) => Some(actions::states("SendTaskSuccess")),
             Self::Failed(_) => Some(actions::states("SendTaskFailure")),
-            Self::Heartbeat => Some(actions::states("SendTaskHeartbeat")),
+            Self::Heartbeat(_) => Some(actions::states("SendTaskHeartbeat")),
             // A worker gives back what it took.
             Self::Undelivered => Some(actions::POLL),
             Self::Submitted(_) | Self::Lost | Self::Withdrawn(_) | Self::Continue => None,
@@ -113,9 +113,9 @@ impl Outcome {
     fn bytes(&self) -> usize {
         match self {
             Self::Succeeded(output) | Self::Submitted(output) => output.len(),
+            Self::Heartbeat(details) => details.as_ref().map_or(0, |details| details.len()),
             Self::Failed(_)
             | Self::Withdrawn(_)
-            | Self::Heartbeat
             | Self::Undelivered
             | Self::Lost
             | Self::Continue => 0,
@@ -181,7 +181,8 @@ pub(crate) enum Outcome {
     /// An integration has begun what it is waited for; the answer to that.
     Submitted(Payload),
     Failed(Failure),
-    Heartbeat,
+    /// With progress, when it tells any.
+    Heartbeat(Option<Arc<str>>),
     /// Never reached its worker, or was handed back unbegun.
     Undelivered,
     /// Its worker's session is gone for good.

@@ -14,7 +14,7 @@ use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+    CoordinatorMessage, Hello, RefusedResult, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -31,6 +31,7 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::tasks::progress;
 use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
@@ -290,6 +291,7 @@ impl Link {
                         activity,
                         header,
                         since,
+                        progress: None,
                     })
                 });
                 match in_hand {
@@ -361,20 +363,15 @@ impl Link {
             partitions.hosts().iter().map(|_| Vec::new()).collect();
         let mut add =
             |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
-        for result in message.results {
-            if let Some(report) = self.result(result) {
+        // Before results: what a task said last is kept when it fails in the same message.
+        for heartbeat in message.heartbeats {
+            if let Some(report) = self.heartbeat(heartbeat) {
                 add(report);
             }
         }
-        for heartbeat in message.heartbeats {
-            if let Some(task) = self.service.shared.tokens.open(&heartbeat.task_token) {
-                add(self.report(
-                    task,
-                    Outcome::Heartbeat,
-                    TaskReply::Heartbeat {
-                        session: self.session.clone(),
-                    },
-                ));
+        for result in message.results {
+            if let Some(report) = self.result(result) {
+                add(report);
             }
         }
         for token in message.returned {
@@ -401,6 +398,20 @@ impl Link {
             outcome,
             reply,
         }
+    }
+
+    fn heartbeat(&self, heartbeat: TaskHeartbeat) -> Option<TaskReport> {
+        let task = self.service.shared.tokens.open(&heartbeat.task_token)?;
+        let details = progress(&heartbeat.details).unwrap_or_else(|refusal| {
+            self.session.refuse_progress(RefusedResult {
+                task_token: heartbeat.task_token,
+                reason: refusal.reason().to_owned(),
+            });
+            None
+        });
+        let session = self.session.clone();
+        let reply = TaskReply::Heartbeat { session };
+        Some(self.report(task, Outcome::Heartbeat(details), reply))
     }
 
     fn result(&self, result: TaskResult) -> Option<TaskReport> {

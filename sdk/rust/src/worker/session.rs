@@ -165,6 +165,7 @@ impl Session {
         // What is pushed with the word to go on is taken.
         self.on_order(message.order());
         self.tasks.on_refused(&message.refused);
+        Tasks::on_refused_progress(&message.refused_progress);
         self.tasks.on_confirmed(message.confirmed);
         for token in &message.cancelled {
             self.tasks.on_cancelled(token);
@@ -350,7 +351,9 @@ fn is_final(error: &Error) -> bool {
                 | Code::OutOfRange
                 | Code::Unimplemented
         ),
-        Error::Configuration(_) | Error::Encode(_) | Error::Decode(_) => true,
+        Error::Configuration(_) | Error::Encode(_) | Error::TooLarge { .. } | Error::Decode(_) => {
+            true
+        }
         Error::Transport(_) | Error::Execution { .. } | Error::Abandoned { .. } => false,
     }
 }
