@@ -22,7 +22,7 @@ const SHELL_NOT_FOUND: i32 = 127;
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) status: ExitStatus,
-    /// At most [`OUTPUT_BYTES_MAX`].
+    /// At most as much as the call allowed.
     pub(crate) stdout: Vec<u8>,
     /// The last [`STDERR_BYTES_MAX`].
     pub(crate) stderr: Vec<u8>,
@@ -41,7 +41,7 @@ struct Chosen {
 
 impl Left {
     /// The task's output as JSON text, or its failure.
-    pub(crate) fn outcome(self, mode: OutputMode) -> Result<String, TaskError> {
+    pub(crate) fn outcome(self, mode: OutputMode, bytes_max: usize) -> Result<String, TaskError> {
         if !self.status.success() {
             return Err(self.failure());
         }
@@ -55,7 +55,7 @@ impl Left {
                     format!("standard output is not JSON: {error}; it begins with: {begin}");
                 Err(TaskError::new("InvalidOutput", cause))
             }
-            (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&stdout),
+            (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&stdout, bytes_max),
         }
     }
 
@@ -104,24 +104,24 @@ fn signal_text(signal: i32) -> String {
     }
 }
 
-fn is_json(text: &str) -> Result<(), serde_json::Error> {
+pub(crate) fn is_json(text: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<&RawValue>(text).map(drop)
 }
 
-fn json_string(text: &str) -> Result<String, TaskError> {
+pub(crate) fn json_string(text: &str, bytes_max: usize) -> Result<String, TaskError> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     let json = serde_json::to_string(line)?;
     // Quotes and escapes count too.
-    if json.len() > OUTPUT_BYTES_MAX {
-        return Err(too_large());
+    if json.len() > bytes_max {
+        return Err(too_large(bytes_max));
     }
     Ok(json)
 }
 
 /// The failure of a command that wrote more than fits.
-pub(crate) fn too_large() -> TaskError {
-    let cause = format!("the output is larger than {OUTPUT_BYTES_MAX} bytes");
+pub(crate) fn too_large(bytes_max: usize) -> TaskError {
+    let cause = format!("the output is larger than {bytes_max} bytes");
     TaskError::new("OutputTooLarge", cause)
 }
 
@@ -141,7 +141,7 @@ mod tests {
         let expect = expect
             .map(str::to_owned)
             .map_err(|(error, cause)| TaskError::new(error, cause));
-        assert_eq!(left.outcome(mode), expect);
+        assert_eq!(left.outcome(mode, OUTPUT_BYTES_MAX), expect);
     }
 
     #[test]

@@ -1,13 +1,21 @@
-//! The stock worker: serves activities by running commands. This file puts the parts together: `cli` and `config` say
-//! what to serve, `template` makes the arguments of a task, `process` runs a command, `ending` reads what it left.
+//! The stock worker: serves activities by running commands and containers. This file puts the parts together: `cli` and
+//! `config` say what to serve, `serve` serves it, `handler` does a task; `template` makes its arguments, `process` and
+//! `container` run what it names, `logs` and `progress` pass on what that says, `ending` reads what it left.
 
 mod cli;
 mod config;
+mod container;
 mod ending;
+mod environment;
+mod handler;
+mod identity;
+mod logs;
 mod process;
+mod progress;
 mod serve;
 mod template;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -58,4 +66,11 @@ fn print_summary(config: &Config) {
         let (name, slots) = (&activity.name, activity.concurrency);
         println!("  {name}: {} (at most {slots} at once)", activity.program);
     }
+}
+
+/// Names a task without giving its token away.
+fn token_hash(token: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
