@@ -1,12 +1,13 @@
 //! Workers whose connection is gone: how long each of their tasks waits for them, and what becomes of it then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use stepfleet_engine::{TaskRef, Timestamp};
 
 use super::Session;
+use super::session::HeldTask;
 use crate::catalog::records::AwayMax;
 use crate::partition::Message;
 use crate::partition::message::{Orphan, TaskReport};
@@ -40,7 +41,12 @@ impl Away {
             self.session_ttl
         };
         let mut passed = Duration::ZERO;
-        for (bound, activities) in self.sooner_than(whole) {
+        let sooner = if leaving {
+            BTreeMap::new()
+        } else {
+            self.sooner_than(whole)
+        };
+        for (bound, activities) in sooner {
             if !self.sleep(bound.saturating_sub(passed)).await {
                 return;
             }
@@ -57,6 +63,7 @@ impl Away {
         let now = self.shared.clock.now();
         // Before the session is gone: a worker that comes back then asks the hosts, which know of these tasks already.
         let orphans = self.longer(now, leaving);
+        let kept: HashSet<TaskRef> = orphans.iter().map(|orphan| orphan.task).collect();
         self.shared.partitions().adopt(&self.session, orphans).await;
         if !self
             .shared
@@ -65,22 +72,15 @@ impl Away {
         {
             return;
         }
-        let waits_on = |task: &(u32, TaskRef)| {
-            let bound = self.shared.away_max(self.arn(task.0));
-            is_longer(bound, self.session_ttl, leaving)
-        };
-        let (had, never) = self.session.abandon();
-        let (mut lost, mut again) = (had, Vec::new());
-        if leaving {
-            again = never;
-        } else {
-            lost.extend(never);
+        let mut lost = Vec::new();
+        for held in self.session.abandon() {
+            if leaving && !held.received {
+                self.report(TaskReport::undelivered(held.task));
+            } else if !kept.contains(&held.task) {
+                lost.push(held.task);
+            }
         }
-        lost.retain(|task| !waits_on(task));
-        self.lose(lost.into_iter().map(|(_, task)| task).collect());
-        for (_, task) in again {
-            self.report(TaskReport::undelivered(task));
-        }
+        self.lose(lost);
     }
 
     /// Activities whose time is over sooner, by their times.
@@ -100,34 +100,40 @@ impl Away {
     /// Tasks that wait beyond the session's time, with the end of theirs.
     fn longer(&self, now: Timestamp, leaving: bool) -> Vec<Orphan> {
         let held = self.session.held_tasks().into_iter();
-        let orphan = |(activity, task): (u32, TaskRef)| {
-            let bound = self.shared.away_max(self.arn(activity));
-            let until = match bound {
+        let orphan = |held: HeldTask| {
+            let until = match self.away_max(&held) {
                 AwayMax::Session | AwayMax::Unbounded => None,
                 AwayMax::Seconds(seconds) => {
                     let rest = Duration::from_secs(u64::from(seconds)) - self.session_ttl;
                     Some(now.plus_ms(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX)))
                 }
             };
-            Orphan { task, until }
+            Orphan {
+                task: held.task,
+                until,
+            }
         };
-        held.filter(|(activity, _)| {
-            is_longer(
-                self.shared.away_max(self.arn(*activity)),
-                self.session_ttl,
-                leaving,
-            )
-        })
-        .map(orphan)
-        .collect()
+        held.filter(|held| (held.received || !leaving) && self.outlasts(held, leaving))
+            .map(orphan)
+            .collect()
     }
 
-    fn arn(&self, activity: u32) -> &str {
-        let index = usize::try_from(activity).unwrap_or(usize::MAX);
-        self.session
-            .activities
-            .get(index)
-            .map_or("", |served| &served.arn)
+    /// Whether a task waits for its worker beyond the end of its session. A worker that left does not come back: only what
+    /// nothing but its own timeouts may end goes on.
+    fn outlasts(&self, held: &HeldTask, leaving: bool) -> bool {
+        match self.away_max(held) {
+            AwayMax::Session => false,
+            AwayMax::Seconds(seconds) => {
+                !leaving && Duration::from_secs(u64::from(seconds)) > self.session_ttl
+            }
+            AwayMax::Unbounded => true,
+        }
+    }
+
+    fn away_max(&self, held: &HeldTask) -> AwayMax {
+        let index = usize::try_from(held.activity).unwrap_or(usize::MAX);
+        let served = self.session.activities.get(index);
+        served.map_or(AwayMax::Session, |served| self.shared.away_max(&served.arn))
     }
 
     fn lose(&self, tasks: Vec<TaskRef>) {
@@ -153,18 +159,6 @@ impl Away {
             () = tokio::time::sleep(time) => true,
             () = self.shared.stop.cancelled() => false,
         }
-    }
-}
-
-/// Whether tasks wait for their worker beyond the end of its session. One that left does not come back: only what nothing
-/// but its own timeouts may end goes on.
-fn is_longer(bound: AwayMax, session_ttl: Duration, leaving: bool) -> bool {
-    match bound {
-        AwayMax::Session => false,
-        AwayMax::Seconds(seconds) => {
-            !leaving && Duration::from_secs(u64::from(seconds)) > session_ttl
-        }
-        AwayMax::Unbounded => true,
     }
 }
 

@@ -116,6 +116,15 @@ pub(crate) struct Said {
     pub at: Timestamp,
 }
 
+/// A task in a worker's hands, for whoever decides about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldTask {
+    pub task: TaskRef,
+    pub activity: u32,
+    /// The worker has said that it has it.
+    pub received: bool,
+}
+
 /// A task in a worker's hands, for people.
 #[derive(Clone, Debug)]
 pub(crate) struct InHand {
@@ -142,6 +151,16 @@ struct Inner {
     held: BTreeMap<HeldKey, Held>,
     /// The last push that the worker said it has.
     received: u64,
+}
+
+impl Held {
+    fn told(&self, received: u64) -> HeldTask {
+        HeldTask {
+            task: self.task,
+            activity: self.activity,
+            received: self.push <= received,
+        }
+    }
 }
 
 fn key(task: &TaskRef) -> HeldKey {
@@ -432,17 +451,12 @@ impl Session {
         inner.received = inner.received.max(number);
     }
 
-    /// Takes everything out of the worker's hands, with its activity: what it had, and what it never got.
-    pub(crate) fn abandon(&self) -> (Vec<(u32, TaskRef)>, Vec<(u32, TaskRef)>) {
+    /// Takes everything out of the worker's hands.
+    pub(crate) fn abandon(&self) -> Vec<HeldTask> {
         let mut inner = self.lock();
         let received = inner.received;
         let held = std::mem::take(&mut inner.held).into_values();
-        let (had, never): (Vec<Held>, Vec<Held>) = held.partition(|held| held.push <= received);
-        let tasks = |held: Vec<Held>| {
-            let tasks = held.into_iter();
-            tasks.map(|held| (held.activity, held.task)).collect()
-        };
-        (tasks(had), tasks(never))
+        held.map(|held| held.told(received)).collect()
     }
 
     /// Takes the tasks of some activities out of the hands of a worker that is away since the end of this connection;
@@ -458,11 +472,10 @@ impl Session {
         of_these.map(|(_, held)| held.task).collect()
     }
 
-    /// What the worker has in hand, with its activity.
-    pub(crate) fn held_tasks(&self) -> Vec<(u32, TaskRef)> {
+    pub(crate) fn held_tasks(&self) -> Vec<HeldTask> {
         let inner = self.lock();
         let held = inner.held.values();
-        held.map(|held| (held.activity, held.task)).collect()
+        held.map(|held| held.told(inner.received)).collect()
     }
 
     pub(crate) fn holds(&self, task: &TaskRef) -> bool {

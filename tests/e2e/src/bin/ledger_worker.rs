@@ -88,7 +88,9 @@ async fn work(task: Task<Value>, shop: Arc<Shop>) -> Result<Value, TaskError> {
 
 async fn wait(input: &Value, name: &str) {
     if let Some(ms) = input["ms"].as_u64() {
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        let mut time = tokio::time::interval(Duration::from_millis(ms.max(1)));
+        time.tick().await;
+        time.tick().await;
     }
     if let Some(folder) = input["gate"].as_str() {
         let gate: PathBuf = Path::new(folder).join(name);

@@ -4,3 +4,4 @@
 mod cancel;
 mod cuts;
 mod scene;
+mod tokens;

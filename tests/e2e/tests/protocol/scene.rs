@@ -147,8 +147,9 @@ impl Play {
         let starts = starts.get(name_of(arn)).into_iter().flatten();
         let last = starts.max_by_key(|entry| (entry.attempt, entry.at_ms));
         let last = last.with_context(|| format!("no handler of {arn} began"))?;
+        let token = last.token.to_string();
         ensure!(
-            by == last.token.to_string(),
+            by == token.as_str(),
             "a superseded attempt closed its task: {}",
             events()
         );
