@@ -12,6 +12,8 @@ mod outbox;
 mod registry;
 mod session;
 mod task;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -69,6 +71,8 @@ pub(crate) struct Options {
     pub(crate) stop_timeout: Duration,
     pub(crate) confirm_timeout: Duration,
     pub(crate) retired: CancellationToken,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) traced: bool,
 }
 
 impl Worker {
@@ -85,6 +89,8 @@ impl Worker {
             stop_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(10),
             retired: CancellationToken::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: false,
         };
         let (monitor, watched) = monitor::pair();
         Self {
@@ -193,6 +199,15 @@ impl Worker {
         self
     }
 
+    /// Every task is a span that continues the trace of its execution, by OpenTelemetry's global tracer provider, and is
+    /// the current context of its handler. Whoever exports spans sets up that provider.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.options.traced = true;
+        self
+    }
+
     /// What watches this worker while it runs.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
@@ -211,9 +226,16 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         self.check()?;
         let span = tracing::info_span!("worker", name = %self.options.name);
+        #[cfg(feature = "opentelemetry")]
+        let activities = match self.options.traced {
+            true => self.activities.into_iter().map(trace::traced).collect(),
+            false => self.activities,
+        };
+        #[cfg(not(feature = "opentelemetry"))]
+        let activities = self.activities;
         // Nobody can ask once all others are gone.
         drop(self.monitor);
-        let session = Session::new(self.client, self.activities, self.options, self.watched);
+        let session = Session::new(self.client, activities, self.options, self.watched);
         match spawn(span, session.run(shutdown)).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
