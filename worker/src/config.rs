@@ -23,7 +23,7 @@ const KILL_SECONDS: u64 = 5;
 const NAME_CHARS_MAX: usize = 80;
 
 /// A worker that can be started.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: Option<String>,
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) kill_after: Duration,
     pub(crate) activities: Vec<Activity>,
+    /// The file is read again when it changes.
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,6 +48,8 @@ struct File {
     create: Option<bool>,
     drain_seconds: Option<u64>,
     kill_seconds: Option<u64>,
+    #[serde(default)]
+    watch: bool,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -119,6 +123,7 @@ impl Config {
             drain: seconds(cli.drain_seconds, file.drain_seconds, DRAIN_SECONDS),
             kill_after: seconds(cli.kill_seconds, file.kill_seconds, KILL_SECONDS),
             activities,
+            watch: file.watch,
         })
     }
 }

@@ -34,7 +34,7 @@ const SIGKILL: i32 = 9;
 #[derive(Debug)]
 pub(crate) struct ContainerCall {
     pub(crate) settings: Arc<ContainerSettings>,
-    /// Of the container; nothing else may have it, and [`Engine::remove`] takes it.
+    /// Of the container; nothing else may have it, and [`Engine::end`] takes it.
     pub(crate) name: String,
     /// Command and arguments; none runs what the image says.
     pub(crate) arguments: Vec<String>,
@@ -70,7 +70,10 @@ impl ContainerCall {
             self.judge(left).await
         };
         let result = result.await;
-        settings.engine.remove(&name).await;
+        match &result {
+            Ok(_) => settings.engine.remove(&name).await,
+            Err(_) => settings.engine.end(&name).await,
+        }
         guard.armed = false;
         result
     }

@@ -1,4 +1,4 @@
-//! What a command left (exit status, standard output and error) as the task's output or failure.
+//! What a handler left (exit status, standard output and error, an answer) as the task's output or failure.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -45,25 +45,14 @@ impl Left {
         if !self.status.success() {
             return Err(self.failure());
         }
-        let stdout = String::from_utf8(self.stdout)
-            .map_err(|_| TaskError::new("InvalidOutput", "standard output is not UTF-8"))?;
-        match (mode, is_json(&stdout)) {
-            (OutputMode::Json | OutputMode::Auto, Ok(())) => Ok(stdout.trim().to_owned()),
-            (OutputMode::Json, Err(error)) => {
-                let begin: String = stdout.chars().take(200).collect();
-                let cause =
-                    format!("standard output is not JSON: {error}; it begins with: {begin}");
-                Err(TaskError::new("InvalidOutput", cause))
-            }
-            (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&stdout, bytes_max),
-        }
+        output("standard output", self.stdout, mode, bytes_max)
     }
 
     fn failure(&self) -> TaskError {
         let stderr = tail(&self.stderr);
         let last_line = stderr.trim_end().lines().next_back().unwrap_or_default();
-        if let Ok(Chosen { error, cause }) = serde_json::from_str(last_line) {
-            return TaskError::new(error, cause);
+        if let Some(error) = chosen(last_line) {
+            return error;
         }
         let (error, status) = match (self.status.code(), self.status.signal()) {
             (Some(code), _) if self.shell && code == SHELL_NOT_FOUND => {
@@ -75,6 +64,32 @@ impl Left {
         };
         TaskError::new(error, with_stderr(status, &self.stderr))
     }
+}
+
+/// What a handler gave, which is called `what`, as the task's output.
+pub(crate) fn output(
+    what: &str,
+    given: Vec<u8>,
+    mode: OutputMode,
+    bytes_max: usize,
+) -> Result<String, TaskError> {
+    let text = String::from_utf8(given)
+        .map_err(|_| TaskError::new("InvalidOutput", format!("{what} is not UTF-8")))?;
+    match (mode, is_json(&text)) {
+        (OutputMode::Json | OutputMode::Auto, Ok(())) => Ok(text.trim().to_owned()),
+        (OutputMode::Json, Err(error)) => {
+            let begin: String = text.chars().take(200).collect();
+            let cause = format!("{what} is not JSON: {error}; it begins with: {begin}");
+            Err(TaskError::new("InvalidOutput", cause))
+        }
+        (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&text, bytes_max),
+    }
+}
+
+/// The failure that a handler chose, if this text is one.
+pub(crate) fn chosen(text: &str) -> Option<TaskError> {
+    let Chosen { error, cause } = serde_json::from_str(text).ok()?;
+    Some(TaskError::new(error, cause))
 }
 
 /// `what`, and the end of standard error if there is any.
@@ -104,11 +119,11 @@ fn signal_text(signal: i32) -> String {
     }
 }
 
-pub(crate) fn is_json(text: &str) -> Result<(), serde_json::Error> {
+fn is_json(text: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<&RawValue>(text).map(drop)
 }
 
-pub(crate) fn json_string(text: &str, bytes_max: usize) -> Result<String, TaskError> {
+fn json_string(text: &str, bytes_max: usize) -> Result<String, TaskError> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     let json = serde_json::to_string(line)?;

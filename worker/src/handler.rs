@@ -10,9 +10,10 @@ use crate::config::{Activity, Arguments, Program};
 use crate::container::{ContainerCall, ContainerSettings};
 use crate::ending::Left;
 use crate::environment::Variables;
-use crate::logs;
+use crate::gate::Gate;
 use crate::process::{Call, TimeLimit};
 use crate::progress::{self, Progress};
+use crate::{http, logs, trace};
 
 /// What all tasks of an activity share.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Serving {
     pub(crate) kill_after: Duration,
     /// Of the coordinator.
     pub(crate) url: Arc<str>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Words of a command, and what goes to its standard input.
@@ -34,6 +36,11 @@ pub(crate) async fn perform(
     // Starting a process takes long enough to be in the way of other tasks: not on the worker's own thread.
     tokio::task::yield_now().await;
     let (input, task) = task.into_parts();
+    // There is room at once, unless a worker that was replaced is still busy.
+    let _pass = tokio::select! {
+        pass = serving.gate.enter() => pass,
+        () = task.cancelled() => return Err(TaskError::new("Cancelled", "the task was over")),
+    };
     let activity = &serving.activity;
     let left = match &activity.program {
         Program::Shell(text) => {
@@ -48,6 +55,7 @@ pub(crate) async fn perform(
             let words = arguments.words(input)?;
             serving.container(&task, settings, words).await?
         }
+        Program::Http(settings) => return http::send(activity, settings, &task, input).await,
     };
     left.outcome(activity.output, activity.output_bytes_max)
 }
@@ -124,7 +132,7 @@ impl Serving {
                 "STEPFLEET_LAST_PROGRESS",
                 task.last_progress_text().map(str::to_owned),
             ),
-            ("TRACEPARENT", task.traceparent().map(str::to_owned)),
+            ("TRACEPARENT", trace::parent(task)),
         ];
         let own = own
             .into_iter()

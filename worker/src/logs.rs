@@ -1,8 +1,5 @@
 //! Where the lines go that a handler writes to standard error: the worker's own log, a file per task, or nowhere.
 
-#[cfg(test)]
-mod tests;
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,26 +1,30 @@
-//! The stock worker: serves activities by running commands and containers. This file puts the parts together: `cli` and
-//! `config` say what to serve, `serve` serves it, `handler` does a task; `template` makes its arguments, `process` and
-//! `container` run what it names, `logs` and `progress` pass on what that says, `ending` reads what it left.
+//! The stock worker: serves activities by commands, containers and HTTP endpoints. This file puts the parts together: `cli` and
+//! `config` say what to serve, `serve` serves it and takes changes (`watch`, `service`), `handler` does a task (`gate`); `template` makes its arguments, `process`,
+//! `container` and `http` have it done, `logs` and `progress` pass on what that says, `ending` reads what it left.
 
 mod cli;
 mod config;
 mod container;
 mod ending;
 mod environment;
+mod gate;
 mod handler;
+mod http;
 mod identity;
 mod logs;
 mod process;
 mod progress;
 mod serve;
+mod service;
 mod template;
+mod trace;
+mod watch;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::{Cli, LogFormat};
@@ -28,14 +32,19 @@ use self::config::Config;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     start_log(&cli)?;
     let config = Config::load(&cli)?;
     if cli.check {
         print_summary(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    serve::serve(config).await
+    let traces = trace::start()?;
+    let ended = serve::serve(&cli, config, traces.is_some()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }
 
 fn start_log(cli: &Cli) -> anyhow::Result<()> {

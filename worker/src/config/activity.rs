@@ -14,6 +14,7 @@ use crate::cli::Cli;
 use crate::container::{ContainerSettings, Engine, FileContainer};
 use crate::ending::OUTPUT_BYTES_MAX;
 use crate::environment::Inherit;
+use crate::http::{self, FileHttp, HttpSettings};
 use crate::identity::Identity;
 use crate::logs::{self, Folder, LogTo};
 use crate::template::Template;
@@ -46,6 +47,7 @@ pub(crate) enum Program {
     Shell(String),
     Command(Arguments),
     Container(Arc<ContainerSettings>, Arguments),
+    Http(http::Shared),
 }
 
 /// The words of a command.
@@ -85,6 +87,7 @@ pub(super) struct FileActivity {
     command: Option<Vec<String>>,
     shell: Option<String>,
     container: Option<FileContainer>,
+    http: Option<FileHttp>,
     #[serde(default)]
     input: InputMode,
     #[serde(default)]
@@ -122,7 +125,7 @@ impl Activity {
     pub(crate) fn engine(&self) -> Option<&Engine> {
         match &self.program {
             Program::Container(settings, _) => Some(&settings.engine),
-            Program::Shell(_) | Program::Command(_) => None,
+            Program::Shell(_) | Program::Command(_) | Program::Http(_) => None,
         }
     }
 }
@@ -136,6 +139,7 @@ impl fmt::Display for Program {
                 let engine = settings.engine.path().display();
                 write!(f, "container {} by {engine}: {arguments}", settings.image)
             }
+            Self::Http(settings) => write!(f, "POST {}", settings.endpoint()),
         }
     }
 }
@@ -231,14 +235,33 @@ fn check_activity(entry: FileActivity) -> Result<Activity, Vec<String>> {
     }
 }
 
-/// Where a command finds itself.
+/// Where a command finds itself. What a container has instead stands with it, and an endpoint has none of it.
 fn check_surroundings(entry: &FileActivity, problems: &mut Vec<String>) {
-    if let Some(directory) = &entry.directory {
+    let given = [
+        ("directory", entry.directory.is_some()),
+        ("user", entry.user.is_some()),
+        ("group", entry.group.is_some()),
+    ];
+    let of_process = [
+        ("inherit", entry.inherit.is_some()),
+        ("environment", !entry.environment.is_empty()),
+        ("log", entry.log.is_some()),
+        ("input", entry.input == InputMode::Arguments),
+    ];
+    for (key, _) in given.iter().filter(|(_, given)| *given) {
         if entry.container.is_some() {
-            problems.push("directory belongs into container = { … }".to_owned());
-        } else if !directory.is_dir() {
-            problems.push(format!("directory {} does not exist", directory.display()));
+            problems.push(format!("{key} belongs into container = {{ … }}"));
         }
+    }
+    for (key, _) in given.iter().chain(&of_process).filter(|(_, given)| *given) {
+        if entry.http.is_some() {
+            problems.push(format!("{key} means nothing to an endpoint"));
+        }
+    }
+    if let Some(directory) = &entry.directory
+        && !directory.is_dir()
+    {
+        problems.push(format!("directory {} does not exist", directory.display()));
     }
     for key in entry.environment.keys() {
         if key.is_empty() || key.contains(['=', '\0']) {
@@ -252,9 +275,6 @@ fn check_surroundings(entry: &FileActivity, problems: &mut Vec<String>) {
 fn check_identity(entry: &FileActivity) -> Result<Option<Identity>, String> {
     match (&entry.user, &entry.group) {
         (None, None) => Ok(None),
-        (Some(_), _) | (_, Some(_)) if entry.container.is_some() => {
-            Err("user belongs into container = { … }, as \"user:group\"".to_owned())
-        }
         (user, group) => Identity::resolve(user.as_deref(), group.as_deref()).map(Some),
     }
 }
@@ -293,44 +313,50 @@ fn check_log(log: Option<&FileLog>) -> Result<LogTo, String> {
 }
 
 fn program(entry: &FileActivity) -> Result<Program, Vec<String>> {
-    match (&entry.command, &entry.shell, &entry.container) {
-        (Some(command), None, None) => {
-            let program = arguments(command, entry.input).and_then(|arguments| {
-                if command.first().is_none_or(String::is_empty) {
-                    return Err("command names no program".to_owned());
-                }
-                let program = Program::Command(arguments);
-                check_executable(&program, entry.directory.as_deref())?;
-                Ok(program)
-            });
-            program.map_err(|text| vec![text])
-        }
-        (None, Some(shell), None) => shell_program(shell, entry.input).map_err(|text| vec![text]),
-        (None, None, Some(container)) => {
-            let settings = ContainerSettings::check(container);
-            let words = container.command.as_deref().unwrap_or_default();
-            match (settings, arguments(words, entry.input)) {
-                (Ok(settings), Ok(words)) => Ok(Program::Container(Arc::new(settings), words)),
-                (settings, words) => {
-                    let mut problems = settings.err().unwrap_or_default();
-                    problems.extend(words.err());
-                    Err(problems)
-                }
-            }
-        }
-        (None, None, None) => Err(vec![
-            "needs command = [\"program\", …], shell = \"…\" or container = { … }".to_owned(),
-        ]),
-        (command, shell, container) => {
-            let given = [
-                command.as_ref().map(|_| "command"),
-                shell.as_ref().map(|_| "shell"),
-                container.as_ref().map(|_| "container"),
-            ];
-            let given: Vec<_> = given.into_iter().flatten().collect();
-            Err(vec![format!("has both {}; keep one", given.join(" and "))])
+    let given = [
+        ("command", entry.command.is_some()),
+        ("shell", entry.shell.is_some()),
+        ("container", entry.container.is_some()),
+        ("http", entry.http.is_some()),
+    ];
+    let given: Vec<_> = given.iter().filter(|(_, given)| *given).collect();
+    if given.len() > 1 {
+        let names: Vec<_> = given.iter().map(|(name, _)| *name).collect();
+        return Err(vec![format!("has both {}; keep one", names.join(" and "))]);
+    }
+    let one = |program: Result<Program, String>| program.map_err(|text| vec![text]);
+    if let Some(command) = &entry.command {
+        return one(command_program(command, entry));
+    }
+    if let Some(shell) = &entry.shell {
+        return one(shell_program(shell, entry.input));
+    }
+    if let Some(http) = &entry.http {
+        return HttpSettings::check(http).map(|settings| Program::Http(Arc::new(settings)));
+    }
+    let Some(container) = &entry.container else {
+        let text =
+            "needs command = [\"program\", …], shell = \"…\", container = { … } or http = { … }";
+        return Err(vec![text.to_owned()]);
+    };
+    let words = container.command.as_deref().unwrap_or_default();
+    let words = arguments(words, entry.input).map_err(|text| vec![text]);
+    match (ContainerSettings::check(container), words) {
+        (Ok(settings), Ok(words)) => Ok(Program::Container(Arc::new(settings), words)),
+        (settings, words) => {
+            let found = settings.err().into_iter().chain(words.err());
+            Err(found.flatten().collect())
         }
     }
+}
+
+fn command_program(command: &[String], entry: &FileActivity) -> Result<Program, String> {
+    if command.first().is_none_or(String::is_empty) {
+        return Err("command names no program".to_owned());
+    }
+    let program = Program::Command(arguments(command, entry.input)?);
+    check_executable(&program, entry.directory.as_deref())?;
+    Ok(program)
 }
 
 fn shell_program(shell: &str, input: InputMode) -> Result<Program, String> {
@@ -381,7 +407,7 @@ fn check_executable(program: &Program, directory: Option<&Path>) -> Result<(), S
             Some(name) => name,
             None => return Ok(()),
         },
-        Program::Shell(_) | Program::Container(..) => return Ok(()),
+        Program::Shell(_) | Program::Container(..) | Program::Http(_) => return Ok(()),
     };
     let found = if name.contains('/') {
         directory.unwrap_or(Path::new(".")).join(name).is_file()

@@ -148,7 +148,7 @@ fn every_problem_is_reported_at_once() {
         "activity `a`: concurrency must be 1 to 10000, not 0",
         "activity `a`: timeout_seconds must be at least 1",
         "activity `b c`: the name must have 1 to 80 characters",
-        "activity `b c`: needs command = [\"program\", …], shell = \"…\" or container = { … }",
+        "activity `b c`: needs command = [\"program\", …], shell = \"…\", container = { … } or http = { … }",
         "activity `d`: input = \"arguments\" needs command instead of shell",
         "activity `e`: argument `{x` has a single `{`",
         "activity `f`: directory /no/such/folder does not exist",

@@ -86,10 +86,15 @@ impl Engine {
         &self.0
     }
 
-    /// Removes a container, whether it runs or not.
-    pub(crate) async fn remove(&self, name: &str) {
-        // Without waiting as long as `rm` does for one that runs. It has normally ended.
+    /// Removes a container that may still run.
+    pub(crate) async fn end(&self, name: &str) {
+        // Without waiting as long as `rm` does for one that runs.
         let _ = self.quick(&["kill", name]).await;
+        self.remove(name).await;
+    }
+
+    /// Removes a container that has ended.
+    pub(crate) async fn remove(&self, name: &str) {
         match self.quick(&["rm", "--force", "--volumes", name]).await {
             Ok(left) if left.status.success() || says_missing(&left) => {}
             Ok(left) => {

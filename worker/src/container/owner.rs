@@ -30,7 +30,7 @@ pub(crate) async fn sweep(engine: &Engine) {
                     name,
                     "removing a container that a killed worker left behind"
                 );
-                engine.remove(&name).await;
+                engine.end(&name).await;
             }
         }
         Err(text) => {
