@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod credentials;
+mod notify;
 pub(crate) mod open;
 mod retention;
 mod sample;
@@ -72,7 +73,10 @@ pub(crate) async fn serve(mut config: Config) -> anyhow::Result<()> {
         "listener",
         net::serve(listener, router, options, edge.clone()),
     );
+    // Connections wait in the listener from here on.
+    notify::ready(&config.listen.to_string());
     shared.stop.cancelled().await;
+    notify::stopping();
     tracing::info!("draining: finishing what was accepted");
     readiness.set(Ready::No("draining"));
     health.draining().await;
@@ -167,6 +171,7 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
         crate::task::spawn("pace of activities", crate::matching::pace(shared.clone())),
+        crate::task::spawn("watchdog", notify::watchdog(shared.clone())),
     ]
 }
 

@@ -56,7 +56,7 @@ impl Call<'_> {
     pub(super) async fn send_task_heartbeat(&self) -> Result<Vec<u8>, ApiError> {
         let token = self.read::<HeartbeatInput>()?.check()?;
         self.service
-            .send_task_heartbeat(self.caller, &token)
+            .send_task_heartbeat(self.caller, &token, "")
             .await?;
         Ok(empty())
     }

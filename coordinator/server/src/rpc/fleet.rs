@@ -14,7 +14,7 @@ use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+    CoordinatorMessage, Hello, RefusedResult, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -22,6 +22,7 @@ use super::status;
 use crate::arn::check_name;
 use crate::auth::{Permit, actions};
 use crate::fleet::Session;
+use crate::fleet::away::Away;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
@@ -30,12 +31,13 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::tasks::progress;
 use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// How long a worker that left in order is waited for: it will not come back.
-const LEFT: Duration = Duration::from_secs(1);
+/// How long a worker is waited for whose credential has ended.
+const ENDED: Duration = Duration::from_secs(1);
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -119,24 +121,20 @@ impl FleetFace {
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
         let fresh = Session::new(id, about, caller.clone(), served);
-        let fleet = &self.service.shared.fleet;
-        let known = fleet.resume(id, &fresh);
-        let resumed = known.is_some();
-        let session = known.unwrap_or_else(|| Arc::new(fresh));
-        if !fleet.add(session.clone()) {
+        let shared = &self.service.shared;
+        let now = shared.clock.now();
+        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
+        let Some((session, connected)) = connected else {
             let message = "`session_id` is in use by another caller; draw one per worker process";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        };
         let Connected {
             connection,
             confirmed,
             held,
-        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
-        let activity_arns = session
-            .activities
-            .iter()
-            .map(|served| served.arn.to_string())
-            .collect();
+        } = connected;
+        let resumed = connection > 1;
+        let activity_arns = session.activity_arns().map(ToString::to_string).collect();
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
@@ -295,6 +293,7 @@ impl Link {
                         activity,
                         header,
                         since,
+                        progress: None,
                     })
                 });
                 match in_hand {
@@ -305,6 +304,8 @@ impl Link {
                     )),
                 }
             }
+            // What is over is told now, whether or not anything else is to be said.
+            self.session.wake();
         }
         Ok(())
     }
@@ -346,7 +347,19 @@ impl Link {
             }
         }
         drop(over);
-        self.away(ttl).await;
+        // Nobody comes back with a credential that has ended.
+        let session_ttl = if self.caller.permit.has_ended() {
+            ENDED.min(ttl)
+        } else {
+            ttl
+        };
+        let away = Away {
+            shared: self.service.shared.clone(),
+            session: self.session,
+            connection: self.connection,
+            session_ttl,
+        };
+        away.wait().await;
     }
 
     /// Ends when the worker may no longer serve one of its activities, which is when its credential ends.
@@ -358,50 +371,6 @@ impl Link {
         let all = |permit: &Permit| activities.iter().all(|served| allowed(served, permit));
         self.caller.permit.over(all).await;
         tracing::info!(worker.name = %self.session.about.name, "a worker may no longer serve what it served");
-    }
-
-    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
-    /// in order never received goes to others.
-    async fn away(self, ttl: Duration) {
-        if !self.session.disconnect(self.connection) {
-            return;
-        }
-        self.session.wake();
-        let shared = self.service.shared.clone();
-        // Nobody comes back with a credential that has ended.
-        let wait = if self.session.is_leaving() || self.caller.permit.has_ended() {
-            LEFT.min(ttl)
-        } else {
-            ttl
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        if !shared
-            .fleet
-            .remove(&self.session, self.connection, shared.clock.now())
-        {
-            return;
-        }
-        let (had, never) = self.session.abandon();
-        let draining = self.session.is_leaving();
-        let lost = if draining {
-            had
-        } else {
-            [had, never.clone()].concat()
-        };
-        if !lost.is_empty() {
-            let count = lost.len();
-            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
-        }
-        let again = if draining { never } else { Vec::new() };
-        let reports = lost.into_iter().map(TaskReport::lost);
-        for report in reports.chain(again.into_iter().map(TaskReport::undelivered)) {
-            shared
-                .partitions()
-                .send_later(report.task.hash, Message::Task(report));
-        }
     }
 
     /// One message of the worker.
@@ -416,20 +385,15 @@ impl Link {
             partitions.hosts().iter().map(|_| Vec::new()).collect();
         let mut add =
             |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
-        for result in message.results {
-            if let Some(report) = self.result(result) {
+        // Before results: what a task said last is kept when it fails in the same message.
+        for heartbeat in message.heartbeats {
+            if let Some(report) = self.heartbeat(heartbeat) {
                 add(report);
             }
         }
-        for heartbeat in message.heartbeats {
-            if let Some(task) = self.service.shared.tokens.open(&heartbeat.task_token) {
-                add(self.report(
-                    task,
-                    Outcome::Heartbeat,
-                    TaskReply::Heartbeat {
-                        session: self.session.clone(),
-                    },
-                ));
+        for result in message.results {
+            if let Some(report) = self.result(result) {
+                add(report);
             }
         }
         for token in message.returned {
@@ -456,6 +420,20 @@ impl Link {
             outcome,
             reply,
         }
+    }
+
+    fn heartbeat(&self, heartbeat: TaskHeartbeat) -> Option<TaskReport> {
+        let task = self.service.shared.tokens.open(&heartbeat.task_token)?;
+        let details = progress(&heartbeat.details).unwrap_or_else(|refusal| {
+            self.session.refuse_progress(RefusedResult {
+                task_token: heartbeat.task_token,
+                reason: refusal.reason().to_owned(),
+            });
+            None
+        });
+        let session = self.session.clone();
+        let reply = TaskReply::Heartbeat { session };
+        Some(self.report(task, Outcome::Heartbeat(details), reply))
     }
 
     fn result(&self, result: TaskResult) -> Option<TaskReport> {

@@ -12,7 +12,7 @@ use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 use crate::auth::Permit;
 use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
-use crate::fleet::session::Labels;
+use crate::fleet::session::{Labels, Said};
 use crate::metrics::RecentReport;
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
@@ -268,6 +268,26 @@ pub(crate) struct ExecutionDescription {
     pub redriven_at: Option<Timestamp>,
     /// Why it cannot be redriven; none when it can.
     pub not_redrivable: Option<NotRedrivable>,
+    pub open_tasks: OpenTasks,
+}
+
+/// Tasks that are scheduled and not over, the first of them in full.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenTasks {
+    pub first: Vec<OpenTask>,
+    pub count: u64,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenTask {
+    pub state_name: String,
+    pub resource: String,
+    pub attempt: u32,
+    pub scheduled_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub worker_name: Option<Arc<str>>,
+    pub progress: Option<Said>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -360,6 +380,8 @@ pub(crate) struct ActivityItem {
 pub(crate) struct ActivityTask {
     pub token: String,
     pub input: String,
+    /// Empty without. AWS's API has no place for it.
+    pub last_progress: String,
     pub delivery: Option<super::tasks::Delivery>,
 }
 
@@ -391,6 +413,7 @@ pub(crate) struct Callback {
     pub parameters: String,
     pub scheduled_at: Timestamp,
     pub deadline: Option<Timestamp>,
+    pub progress: Option<Said>,
 }
 
 /// What `ValidateStateMachineDefinition` found.
