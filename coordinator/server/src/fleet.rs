@@ -74,7 +74,7 @@ impl Fleet {
     ) -> Option<(Arc<Session>, Connected)> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let known = sessions.get(&fresh.id);
-        if known.is_some_and(|known| known.caller != fresh.caller) {
+        if known.is_some_and(|known| !known.caller.is(&fresh.caller)) {
             return None;
         }
         let same = |known: &&Arc<Session>| known.activity_arns().eq(fresh.activity_arns());

@@ -7,6 +7,7 @@ pub(crate) mod batch;
 pub(crate) mod desk;
 mod ends;
 pub(crate) mod handle;
+mod heartbeats;
 pub(crate) mod history;
 pub(crate) mod host;
 pub(crate) mod load;

@@ -158,6 +158,23 @@ export interface SyncExecution {
   result<T = unknown>(): T;
 }
 
+/** A task that is scheduled and not over. */
+export interface OpenTask {
+  readonly stateName: string;
+  /** ARN of the activity, or `service:action`. */
+  readonly resource: string;
+  /** From 0. */
+  readonly attempt: number;
+  readonly scheduledDate: Date | undefined;
+  /** Absent while no worker has it. */
+  readonly startedDate: Date | undefined;
+  /** Empty when it does not tell. */
+  readonly workerName: string;
+  /** What a heartbeat said last, in this attempt or one before; absent when none did. */
+  readonly progress: unknown;
+  readonly progressDate: Date | undefined;
+}
+
 /** An execution, also as the outcome that was waited for. */
 export interface Execution {
   readonly arn: string;
@@ -180,6 +197,9 @@ export interface Execution {
   readonly redriveDate: Date | undefined;
   readonly redriveStatus: "REDRIVABLE" | "NOT_REDRIVABLE" | "REDRIVABLE_BY_MAP_RUN" | undefined;
   readonly redriveStatusReason: string | undefined;
+  /** Of a running one: what it waits for that somebody works on or will, at most 100 of `openTaskCount`. */
+  readonly openTasks: OpenTask[];
+  readonly openTaskCount: number;
   /** The output of a succeeded execution; throws {@link ExecutionError} for another one. */
   result<T = unknown>(): T;
 }
@@ -297,7 +317,14 @@ export interface WorkerInfo {
 /** A worker with the tasks in its hands. */
 export interface WorkerDescription {
   readonly worker: WorkerInfo;
-  readonly tasks: { executionArn: string; activityArn: string; sinceDate: Date }[];
+  /** `progress` is what a heartbeat of the attempt said last. */
+  readonly tasks: {
+    executionArn: string;
+    activityArn: string;
+    sinceDate: Date;
+    progress: unknown;
+    progressDate: Date | undefined;
+  }[];
 }
 
 /** A task from `getActivityTask`. */
@@ -306,6 +333,8 @@ export interface ActivityTask {
   readonly token: string;
   readonly input: unknown;
   readonly inputText: string;
+  /** What an attempt before this one said of its progress last; absent when none did. */
+  readonly lastProgress: unknown;
 }
 
 /** A task that waits for its token to be completed by anyone. */
@@ -322,6 +351,9 @@ export interface Callback {
   readonly scheduledDate: Date;
   /** When TimeoutSeconds ends it; absent without a timeout. */
   readonly deadline: Date | undefined;
+  /** What a heartbeat said last; absent when none did. */
+  readonly progress: unknown;
+  readonly progressDate: Date | undefined;
 }
 
 /** Facts about a coordinator. */
@@ -426,7 +458,24 @@ export function execution(answer: api.DescribeExecutionResponse): Execution {
     redriveDate: maybeDate(answer.redriveDate),
     redriveStatus: redriveStatus === "UNSPECIFIED" ? undefined : redriveStatus,
     redriveStatusReason: answer.redriveStatusReason || undefined,
+    openTasks: answer.openTasks.map(openTask),
+    openTaskCount: Number(answer.openTaskCount),
     result: <T>() => result<T>(status, answer),
+  };
+}
+
+function openTask(task: api.OpenTask): OpenTask {
+  return {
+    stateName: task.stateName,
+    resource: task.resource,
+    attempt: task.attempt,
+    scheduledDate: maybeDate(task.scheduledDate),
+    startedDate: maybeDate(task.startedDate),
+    workerName: task.workerName,
+    get progress() {
+      return maybe(task.progress);
+    },
+    progressDate: maybeDate(task.progressDate),
   };
 }
 

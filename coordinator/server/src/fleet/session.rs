@@ -106,6 +106,14 @@ struct Held {
     /// Of the task's execution.
     header: Arc<Header>,
     since: Timestamp,
+    progress: Option<Said>,
+}
+
+/// What a worker said of a task's progress, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub details: Arc<str>,
+    pub at: Timestamp,
 }
 
 /// A task in a worker's hands, for whoever decides about it.
@@ -123,6 +131,8 @@ pub(crate) struct InHand {
     pub activity: u32,
     pub header: Arc<Header>,
     pub since: Timestamp,
+    /// In this attempt.
+    pub progress: Option<Said>,
 }
 
 type HeldKey = (ExecutionId, EventId, u32, u32);
@@ -340,6 +350,7 @@ impl Session {
             activity,
             header,
             since,
+            progress,
         } = in_hand;
         let mut inner = self.lock();
         inner.pushed += 1;
@@ -351,6 +362,7 @@ impl Session {
             push: inner.pushed,
             header,
             since,
+            progress,
         };
         inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
@@ -379,8 +391,23 @@ impl Session {
                 push: 0,
                 header: in_hand.header,
                 since: in_hand.since,
+                progress: in_hand.progress,
             },
         );
+    }
+
+    /// Shows what the worker said of a task that it has in hand.
+    pub(crate) fn progress(&self, task: &TaskRef, details: &Arc<str>, at: Timestamp) {
+        if let Some(held) = self.lock().held.get_mut(&key(task)) {
+            let details = details.clone();
+            held.progress = Some(Said { details, at });
+        }
+    }
+
+    /// Tells the worker that details of a heartbeat do not count; the heartbeat does.
+    pub(crate) fn refuse_progress(&self, refused: RefusedResult) {
+        self.lock().outgoing.refused_progress.push(refused);
+        self.wake.notify_one();
     }
 
     /// Tells the worker that an attempt is over; answers the slot that is free then.
@@ -477,6 +504,7 @@ impl Session {
                 activity: held.activity,
                 header: held.header.clone(),
                 since: held.since,
+                progress: held.progress.clone(),
             });
             tasks.collect()
         };

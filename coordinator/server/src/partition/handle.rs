@@ -6,14 +6,16 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
     Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, TaskRef, Timestamp,
-    heartbeat,
 };
+use stepfleet_proto::Subject;
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
 use super::host::Host;
 use super::message::{Answer, Message, Outcome, Start, TaskReply, TaskReport};
 use super::resident::{Resident, Slot as Place};
+use super::tasks;
+use crate::auth::Permit;
 use crate::matching::{Offer, Slot};
 use crate::service::api::{MachineType, StartedExecution};
 use crate::service::error::{ApiError, ErrorCode};
@@ -51,6 +53,7 @@ impl TaskReport {
         Self {
             task,
             namespace: Arc::from(""),
+            permit: Permit::default(),
             outcome,
             reply: TaskReply::None,
         }
@@ -145,13 +148,21 @@ impl Host {
         if let Some(waiting) = &mut resident.aside {
             return waiting.push(Message::Task(report));
         }
+        // Whoever else completes a task ends the work of the session that has it.
+        let holder = match &report.reply {
+            TaskReply::Unary(_) => tasks::holder(&resident.execution, report.task.attempt),
+            TaskReply::None | TaskReply::Result { .. } | TaskReply::Heartbeat { .. } => None,
+        };
         let header = &resident.execution.header;
         let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
+        let heartbeats = matches!(report.outcome, Outcome::Heartbeat(_));
         let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
-        } else if matches!(report.outcome, Outcome::Heartbeat) {
-            let attempt = report.task.attempt;
-            heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
+        } else if let Err(refusal) = report.check(&resident.execution) {
+            Err(refusal)
+        } else if let Outcome::Heartbeat(details) = &report.outcome {
+            let result = self.desk.heartbeat(resident, &report, details.as_ref());
+            result.map_err(task_error)
         } else {
             match self.desk.step(resident, report.input()) {
                 Err(StepError::Interrupted) => return self.desk.set_aside(resident, report),
@@ -159,6 +170,14 @@ impl Host {
             }
         };
         let TaskReport { task, reply, .. } = report;
+        if let Some(session) = holder.filter(|_| !heartbeats && result.is_ok())
+            && let Some(session) = self.desk.shared.fleet.session(session)
+        {
+            self.desk
+                .batch
+                .effects
+                .push(Effect::Cancel { session, task });
+        }
         let effect = Effect::Task {
             reply,
             task,
@@ -308,6 +327,22 @@ impl Host {
 }
 
 impl TaskReport {
+    /// Refuses what its sender may not do with this task.
+    fn check(&self, execution: &Execution) -> Result<(), ApiError> {
+        let Some(action) = self.outcome.action().filter(|_| self.permit.is_bound()) else {
+            return Ok(());
+        };
+        let attempt = self.task.attempt;
+        let activity = tasks::activities(execution).find(|(open, _)| *open == attempt);
+        let callback =
+            || tasks::open_stay(execution, attempt).map(|_| &execution.header.machine_arn);
+        match activity.map(|(_, work)| &work.activity).or_else(callback) {
+            Some(arn) => self.permit.check(action, Subject::Arn(arn)),
+            // An attempt that is over: the decision refuses the report, whoever it is from.
+            None => Ok(()),
+        }
+    }
+
     /// What the execution is told. A heartbeat is no input: it moves a window, and nothing is recorded of it.
     pub(super) fn input(&self) -> Input {
         let attempt = self.task.attempt;
@@ -330,7 +365,7 @@ impl TaskReport {
                 attempt,
                 failure: failure.clone(),
             },
-            Outcome::Continue | Outcome::Heartbeat => Input::Continue,
+            Outcome::Continue | Outcome::Heartbeat(_) => Input::Continue,
         }
     }
 }

@@ -10,15 +10,17 @@ use std::time::Duration;
 use futures::Stream;
 use stepfleet_asl::Payload;
 use stepfleet_engine::{SessionId, TaskRef};
+use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+    CoordinatorMessage, Hello, RefusedResult, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
+use crate::auth::actions;
 use crate::fleet::Session;
 use crate::fleet::away::Away;
 use crate::fleet::session::{About, Connected, InHand, Served};
@@ -29,6 +31,7 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::tasks::progress;
 use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
@@ -54,6 +57,10 @@ impl FleetService for FleetFace {
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
         let caller = crate::auth::caller(request.extensions()).map_err(|error| status(&error))?;
+        // Each activity of the hello is judged by itself; whoever may serve none is not listened to.
+        let any = Subject::Token("");
+        let judged = caller.permit.check(actions::POLL, any);
+        judged.map_err(|error| status(&error))?;
         let mut incoming = request.into_inner();
         let first = incoming
             .message()
@@ -97,6 +104,8 @@ struct Link {
     service: Service,
     session: Arc<Session>,
     connection: u64,
+    /// Whose connection it is: a session may go on with another credential.
+    caller: Caller,
 }
 
 impl FleetFace {
@@ -109,7 +118,7 @@ impl FleetFace {
         check_name(&hello.worker_name)?;
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, about, caller, served);
+        let fresh = Session::new(id, about, caller.clone(), served);
         let shared = &self.service.shared;
         let now = shared.clock.now();
         let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
@@ -129,6 +138,7 @@ impl FleetFace {
             service: self.service.clone(),
             session,
             connection,
+            caller,
         };
         let inventory = Inventory {
             named: hello.held,
@@ -159,11 +169,12 @@ impl FleetFace {
         let mut slots = 0_u32;
         for wanted in &hello.activities {
             let arn = if wanted.activity.starts_with("arn:") {
-                check_activity_arn(caller, &wanted.activity)?;
                 wanted.activity.clone()
             } else {
                 shared.arns.activity(&caller.namespace, &wanted.activity)
             };
+            caller.permit.check(actions::POLL, Subject::Arn(&arn))?;
+            check_activity_arn(caller, &arn)?;
             let activity = shared
                 .catalog
                 .activity(&arn)
@@ -280,6 +291,7 @@ impl Link {
                         activity,
                         header,
                         since,
+                        progress: None,
                     })
                 });
                 match in_hand {
@@ -351,20 +363,15 @@ impl Link {
             partitions.hosts().iter().map(|_| Vec::new()).collect();
         let mut add =
             |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
-        for result in message.results {
-            if let Some(report) = self.result(result) {
+        // Before results: what a task said last is kept when it fails in the same message.
+        for heartbeat in message.heartbeats {
+            if let Some(report) = self.heartbeat(heartbeat) {
                 add(report);
             }
         }
-        for heartbeat in message.heartbeats {
-            if let Some(task) = self.service.shared.tokens.open(&heartbeat.task_token) {
-                add(self.report(
-                    task,
-                    Outcome::Heartbeat,
-                    TaskReply::Heartbeat {
-                        session: self.session.clone(),
-                    },
-                ));
+        for result in message.results {
+            if let Some(report) = self.result(result) {
+                add(report);
             }
         }
         for token in message.returned {
@@ -386,10 +393,25 @@ impl Link {
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {
         TaskReport {
             task,
-            namespace: self.session.caller.namespace.clone(),
+            namespace: self.caller.namespace.clone(),
+            permit: self.caller.permit.clone(),
             outcome,
             reply,
         }
+    }
+
+    fn heartbeat(&self, heartbeat: TaskHeartbeat) -> Option<TaskReport> {
+        let task = self.service.shared.tokens.open(&heartbeat.task_token)?;
+        let details = progress(&heartbeat.details).unwrap_or_else(|refusal| {
+            self.session.refuse_progress(RefusedResult {
+                task_token: heartbeat.task_token,
+                reason: refusal.reason().to_owned(),
+            });
+            None
+        });
+        let session = self.session.clone();
+        let reply = TaskReply::Heartbeat { session };
+        Some(self.report(task, Outcome::Heartbeat(details), reply))
     }
 
     fn result(&self, result: TaskResult) -> Option<TaskReport> {

@@ -65,10 +65,12 @@ export abstract class Workers extends Activities {
       create(api.DescribeWorkerRequestSchema, { worker }),
       options,
     );
-    const tasks = answer.tasks.map(({ executionArn, activityArn, sinceDate }) => ({
+    const tasks = answer.tasks.map(({ executionArn, activityArn, sinceDate, progress, progressDate }) => ({
       executionArn,
       activityArn,
       sinceDate: model.date(sinceDate),
+      progress: model.maybe(progress),
+      progressDate: model.maybeDate(progressDate),
     }));
     return { worker: model.workerInfo(answer.worker ?? create(api.WorkerInfoSchema)), tasks };
   }

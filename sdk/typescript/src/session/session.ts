@@ -297,6 +297,7 @@ export class Session {
       this.#tasks.resume();
     }
     this.#tasks.onRefused(message.refused);
+    this.#tasks.onRefusedProgress(message.refusedProgress);
     this.#tasks.onConfirmed(message.confirmed);
     for (const token of message.cancelled) this.#tasks.onCancelled(token);
     for (const push of message.pushes) this.#tasks.onPush(push);

@@ -1,6 +1,7 @@
 //! Workers over the face in memory: what operators see of them and do with them.
 
 mod away;
+mod progress;
 mod queues;
 
 use stepfleet_proto::v1;

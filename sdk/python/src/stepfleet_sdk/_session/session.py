@@ -271,6 +271,7 @@ class Session:
             self._told = False
             self._tasks.resume()
         self._tasks.on_refused(message.refused)
+        self._tasks.on_refused_progress(message.refused_progress)
         self._tasks.on_confirmed(message.confirmed)
         for token in message.cancelled:
             self._tasks.on_cancelled(token)

@@ -49,7 +49,13 @@ class Workers(HasConnection):
         path = "WorkerService/DescribeWorker"
         answer = await self._connection.unary(path, request, workers_pb2.DescribeWorkerResponse)
         tasks = [
-            model.WorkerTask(task.execution_arn, task.activity_arn, model.date(task, "since_date"))
+            model.WorkerTask(
+                task.execution_arn,
+                task.activity_arn,
+                model.date(task, "since_date"),
+                task.progress or None,
+                model.maybe_date(task, "progress_date"),
+            )
             for task in answer.tasks
         ]
         return _worker(answer.worker), tasks
