@@ -11,7 +11,8 @@ const AFTER_HELP: &str = r#"How a command sees a task:
   its standard output is the task's output: JSON, or any text, which becomes a JSON string;
   exit status 0 succeeds. Any other fails the task with the error CommandFailed and the end of standard error as cause,
   or with the error it chose: a last line on standard error like {"Error":"NoSuchFile","Cause":"..."}.
-  STEPFLEET_TASK_TOKEN, STEPFLEET_EXECUTION_ARN, STEPFLEET_ACTIVITY, STEPFLEET_ATTEMPT and STEPFLEET_ENDPOINT are set.
+  STEPFLEET_TASK_TOKEN, STEPFLEET_EXECUTION_ARN, STEPFLEET_ACTIVITY, STEPFLEET_ATTEMPT and STEPFLEET_ENDPOINT are set,
+  and STEPFLEET_LAST_PROGRESS when an attempt before said how far it was.
   Heartbeats are sent while it goes on; a line on descriptor 3 (STEPFLEET_PROGRESS_FD) is progress that goes with them.
   When the task is over early, its process group gets SIGTERM, then SIGKILL.
   What a command leaves behind in its group when it ends is killed.

@@ -141,6 +141,7 @@ async fn routes(
         session_ttl: Duration::from_secs(config.session_ttl_s),
     };
     let clock = service.shared.clock.clone();
+    let access = service.shared.access.clone();
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     face.open_to_tasks();
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
@@ -148,7 +149,7 @@ async fn routes(
     let web = crate::aws::router(face)
         .merge(callbacks)
         .merge(crate::http::router(readiness, metrics));
-    let authenticator = Authenticator::new(config, clock);
+    let authenticator = Authenticator::new(config, access, clock);
     let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
     Ok((router, health))
 }

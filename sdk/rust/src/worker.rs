@@ -28,7 +28,9 @@ use self::monitor::Watched;
 pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
 use self::session::Session;
-pub use self::task::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskContext, TaskError};
+pub use self::task::{
+    CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskContext, TaskError,
+};
 use crate::backoff::random_id;
 use crate::client::Client;
 use crate::error::Error;

@@ -16,6 +16,7 @@ impl EventBody {
                 | Self::RetryScheduled { .. }
                 | Self::ActivityReoffered { .. }
                 | Self::ActivityRestarted { .. }
+                | Self::ProgressRecorded { .. }
         )
     }
 
@@ -74,8 +75,18 @@ impl EventBody {
             | Self::RetryScheduled { .. }
             | Self::ActivityReoffered { .. }
             | Self::ActivityRestarted { .. }
+            | Self::ProgressRecorded { .. }
             | Self::BranchFailed { .. }
             | Self::EvaluationFailed { .. } => None,
+        }
+    }
+
+    /// Bytes of the progress that this event holds.
+    pub fn progress_bytes(&self) -> usize {
+        if let Self::ProgressRecorded { details, .. } = self {
+            details.len()
+        } else {
+            0
         }
     }
 
@@ -130,6 +141,7 @@ impl EventBody {
             | Self::RetryScheduled { frame, .. }
             | Self::ActivityReoffered { frame }
             | Self::ActivityRestarted { frame, .. }
+            | Self::ProgressRecorded { frame, .. }
             | Self::BranchFailed { frame, .. }
             | Self::EvaluationFailed { frame, .. } => Some(*frame),
         }

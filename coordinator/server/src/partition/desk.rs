@@ -18,7 +18,7 @@ use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
 
 use super::HostHandle;
-use super::batch::{Batch, Effect, Outbound, Partition};
+use super::batch::{Batch, Effect, Given, Outbound, Partition};
 use super::ends::Ends;
 use super::message::{LiveItem, LiveItems, Message, TaskReport};
 use super::record::Before;
@@ -311,8 +311,7 @@ impl Desk {
         };
         resident.execution = decision.execution;
         events.extend(decision.events);
-        let Some((input, heartbeat_seconds)) = activity_input(&resident.execution, attempt.entry)
-        else {
+        let Some(given) = given(&resident.execution, attempt.entry) else {
             return Err(slot);
         };
         let header = resident.execution.header.clone();
@@ -324,8 +323,7 @@ impl Desk {
             slot,
             task,
             header,
-            input,
-            heartbeat_seconds,
+            given,
             trace_header,
         });
         Ok(())
@@ -510,7 +508,11 @@ pub(crate) fn new_bytes(decision: &Decision, floor: PayloadId) -> usize {
         .events
         .iter()
         .filter_map(|event| event.body.assigned());
-    bytes + assigned.map(Variables::bytes).sum::<usize>()
+    let progress = decision
+        .events
+        .iter()
+        .map(|event| event.body.progress_bytes());
+    bytes + assigned.map(Variables::bytes).sum::<usize>() + progress.sum::<usize>()
 }
 
 /// The reference that a token of this attempt stands for.
@@ -524,12 +526,16 @@ pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
     }
 }
 
-fn activity_input(execution: &Execution, entry: EventId) -> Option<(Payload, u32)> {
-    let (_, work) = tasks::activities(execution).find(|(attempt, _)| attempt.entry == entry)?;
-    Some((
-        work.input.payload.clone(),
-        work.heartbeat_seconds.unwrap_or(0),
-    ))
+fn given(execution: &Execution, entry: EventId) -> Option<Given> {
+    let mut stays = execution.frames.iter().filter_map(|frame| frame.stay());
+    let stay = stays.find(|stay| stay.entry == entry)?;
+    let work = tasks::activity_of(stay)?;
+    let progress = stay.progress.as_ref();
+    Some(Given {
+        input: work.input.payload.clone(),
+        heartbeat_seconds: work.heartbeat_seconds.unwrap_or(0),
+        last_progress: progress.map(|progress| progress.details.clone()),
+    })
 }
 
 /// The failure that a stop carries.

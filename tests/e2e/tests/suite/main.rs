@@ -21,6 +21,7 @@ mod namespaces;
 mod nested;
 mod observe;
 mod programs;
+mod progress;
 mod redrive;
 mod retention;
 mod security;

@@ -260,6 +260,11 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
             frame: frame(it.frame),
             worker: worker(it.worker),
         },
+        Body::ProgressRecorded(it) => E::ProgressRecorded {
+            frame: frame(it.frame),
+            details: it.details.into(),
+            at: Timestamp(it.at),
+        },
         Body::BranchFailed(it) => E::BranchFailed {
             frame: frame(it.frame),
             child: frame(it.child),

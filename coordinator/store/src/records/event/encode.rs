@@ -230,6 +230,11 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
         }),
         E::ActivityReoffered { frame } => frame_only(wire, 38, *frame),
         E::ActivityRestarted { frame, worker } => started(wire, 39, *frame, worker),
+        E::ProgressRecorded { frame, details, at } => wire.message(50, |wire| {
+            wire.uint(1, frame.0);
+            wire.string(2, details);
+            wire.int(3, at.0);
+        }),
         E::BranchFailed { frame, child } => wire.message(40, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);

@@ -96,7 +96,7 @@ class TaskHeartbeat(_message.Message):
     def __init__(self, task_token: _Optional[str] = ..., details: _Optional[str] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms", "order")
+    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms", "order", "refused_progress")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class CoordinatorMessage(_message.Message):
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     RECONNECT_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     confirmed: int
@@ -111,7 +112,8 @@ class CoordinatorMessage(_message.Message):
     refused: _containers.RepeatedCompositeFieldContainer[RefusedResult]
     reconnect_after_ms: int
     order: Order
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ..., order: _Optional[_Union[Order, str]] = ...) -> None: ...
+    refused_progress: _containers.RepeatedCompositeFieldContainer[RefusedResult]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ..., order: _Optional[_Union[Order, str]] = ..., refused_progress: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("resumed", "activity_arns", "confirmed")
@@ -124,7 +126,7 @@ class Welcome(_message.Message):
     def __init__(self, resumed: bool = ..., activity_arns: _Optional[_Iterable[str]] = ..., confirmed: _Optional[int] = ...) -> None: ...
 
 class Push(_message.Message):
-    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent")
+    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent", "last_progress")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +135,7 @@ class Push(_message.Message):
     EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     number: int
     task_token: str
     activity: int
@@ -141,7 +144,8 @@ class Push(_message.Message):
     execution_arn: str
     attempt: int
     traceparent: str
-    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    last_progress: str
+    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ..., last_progress: _Optional[str] = ...) -> None: ...
 
 class RefusedResult(_message.Message):
     __slots__ = ("task_token", "reason")

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/fleet.proto.
  */
 export const file_stepfleet_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIoYCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNInsKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAki9AEKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyIkQKB1dlbGNvbWUSDwoHcmVzdW1lZBgBIAEoCBIVCg1hY3Rpdml0eV9hcm5zGAIgAygJEhEKCWNvbmZpcm1lZBgDIAEoBCKjAQoEUHVzaBIOCgZudW1iZXIYASABKAQSEgoKdGFza190b2tlbhgCIAEoCRIQCghhY3Rpdml0eRgDIAEoDRINCgVpbnB1dBgEIAEoCRIZChFoZWFydGJlYXRfc2Vjb25kcxgFIAEoDRIVCg1leGVjdXRpb25fYXJuGAYgASgJEg8KB2F0dGVtcHQYByABKA0SEwoLdHJhY2VwYXJlbnQYCCABKAkiMwoNUmVmdXNlZFJlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIoYCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNInsKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAkiqwIKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyEjUKEHJlZnVzZWRfcHJvZ3Jlc3MYFCADKAsyGy5zdGVwZmxlZXQudjEuUmVmdXNlZFJlc3VsdCJECgdXZWxjb21lEg8KB3Jlc3VtZWQYASABKAgSFQoNYWN0aXZpdHlfYXJucxgCIAMoCRIRCgljb25maXJtZWQYAyABKAQiugEKBFB1c2gSDgoGbnVtYmVyGAEgASgEEhIKCnRhc2tfdG9rZW4YAiABKAkSEAoIYWN0aXZpdHkYAyABKA0SDQoFaW5wdXQYBCABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYBSABKA0SFQoNZXhlY3V0aW9uX2FybhgGIAEoCRIPCgdhdHRlbXB0GAcgASgNEhMKC3RyYWNlcGFyZW50GAggASgJEhUKDWxhc3RfcHJvZ3Jlc3MYFCABKAkiMwoNUmVmdXNlZFJlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
 
 /**
  * From the worker. Every message may carry any of the parts.
@@ -236,7 +236,8 @@ export type TaskHeartbeat = Message<"stepfleet.v1.TaskHeartbeat"> & {
   taskToken: string;
 
   /**
-   * Progress for people, JSON text; kept in memory.
+   * Progress, JSON text of at most 8192 bytes; empty tells none. People see it, and the next attempt gets what was said
+   * last: see `Push.last_progress`.
    *
    * @generated from field: string details = 2;
    */
@@ -298,6 +299,13 @@ export type CoordinatorMessage = Message<"stepfleet.v1.CoordinatorMessage"> & {
    * @generated from field: stepfleet.v1.Order order = 7;
    */
   order: Order;
+
+  /**
+   * Details of heartbeats that are not kept, with the reason: `ProgressTooLarge`, `InvalidProgress`. The heartbeats count.
+   *
+   * @generated from field: repeated stepfleet.v1.RefusedResult refused_progress = 20;
+   */
+  refusedProgress: RefusedResult[];
 };
 
 /**
@@ -393,6 +401,15 @@ export type Push = Message<"stepfleet.v1.Push"> & {
    * @generated from field: string traceparent = 8;
    */
   traceparent: string;
+
+  /**
+   * JSON text: the last progress that was told in this stay in the state, in an attempt before (a failed one, a timed-out
+   * one, one whose worker was lost, or one before a redrive); empty when none was. After a crash of the coordinator it may
+   * be ten seconds old.
+   *
+   * @generated from field: string last_progress = 20;
+   */
+  lastProgress: string;
 };
 
 /**
