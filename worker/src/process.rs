@@ -32,6 +32,8 @@ const STRAGGLERS: Duration = Duration::from_secs(2);
 /// How often a killed group is looked at until it is gone.
 const GROUP_POLL: Duration = Duration::from_millis(20);
 const READ_BYTES: usize = 16 * 1024;
+/// As good as never, and still a time.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// A command to run.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ pub(crate) struct TimeLimit {
 impl TimeLimit {
     /// Begins now.
     pub(crate) fn new(of: Duration) -> Self {
-        let at = Instant::now() + of;
+        let at = Instant::now() + of.min(FAR);
         Self { at, of }
     }
 }

@@ -206,6 +206,11 @@ impl<'a> Supervisor<'a> {
         };
         let before = std::mem::replace(&mut self.current, next);
         before.retired.cancel();
+        for activity in &self.current.config.activities {
+            if let Some(gate) = self.crew.gates.get(&activity.name) {
+                gate.set_limit(activity.concurrency);
+            }
+        }
         let names: BTreeSet<_> = activities(&self.current.config).collect();
         let gone: Vec<_> = activities(&before.config)
             .filter(|name| !names.contains(name))
@@ -311,7 +316,6 @@ impl Crew {
             let (name, slots) = (activity.name.clone(), activity.concurrency);
             let gate = self.gates.entry(name.clone());
             let gate = gate.or_insert_with(|| Gate::new(slots));
-            gate.set_limit(slots);
             let serving = Arc::new(Serving {
                 activity: activity.clone(),
                 kill_after: config.kill_after,
