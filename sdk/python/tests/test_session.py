@@ -117,6 +117,7 @@ class Sessions(Case):
         """Runs a worker of the activity `a`; gives its first connection."""
         worker = Worker(self.client, name="w", build_id="b1", labels={"zone": "z"}, confirm_timeout=0.2)
         worker.activity("a", slots=slots)(handler)
+        self.worker = worker
         shutdown = asyncio.Event()
         running = asyncio.create_task(worker.run(shutdown))
         stream = await self.fake.streams.get()
@@ -210,6 +211,29 @@ class Sessions(Case):
             second = await self.fake.streams.get()
             await second.send(welcome=fleet_pb2.Welcome(resumed=True))
             await until("a heartbeat first of all", second.beats)
+
+    async def test_slots_change_while_the_worker_runs(self) -> None:
+        begun, gate = [], asyncio.Event()
+
+        async def handler(task: Task[Any]) -> None:
+            begun.append(task.token)
+            await gate.wait()
+
+        async with self.serving(handler) as (stream, _):
+            worker = self.worker
+            with self.assertRaises(errors.ConfigurationError):
+                worker.set_slots("nothing", 2)
+            with self.assertRaises(errors.ConfigurationError):
+                worker.set_slots("a", 0)
+            worker.set_slots("a", 40)
+            changes = lambda: [(each.activity, each.slots) for m in stream.received for each in m.slots]  # noqa: E731
+            await until("a change", changes)
+            self.assertEqual(changes(), [(0, 40)])
+            await stream.send(reconnect_after_ms=1)
+            second = await self.fake.streams.get()
+            self.assertEqual(second.hello.activities[0].slots, 40)
+            await second.send(welcome=fleet_pb2.Welcome(resumed=True))
+            gate.set()
 
     async def test_an_attempt_goes_on_from_the_one_before(self) -> None:
         async def handler(task: Task[Any]) -> None:

@@ -34,6 +34,7 @@ use crate::functions::Functions;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
 use crate::observe::Observer;
 use crate::outbound::Outbound;
 use crate::partition::recovery::{self, seq_of};
@@ -121,6 +122,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         metrics,
         observer,
         counters: Counters::default(),
+        namespaces: Namespaces::new(&config.limits),
         express: express(config),
         calls: Default::default(),
         control,

@@ -88,7 +88,7 @@ pub(super) async fn limit(
     update(request, client, output).await
 }
 
-async fn update(
+pub(super) async fn update(
     request: api::UpdateActivityRequest,
     client: &Client,
     output: &mut Output,
@@ -161,6 +161,7 @@ pub(super) fn held_back(settings: &api::ActivitySettings) -> String {
         let labels = labels(settings.required_labels.iter());
         words.push(format!("needs {labels}"));
     }
+    words.extend(super::turns::words(settings));
     if words.is_empty() {
         return "-".into();
     }
@@ -181,10 +182,12 @@ pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>)
 
 pub(super) fn settings_json(settings: &api::ActivitySettings) -> serde_json::Value {
     let labels: std::collections::BTreeMap<_, _> = settings.required_labels.iter().collect();
-    serde_json::json!({
+    let mut document = serde_json::json!({
         "paused": settings.paused,
         "requiredLabels": labels,
         "maxConcurrency": settings.max_concurrency,
         "maxRate": settings.max_rate,
-    })
+    });
+    super::turns::add_json(settings, &mut document);
+    document
 }

@@ -2,6 +2,7 @@
 
 mod progress;
 mod queues;
+mod turns;
 
 use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_client::ActivityServiceClient;
@@ -109,6 +110,7 @@ impl Stage {
         let activities = slots.iter().map(|(activity, slots)| v1::ActivitySlots {
             activity: (*activity).into(),
             slots: *slots,
+            max_rate: 0.0,
         });
         let labels = labels
             .iter()
@@ -364,6 +366,7 @@ async fn a_worker_with_odd_labels_is_refused() {
         activities: vec![v1::ActivitySlots {
             activity: "a".into(),
             slots: 1,
+            max_rate: 0.0,
         }],
         labels: labels.into_iter().collect(),
         ..Hello::default()
@@ -494,6 +497,7 @@ async fn a_worker_that_comes_back_is_told_again_what_it_missed() {
         activities: vec![v1::ActivitySlots {
             activity: "a".into(),
             slots: 1,
+            max_rate: 0.0,
         }],
         told_to_drain,
         ..Hello::default()

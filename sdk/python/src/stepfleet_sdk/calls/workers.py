@@ -90,6 +90,9 @@ class Workers(HasConnection):
         required_labels: Mapping[str, str] | None = None,
         max_concurrency: int | None = None,
         max_rate: float | None = None,
+        sticky: model.Sticky | None = None,
+        ramp: model.Ramp | None = None,
+        machine_weights: Mapping[str, int] | None = None,
     ) -> model.ActivitySettings:
         """Changes what holds the activity's tasks back, durably; what is not given stays.
 
@@ -99,6 +102,10 @@ class Workers(HasConnection):
             required_labels: Labels that a worker must have; without any, every worker serves.
             max_concurrency: Tasks at once over all workers; 0 is no bound.
             max_rate: Tasks that may start a second; 0 is no bound.
+            sticky: Gives an execution's next task preferably to the worker that had its last; `Sticky(0)` takes it back.
+            ramp: Gives a share of the executions to one build; `Ramp("", 0)` takes it back.
+            machine_weights: By ARN of the state machine, in the place of those that were set: how many of its tasks go for
+                one of a machine without a weight.
         """
         request = activities_pb2.UpdateActivityRequest(
             activity_arn=arn, max_concurrency=max_concurrency, max_rate=max_rate
@@ -107,6 +114,14 @@ class Workers(HasConnection):
             request.paused = paused
         if required_labels is not None:
             request.required_labels.CopyFrom(activities_pb2.Labels(labels=dict(required_labels)))
+        if sticky is not None:
+            request.sticky.for_ms, request.sticky.wait_ms = sticky.for_ms, sticky.wait_ms
+            request.sticky.SetInParent()
+        if ramp is not None:
+            request.ramp.build_id, request.ramp.percent = ramp.build_id, ramp.percent
+            request.ramp.SetInParent()
+        if machine_weights is not None:
+            request.machine_weights.CopyFrom(activities_pb2.MachineWeights(weights=dict(machine_weights)))
         path = "ActivityService/UpdateActivity"
         answer = await self._connection.unary(path, request, activities_pb2.UpdateActivityResponse)
         return _settings(answer.settings)
@@ -156,6 +171,21 @@ class Workers(HasConnection):
             unserved=answer.unserved,
             settings=_settings(answer.settings),
             unplaceable=[(dict(waiting.labels), waiting.queued) for waiting in answer.unplaceable],
+            sticky_hits=answer.sticky_hits,
+            sticky_misses=answer.sticky_misses,
+            builds=[
+                model.BuildStats(
+                    each.build_id,
+                    each.workers,
+                    each.started,
+                    each.succeeded,
+                    each.failed,
+                    each.timed_out,
+                    each.run_p50_ms,
+                    each.run_p99_ms,
+                )
+                for each in answer.builds
+            ],
         )
 
 
@@ -166,15 +196,23 @@ def _worker(info: workers_pb2.WorkerInfo) -> model.WorkerInfo:
         host=info.host,
         build_id=info.build_id,
         labels=dict(info.labels),
-        activities=[model.WorkerActivity(each.activity_arn, each.slots, each.used) for each in info.activities],
+        activities=[model.WorkerActivity(each.activity_arn, each.slots, each.used, each.max_rate) for each in info.activities],
         status=model.word(workers_pb2.WorkerStatus, info.status),
         connected_date=model.date(info, "connected_date"),
         last_seen_date=model.date(info, "last_seen_date"),
         gone_date=model.maybe_date(info, "gone_date"),
+        max_tasks=info.max_tasks,
     )
 
 
 def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettings:
+    sticky, ramp = settings.sticky, settings.ramp
     return model.ActivitySettings(
-        settings.paused, dict(settings.required_labels), settings.max_concurrency, settings.max_rate
+        settings.paused,
+        dict(settings.required_labels),
+        settings.max_concurrency,
+        settings.max_rate,
+        model.Sticky(sticky.for_ms, sticky.wait_ms) if settings.HasField("sticky") else None,
+        model.Ramp(ramp.build_id, ramp.percent) if settings.HasField("ramp") else None,
+        dict(settings.machine_weights),
     )
