@@ -213,20 +213,22 @@ class Sessions(Case):
             await until("a heartbeat first of all", second.beats)
 
     async def test_slots_change_while_the_worker_runs(self) -> None:
-        begun, gate = [], asyncio.Event()
+        gate = asyncio.Event()
 
         async def handler(task: Task[Any]) -> None:
-            begun.append(task.token)
             await gate.wait()
 
         async with self.serving(handler) as (stream, _):
             worker = self.worker
+
+            def changes() -> list[tuple[int, int]]:
+                return [(each.activity, each.slots) for m in stream.received for each in m.slots]
+
             with self.assertRaises(errors.ConfigurationError):
                 worker.set_slots("nothing", 2)
             with self.assertRaises(errors.ConfigurationError):
                 worker.set_slots("a", 0)
             worker.set_slots("a", 40)
-            changes = lambda: [(each.activity, each.slots) for m in stream.received for each in m.slots]  # noqa: E731
             await until("a change", changes)
             self.assertEqual(changes(), [(0, 40)])
             await stream.send(reconnect_after_ms=1)

@@ -117,9 +117,7 @@ class Worker:
         """
         return self._register(name, (slots, max_rate), decoded(input), _json.encode)
 
-    def activity_raw(
-        self, name: str, *, slots: int | None = None, max_rate: float = 0
-    ) -> Callable[[FText], FText]:
+    def activity_raw(self, name: str, *, slots: int | None = None, max_rate: float = 0) -> Callable[[FText], FText]:
         """Serves an activity with a function from JSON text to JSON text: nothing is parsed on the way.
 
         Args:

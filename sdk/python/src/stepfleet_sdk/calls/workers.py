@@ -196,7 +196,9 @@ def _worker(info: workers_pb2.WorkerInfo) -> model.WorkerInfo:
         host=info.host,
         build_id=info.build_id,
         labels=dict(info.labels),
-        activities=[model.WorkerActivity(each.activity_arn, each.slots, each.used, each.max_rate) for each in info.activities],
+        activities=[
+            model.WorkerActivity(each.activity_arn, each.slots, each.used, each.max_rate) for each in info.activities
+        ],
         status=model.word(workers_pb2.WorkerStatus, info.status),
         connected_date=model.date(info, "connected_date"),
         last_seen_date=model.date(info, "last_seen_date"),
