@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::OutputMode;
 
@@ -12,15 +12,16 @@ const AFTER_HELP: &str = r#"How a command sees a task:
   exit status 0 succeeds. Any other fails the task with the error CommandFailed and the end of standard error as cause,
   or with the error it chose: a last line on standard error like {"Error":"NoSuchFile","Cause":"..."}.
   STEPFLEET_TASK_TOKEN, STEPFLEET_EXECUTION_ARN, STEPFLEET_ACTIVITY, STEPFLEET_ATTEMPT and STEPFLEET_ENDPOINT are set,
-  and STEPFLEET_LAST_PROGRESS when an attempt before said how far it was (stepfleet task heartbeat TOKEN --details JSON).
-  Heartbeats are sent while it goes on. When the task is over early, its process group gets SIGTERM, then SIGKILL.
+  and STEPFLEET_LAST_PROGRESS when an attempt before said how far it was.
+  Heartbeats are sent while it goes on; a line on descriptor 3 (STEPFLEET_PROGRESS_FD) is progress that goes with them.
+  When the task is over early, its process group gets SIGTERM, then SIGKILL.
   What a command leaves behind in its group when it ends is killed.
 Other errors: CommandKilled, CommandTimedOut, CommandNotFound, OutputTooLarge (262144 bytes), InvalidOutput, InvalidInput.
 
 Examples:
   stepfleet-worker --activity checksum='sha256sum'
   stepfleet-worker --activity resize='./resize.sh' --activity mail='python3 mail.py' --concurrency 4
-  stepfleet-worker --config worker.toml --check
+  stepfleet-worker check worker.toml
 
 A configuration file:
   endpoint = "http://127.0.0.1:8083"
@@ -34,19 +35,35 @@ A configuration file:
   concurrency = 4                                   # default 1
   timeout_seconds = 60
   directory = "/srv"
+  user = "nobody"                                   # needs root
+  inherit = ["PATH", "LC_*"]                        # of the worker's environment; default: all but its own
+  log = "none"                                      # stderr: worker (default) | none | { folder = "/var/log/x" }
   [activity.environment]
   MAGICK_THREAD_LIMIT = "1"
+
+  [[activity]]
+  name = "render"
+  container = { image = "render:7", command = ["render"], engine = "podman", memory = "512m", network = "none" }
+
+  [[activity]]
+  name = "invoice"
+  http = { url = "https://billing.example.com/invoice", header_files = { Authorization = "/run/secrets/billing" } }
 
 With input = "arguments": {name} is the member `name` of the input object ({0} the first element of an array), {} the
 whole input, {{ and }} are braces. Strings go in as they are, everything else as JSON. A command without placeholders gets
 the elements of an array, or a single value, at its end. Values never pass through a shell.
 
-SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second one stops at once."#;
+SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second one stops at once. SIGHUP (or, with
+watch = true, a change of the file) takes another configuration while what runs goes on."#;
 
 /// Serves Stepfleet activities by running commands: any program becomes an activity worker.
 #[derive(Debug, Default, Parser)]
 #[command(version, after_long_help = AFTER_HELP, after_help = "`--help` shows how a command sees its task, and a configuration file.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Order>,
+
     /// Configuration file (TOML).
     #[arg(short, long, value_name = "FILE", env = "STEPFLEET_WORKER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -123,6 +140,27 @@ pub(crate) struct Cli {
     /// How the log is written, to standard error.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Check a configuration file, show what it says, and leave.
+    Check {
+        /// Configuration file (TOML).
+        file: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Flags, with those that a command stands for.
+    pub(crate) fn read() -> Self {
+        let mut cli = Self::parse();
+        if let Some(Order::Check { file }) = cli.command.take() {
+            cli.config = Some(file);
+            cli.check = true;
+        }
+        cli
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -165,10 +165,7 @@ mod tests {
         config.limits.namespace_executions_open_max = 20;
         let (face, _drain) = crate::face::testing::face_with(config).await;
         let service = &face.service;
-        let caller = |namespace: &str| Caller {
-            principal: "p".into(),
-            namespace: namespace.into(),
-        };
+        let caller = |namespace: &str| Caller::trusted("p", namespace);
         let [flood, quiet] = [caller("111111111111"), caller("222222222222")];
         let waits =
             r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9999, "End": true}}}"#;

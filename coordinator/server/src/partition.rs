@@ -13,6 +13,7 @@ pub(crate) mod host;
 pub(crate) mod load;
 pub(crate) mod message;
 mod offers;
+mod orphans;
 mod record;
 pub(crate) mod recovery;
 pub(crate) mod redrive;

@@ -110,8 +110,6 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.client = Client(Endpoint(f"http://127.0.0.1:{port}"))
         self.addAsyncCleanup(self.client.close)
 
-
-class Sessions(Case):
     @asynccontextmanager
     async def serving(self, handler: Any, slots: int = 2) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
         """Runs a worker of the activity `a`; gives its first connection."""
@@ -128,6 +126,8 @@ class Sessions(Case):
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
+
+class Sessions(Case):
     async def test_hello_says_who_comes(self) -> None:
         async def handler(task: Task[Any]) -> None: ...
 

@@ -2,17 +2,21 @@
 //!
 //! Inside: `session` owns everything that one worker process knows and is the only writer; `link` is its connection,
 //! `outbox` what is ready to go out, `frame` how that is written, `heartbeats` when to say that a task is alive,
-//! `registry` the handlers, `task` what a handler sees; `slots` changes how many there are, by `tuner` where `host` decides.
+//! `registry` the handlers, `task` what a handler sees, `monitor` what others see of the worker; `slots` changes how many
+//! there are, by `tuner` where `host` decides.
 
 mod frame;
 mod heartbeats;
 mod host;
 mod link;
+mod monitor;
 mod outbox;
 mod registry;
 mod session;
 mod slots;
 mod task;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 mod tuner;
 
 use std::collections::{BTreeSet, HashMap};
@@ -26,6 +30,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::monitor::Watched;
+pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
 use self::session::Session;
 pub use self::slots::SlotsControl;
@@ -59,6 +65,8 @@ pub struct Worker {
     activities: Vec<Activity>,
     default_slots: u32,
     options: Options,
+    monitor: Monitor,
+    watched: Watched,
 }
 
 /// How a worker presents itself, and how long it may take to stop.
@@ -76,6 +84,9 @@ pub(crate) struct Options {
     /// Tasks at once over all activities; 0 is no bound.
     pub(crate) max_tasks: u32,
     pub(crate) slots: Arc<watch::Sender<Wanted>>,
+    pub(crate) retired: CancellationToken,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) traced: bool,
 }
 
 impl Worker {
@@ -93,12 +104,18 @@ impl Worker {
             confirm_timeout: Duration::from_secs(10),
             max_tasks: 0,
             slots: Arc::new(watch::Sender::default()),
+            retired: CancellationToken::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: false,
         };
+        let (monitor, watched) = monitor::pair();
         Self {
             client,
             activities: Vec::new(),
             default_slots: SLOTS_DEFAULT,
             options,
+            monitor,
+            watched,
         }
     }
 
@@ -226,6 +243,28 @@ impl Worker {
         self
     }
 
+    /// When this is cancelled the worker takes no new tasks, finishes what it has however long that takes, and leaves: for
+    /// one that another has replaced. Asked to shut down meanwhile, it hurries as ever.
+    #[must_use]
+    pub fn retire_on(mut self, retired: CancellationToken) -> Self {
+        self.options.retired = retired;
+        self
+    }
+
+    /// Every task is a span that continues the trace of its execution, by OpenTelemetry's global tracer provider, and is
+    /// the current context of its handler. Whoever exports spans sets up that provider.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.options.traced = true;
+        self
+    }
+
+    /// What watches this worker while it runs.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
     /// Serves until `shutdown` is cancelled, then drains: takes no new tasks, hands back what has not begun, finishes the
     /// rest within the grace period, and leaves when every result is confirmed. Breaks of the connection are bridged: the
     /// worker comes back under the same session and sends again what was not confirmed. A coordinator that tells the worker to
@@ -239,7 +278,16 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         self.check()?;
         let span = tracing::info_span!("worker", name = %self.options.name);
-        let session = Session::new(self.client, self.activities, self.options);
+        #[cfg(feature = "opentelemetry")]
+        let activities = match self.options.traced {
+            true => self.activities.into_iter().map(trace::traced).collect(),
+            false => self.activities,
+        };
+        #[cfg(not(feature = "opentelemetry"))]
+        let activities = self.activities;
+        // Nobody can ask once all others are gone.
+        drop(self.monitor);
+        let session = Session::new(self.client, activities, self.options, self.watched);
         match spawn(span, session.run(shutdown)).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

@@ -1,5 +1,6 @@
 // What the coordinator tells, as plain values: `Date`s, enums as AWS's words, JSON documents parsed on demand. Beside each
 // parsed document stands its text (`outputText`), for numbers that JavaScript cannot hold.
+import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import * as api from "./api.js";
@@ -260,6 +261,11 @@ export interface ActivitySettings {
   readonly maxConcurrency: number;
   /** Tasks that may start a second; 0 is no bound. */
   readonly maxRate: number;
+  /**
+   * Seconds that a worker may be away before its tasks end as lost; `Infinity`: their own timeouts alone end them; absent:
+   * as the coordinator's.
+   */
+  readonly awayMax?: number;
   /** Absent when executions keep to no worker. */
   readonly sticky: Sticky | undefined;
   /** Absent when every build gets tasks alike. */
@@ -565,7 +571,8 @@ export function workerInfo(info: api.WorkerInfo): WorkerInfo {
 export function activitySettings(settings: api.ActivitySettings | undefined): ActivitySettings {
   const { paused = false, requiredLabels = {}, maxConcurrency = 0, maxRate = 0 } = settings ?? {};
   const { sticky, ramp, machineWeights = {} } = settings ?? {};
-  return {
+  const bound = settings?.awayMax?.bound;
+  const bounded = {
     paused,
     requiredLabels,
     maxConcurrency,
@@ -574,4 +581,24 @@ export function activitySettings(settings: api.ActivitySettings | undefined): Ac
     ramp: ramp && { buildId: ramp.buildId, percent: ramp.percent },
     machineWeights,
   };
+  switch (bound?.case) {
+    case "seconds":
+      return { ...bounded, awayMax: bound.value };
+    case "unbounded":
+      return { ...bounded, awayMax: Number.POSITIVE_INFINITY };
+    default:
+      return bounded;
+  }
+}
+
+/** How long a worker may be away, as the API says it. */
+export function awayMax(away: number | "default"): api.AwayMax {
+  if (away === "default") {
+    return create(api.AwayMaxSchema);
+  }
+  const bound =
+    away === Number.POSITIVE_INFINITY
+      ? ({ case: "unbounded", value: true } as const)
+      : ({ case: "seconds", value: away } as const);
+  return create(api.AwayMaxSchema, { bound });
 }

@@ -171,6 +171,8 @@ pub(crate) struct ActivitySettings {
     /// Tasks that may start in 1000 seconds.
     #[serde(default)]
     pub rate_per_1000_s: Option<u64>,
+    #[serde(default)]
+    pub away: AwayMax,
     /// Whether executions keep to their workers; none before it was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<StickySetting>,
@@ -184,6 +186,17 @@ pub(crate) struct ActivitySettings {
 
 fn no_weights(weights: &Arc<Weights>) -> bool {
     weights.is_empty()
+}
+
+/// How long a worker may be away before its tasks of an activity end as lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AwayMax {
+    /// As long as its session lasts.
+    #[default]
+    Session,
+    Seconds(u32),
+    /// Nothing but the tasks' own timeouts ends them.
+    Unbounded,
 }
 
 /// The stored form of a record.

@@ -33,7 +33,7 @@ pub(crate) enum ActivityCommand {
     Purge(queue::PurgeArgs),
     /// Set the labels that a worker must have to get tasks
     Require(queue::RequireArgs),
-    /// Bound the tasks at once, or those that start a second
+    /// Bound the tasks at once, those that start a second, or how long their workers may be away
     Limit(queue::LimitArgs),
     /// Give an execution's next task preferably to the worker that had its last
     Sticky(turns::StickyArgs),

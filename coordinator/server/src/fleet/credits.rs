@@ -338,7 +338,7 @@ mod tests {
                 match credits.reserve(activity, NOW) {
                     Reserved::Yes => credits.hold(activity),
                     Reserved::Parked(None) => {}
-                    other => panic!("{other:?}"),
+                    other @ (Reserved::Void | Reserved::Parked(Some(_))) => panic!("{other:?}"),
                 }
             }
         }

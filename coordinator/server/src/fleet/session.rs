@@ -93,6 +93,7 @@ pub(crate) struct Freed {
 /// A connection that begins.
 #[derive(Debug)]
 pub(crate) struct Connected {
+    /// From 1: more than that continues a session.
     pub connection: u64,
     pub confirmed: u64,
     /// What the worker was thought to hold at that moment; later pushes leave over this connection.
@@ -116,6 +117,15 @@ struct Held {
 pub(crate) struct Said {
     pub details: Arc<str>,
     pub at: Timestamp,
+}
+
+/// A task in a worker's hands, for whoever decides about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldTask {
+    pub task: TaskRef,
+    pub activity: u32,
+    /// The worker has said that it has it.
+    pub received: bool,
 }
 
 /// A task in a worker's hands, for people.
@@ -147,6 +157,16 @@ pub(super) struct Inner {
     received: u64,
     /// Why the current connection ends.
     fault: Option<ApiError>,
+}
+
+impl Held {
+    fn told(&self, received: u64) -> HeldTask {
+        HeldTask {
+            task: self.task,
+            activity: self.activity,
+            received: self.push <= received,
+        }
+    }
 }
 
 fn key(task: &TaskRef) -> HeldKey {
@@ -219,6 +239,11 @@ impl Session {
             confirmed: inner.confirmed,
             held,
         }
+    }
+
+    /// Of what it serves, in the worker's order.
+    pub(crate) fn activity_arns(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.activities.iter().map(|served| &served.arn)
     }
 
     /// Ends a connection, unless a newer one has taken over.
@@ -424,15 +449,41 @@ impl Session {
         inner.received = inner.received.max(number);
     }
 
-    /// Takes everything out of the worker's hands: what it had, and what it never got.
-    pub(crate) fn abandon(&self) -> (Vec<TaskRef>, Vec<TaskRef>) {
+    /// Takes everything out of the worker's hands.
+    pub(crate) fn abandon(&self) -> Vec<HeldTask> {
         let mut inner = self.lock();
         let received = inner.received;
         let held = std::mem::take(&mut inner.held).into_values();
         inner.credits.abandon();
-        let (had, never): (Vec<Held>, Vec<Held>) = held.partition(|held| held.push <= received);
-        let tasks = |held: Vec<Held>| held.into_iter().map(|held| held.task).collect();
-        (tasks(had), tasks(never))
+        held.map(|held| held.told(received)).collect()
+    }
+
+    /// Takes the tasks of some activities out of the hands of a worker that is away since the end of this connection;
+    /// none when it is back.
+    pub(crate) fn take_away(&self, connection: u64, activities: &[u32]) -> Vec<TaskRef> {
+        let mut inner = self.lock();
+        if !self.is_current(connection) || self.is_open() {
+            return Vec::new();
+        }
+        let of_these = inner
+            .held
+            .extract_if(.., |_, held| activities.contains(&held.activity));
+        let of_these: Vec<Held> = of_these.map(|(_, held)| held).collect();
+        for held in &of_these {
+            // Its slots are offered when the worker is back.
+            inner.credits.release(held.activity);
+        }
+        of_these.into_iter().map(|held| held.task).collect()
+    }
+
+    pub(crate) fn held_tasks(&self) -> Vec<HeldTask> {
+        let inner = self.lock();
+        let held = inner.held.values();
+        held.map(|held| held.told(inner.received)).collect()
+    }
+
+    pub(crate) fn holds(&self, task: &TaskRef) -> bool {
+        self.lock().held.contains_key(&key(task))
     }
 
     /// Whether the worker has said that it leaves: it will not come back.

@@ -298,7 +298,7 @@ impl Queue {
         let mut inner = self.lock();
         let kept = inner.sticky.waiting();
         let kept = kept.filter(|offer| offer.scheduled_at <= until);
-        let mut taken: Vec<Offer> = kept.cloned().take(limit).collect();
+        let mut taken: Vec<Offer> = kept.take(limit).cloned().collect();
         taken.extend(inner.backlog.older(until, limit - taken.len()));
         taken.retain(|offer| inner.backlog.withdraw(offer) || inner.sticky.withdraw(offer));
         taken

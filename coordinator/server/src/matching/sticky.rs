@@ -131,7 +131,7 @@ impl Sticky {
         let mut waiting = self.waiting.iter();
         let key = waiting
             .find(|(_, waits)| is_its(waits))
-            .map(|(key, _)| key.clone())?;
+            .map(|(key, _)| *key)?;
         self.waiting.remove(&key).map(|(offer, _)| offer)
     }
 
@@ -144,7 +144,7 @@ impl Sticky {
             .waiting
             .iter()
             .filter(|((until, _), (_, session))| is_over(until, session))
-            .map(|(key, _)| key.clone())
+            .map(|(key, _)| *key)
             .collect();
         let taken = over.iter().filter_map(|key| self.waiting.remove(key));
         taken.map(|(offer, _)| offer).collect()

@@ -134,10 +134,7 @@ fn session(labels: &[(&str, &str)]) -> Slot {
         labels: Arc::new(map(labels)),
         ..About::default()
     };
-    let caller = Caller {
-        principal: Arc::from("p"),
-        namespace: Arc::from("000000000000"),
-    };
+    let caller = Caller::trusted(Arc::from("p"), Arc::from("000000000000"));
     let served = Served {
         arn: Arc::from("a"),
         queue: Arc::default(),

@@ -19,6 +19,8 @@ use super::{ActivityLabels, ResourceLabels, status_label};
 
 /// What stands for all that have no series of their own.
 const OTHER: &str = "other";
+/// What is counted by build.
+type Builds = BTreeMap<Arc<str>, Arc<Recent>>;
 /// Builds of workers that are told apart, by activity.
 const BUILDS_MAX: usize = 50;
 
@@ -42,7 +44,7 @@ pub(super) struct Machines {
     activities: Names,
     recents: Mutex<BTreeMap<String, Arc<Recent>>>,
     /// By activity and build.
-    builds: Mutex<BTreeMap<String, BTreeMap<Arc<str>, Arc<Recent>>>>,
+    builds: Mutex<BTreeMap<String, Builds>>,
     started: Family<MachineLabels, Counter>,
     closed: Family<MachineStatusLabels, Counter>,
     redriven_closed: Family<MachineStatusLabels, Counter>,

@@ -95,6 +95,10 @@ impl Desk {
                     .err()
                     .map(|error| refused(self.shared.tokens.seal(task), &error));
                 session.settle(number, refusal);
+                // A worker that came back while the result was on its way here was thought to hold the task still.
+                if let Some(freed) = session.release(task) {
+                    self.shared.fleet.slot_is_free(&session, freed);
+                }
                 Some(session)
             }
             TaskReply::Heartbeat { session } => result.is_err().then(|| {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stepfleet_engine::Timestamp;
+use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_server::ActivityService;
+use stepfleet_proto::v1::away_max::Bound;
 use stepfleet_proto::v1::{
     ActivityListItem, ActivitySettings, BuildStats, CreateActivityRequest, CreateActivityResponse,
     DeleteActivityRequest, DeleteActivityResponse, DescribeActivityRequest,
@@ -19,12 +21,12 @@ use super::convert::{a_second, count, page, present, setting, timestamp};
 use crate::aws::input::activities::{ActivityInput, CreateActivityInput};
 use crate::aws::input::settings::ENCRYPTION_DEFAULT;
 use crate::aws::input::tags::Tag;
-use crate::catalog::records::ActivitySettings as Held;
+use crate::catalog::records::{ActivitySettings as Held, AwayMax};
 use crate::face::Face;
 use crate::matching::kind::Ramp as HeldRamp;
 use crate::matching::sticky::StickySetting;
 use crate::service::api::{self, ActivityItem};
-use crate::service::error::ApiError;
+use crate::service::error::{ApiError, ErrorCode};
 use crate::service::queues::SettingsChange;
 
 pub(super) struct Activities(pub(super) Arc<Face>);
@@ -181,6 +183,7 @@ async fn update(
         weights: message
             .machine_weights
             .map(|weights| weights.weights.into_iter().collect()),
+        away: message.away_max.map(away_max).transpose()?,
     };
     let settings = call
         .service()
@@ -236,6 +239,24 @@ fn shown(settings: &Held) -> ActivitySettings {
             .iter()
             .map(|(arn, weight)| (arn.clone(), *weight))
             .collect(),
+        away_max: match settings.away {
+            AwayMax::Session => None,
+            AwayMax::Seconds(seconds) => Some(Bound::Seconds(seconds)),
+            AwayMax::Unbounded => Some(Bound::Unbounded(true)),
+        }
+        .map(|bound| v1::AwayMax { bound: Some(bound) }),
+    }
+}
+
+fn away_max(message: v1::AwayMax) -> Result<AwayMax, ApiError> {
+    match message.bound {
+        None => Ok(AwayMax::Session),
+        Some(Bound::Seconds(seconds)) => Ok(AwayMax::Seconds(seconds)),
+        Some(Bound::Unbounded(true)) => Ok(AwayMax::Unbounded),
+        Some(Bound::Unbounded(false)) => Err(ApiError::new(
+            ErrorCode::ValidationException,
+            "`away_max.unbounded` is true, or not given",
+        )),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::Stream;
 use stepfleet_asl::Payload;
 use stepfleet_engine::{SessionId, TaskRef};
+use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
@@ -20,7 +21,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
+use crate::auth::actions;
 use crate::fleet::Session;
+use crate::fleet::away::Away;
 use crate::fleet::credits::Offered;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
@@ -36,8 +39,6 @@ use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// How long a worker that left in order is waited for: it will not come back.
-const LEFT: Duration = Duration::from_secs(1);
 /// Activities that one worker process may serve.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -59,6 +60,10 @@ impl FleetService for FleetFace {
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
         let caller = crate::auth::caller(request.extensions()).map_err(|error| status(&error))?;
+        // Each activity of the hello is judged by itself; whoever may serve none is not listened to.
+        let any = Subject::Token("");
+        let judged = caller.permit.check(actions::POLL, any);
+        judged.map_err(|error| status(&error))?;
         let mut incoming = request.into_inner();
         let first = incoming
             .message()
@@ -103,6 +108,8 @@ struct Link {
     service: Service,
     session: Arc<Session>,
     connection: u64,
+    /// Whose connection it is: a session may go on with another credential.
+    caller: Caller,
 }
 
 impl FleetFace {
@@ -116,34 +123,31 @@ impl FleetFace {
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
         let tasks_max = (hello.max_tasks > 0).then_some(hello.max_tasks);
-        let fresh = Session::new(id, about, caller, served, tasks_max);
-        let fleet = &self.service.shared.fleet;
-        let known = fleet.resume(id, &fresh);
-        let resumed = known.is_some();
-        let session = known.unwrap_or_else(|| Arc::new(fresh));
-        if !fleet.add(session.clone()) {
+        let fresh = Session::new(id, about, caller.clone(), served, tasks_max);
+        let shared = &self.service.shared;
+        let now = shared.clock.now();
+        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
+        let Some((session, connected)) = connected else {
             let message = "`session_id` is in use by another caller; draw one per worker process";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        };
         let Connected {
             connection,
             confirmed,
             held,
-        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
+        } = connected;
         // Before its slots are offered: it may have changed them while it was away.
         for (activity, wanted) in (0_u32..).zip(&hello.activities) {
             session.resize(activity, wanted.slots);
         }
-        let activity_arns = session
-            .activities
-            .iter()
-            .map(|served| served.arn.to_string())
-            .collect();
+        let resumed = connection > 1;
+        let activity_arns = session.activity_arns().map(ToString::to_string).collect();
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
             session,
             connection,
+            caller,
         };
         let inventory = Inventory {
             named: hello.held,
@@ -174,11 +178,12 @@ impl FleetFace {
         let mut slots = 0_u32;
         for wanted in &hello.activities {
             let arn = if wanted.activity.starts_with("arn:") {
-                check_activity_arn(caller, &wanted.activity)?;
                 wanted.activity.clone()
             } else {
                 shared.arns.activity(&caller.namespace, &wanted.activity)
             };
+            caller.permit.check(actions::POLL, Subject::Arn(&arn))?;
+            check_activity_arn(caller, &arn)?;
             let activity = shared
                 .catalog
                 .activity(&arn)
@@ -309,6 +314,8 @@ impl Link {
                     )),
                 }
             }
+            // What is over is told now, whether or not anything else is to be said.
+            self.session.wake();
         }
         Ok(())
     }
@@ -352,50 +359,13 @@ impl Link {
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
         }
-        self.away(ttl).await;
-    }
-
-    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
-    /// in order never received goes to others.
-    async fn away(self, ttl: Duration) {
-        if !self.session.disconnect(self.connection) {
-            return;
-        }
-        self.session.wake();
-        let shared = self.service.shared.clone();
-        let wait = if self.session.is_leaving() {
-            LEFT.min(ttl)
-        } else {
-            ttl
+        let away = Away {
+            shared: self.service.shared.clone(),
+            session: self.session,
+            connection: self.connection,
+            session_ttl: ttl,
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        if !shared
-            .fleet
-            .remove(&self.session, self.connection, shared.clock.now())
-        {
-            return;
-        }
-        let (had, never) = self.session.abandon();
-        let draining = self.session.is_leaving();
-        let lost = if draining {
-            had
-        } else {
-            [had, never.clone()].concat()
-        };
-        if !lost.is_empty() {
-            let count = lost.len();
-            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
-        }
-        let again = if draining { never } else { Vec::new() };
-        let reports = lost.into_iter().map(TaskReport::lost);
-        for report in reports.chain(again.into_iter().map(TaskReport::undelivered)) {
-            shared
-                .partitions()
-                .send_later(report.task.hash, Message::Task(report));
-        }
+        away.wait().await;
     }
 
     /// One message of the worker.
@@ -475,7 +445,8 @@ impl Link {
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {
         TaskReport {
             task,
-            namespace: self.session.caller.namespace.clone(),
+            namespace: self.caller.namespace.clone(),
+            permit: self.caller.permit.clone(),
             outcome,
             reply,
         }

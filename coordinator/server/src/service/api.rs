@@ -9,6 +9,7 @@ use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 
+use crate::auth::Permit;
 use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
 use crate::fleet::session::{Labels, Said};
@@ -16,10 +17,28 @@ use crate::matching::sticky::StickyCounts;
 use crate::metrics::RecentReport;
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub principal: Arc<str>,
     pub namespace: Arc<str>,
+    /// What it may do there.
+    pub permit: Permit,
+}
+
+impl Caller {
+    /// The coordinator itself, in somebody's name: a task of an execution, or whoever has a callback's URL.
+    pub(crate) fn trusted(principal: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>) -> Self {
+        Self {
+            principal: principal.into(),
+            namespace: namespace.into(),
+            permit: Permit::default(),
+        }
+    }
+
+    /// Whether two calls are of the same principal.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.principal == other.principal && self.namespace == other.namespace
+    }
 }
 
 /// Tag keys and values, in the caller's order.

@@ -10,7 +10,7 @@ use super::activities::{activity_missing, check_activity_arn};
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
 use super::workers::{TEXT_CHARS_MAX, check_labels};
-use crate::catalog::records::{ActivityRecord, ActivitySettings};
+use crate::catalog::records::{ActivityRecord, ActivitySettings, AwayMax};
 use crate::fleet::session::Labels;
 use crate::matching::kind::Ramp;
 use crate::matching::sticky::StickySetting;
@@ -34,6 +34,8 @@ const STICKY_MS_MAX: i64 = 86_400_000;
 const STICKY_WAIT_MS_MAX: i64 = 3_600_000;
 /// State machines with a weight.
 const WEIGHTS_MAX: usize = 100;
+/// As long as a task may take.
+const AWAY_SECONDS_MAX: u32 = 99_999_999;
 
 /// What is to change; the rest stays.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +51,7 @@ pub(crate) struct SettingsChange {
     /// An empty build is none.
     pub ramp: Option<Ramp>,
     pub weights: Option<Weights>,
+    pub away: Option<AwayMax>,
 }
 
 /// What a call has purged.
@@ -191,6 +194,13 @@ fn changed(
     if let Some(weights) = change.weights {
         check_weights(&weights)?;
         settings.weights = Arc::new(weights);
+    }
+    if let Some(away) = change.away {
+        if matches!(away, AwayMax::Seconds(seconds) if seconds > AWAY_SECONDS_MAX) {
+            let message = format!("`away_max` is at most {AWAY_SECONDS_MAX} seconds");
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        settings.away = away;
     }
     Ok(settings)
 }

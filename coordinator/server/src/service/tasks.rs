@@ -139,10 +139,7 @@ impl Service {
         grant: &Grant,
         outcome: Outcome,
     ) -> Result<(), ApiError> {
-        let caller = Caller {
-            principal: "callback-url".into(),
-            namespace: grant.namespace.clone(),
-        };
+        let caller = Caller::trusted("callback-url", grant.namespace.clone());
         self.report(&caller, grant.task, outcome).await
     }
 
@@ -189,9 +186,11 @@ impl Service {
         }
         let (answer, receiver) = oneshot::channel();
         let (namespace, reply) = (caller.namespace.clone(), TaskReply::Unary(answer));
+        let permit = caller.permit.clone();
         let report = TaskReport {
             task,
             namespace,
+            permit,
             outcome,
             reply,
         };

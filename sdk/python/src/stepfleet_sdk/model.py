@@ -440,6 +440,9 @@ class ActivitySettings:
     ramp: Ramp | None
     #: Weights of state machines, by ARN.
     machine_weights: dict[str, int]
+    #: Seconds that a worker may be away before its tasks end as lost; infinite: their own timeouts alone end them;
+    #: none: as the coordinator's.
+    away_max: float | None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ use self::tasks::Tasks;
 use super::Options;
 use super::host::Host;
 use super::link::{Link, LinkEvent};
+use super::monitor::{Pulse, Watched};
 use super::outbox::Outbox;
 use super::registry::Activity;
 use super::slots::Wanted;
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     tasks: Tasks,
     progress: mpsc::Receiver<Arc<Shared>>,
     options: Options,
+    watched: Watched,
     url: String,
     activities: Vec<ActivitySlots>,
     reached: Reached,
@@ -84,12 +86,14 @@ enum Reached {
     NoLonger,
 }
 
-/// Where the worker is between start and end; each phase but the first two has its deadline.
+/// Where the worker is between start and end; each phase but the first three has its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
     /// The coordinator told it to drain: what runs may finish, however long that takes.
     Told,
+    /// It is replaced: likewise, and for good.
+    Retired,
     /// Running tasks may finish.
     Draining(Instant),
     /// They were cancelled and may clean up.
@@ -99,7 +103,12 @@ enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, activities: Vec<Activity>, options: Options) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        activities: Vec<Activity>,
+        options: Options,
+        watched: Watched,
+    ) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS_MAX);
         let slots = |activity: &Activity| ActivitySlots {
             activity: activity.name.clone(),
@@ -126,6 +135,7 @@ impl Session {
             wanted: marked(options.slots.subscribe()),
             tuning: is_tuned.then(|| Tuning::new(targets)),
             options,
+            watched,
             activities: listed,
             reached: Reached::NotYet,
             acknowledge_at: None,
@@ -136,6 +146,8 @@ impl Session {
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut shutdown = pin!(shutdown.cancelled_owned());
+        let mut retired = pin!(self.options.retired.clone().cancelled_owned());
+        let mut can_be_asked = true;
         let mut timer = pin!(sleep_until(Instant::now()));
         let result = loop {
             if let Some(result) = self.advance(Instant::now()) {
@@ -154,12 +166,31 @@ impl Session {
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 Ok(()) = self.wanted.changed() => self.on_wanted(),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
-                () = shutdown.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.drain(Instant::now()),
+                () = self.outbox.said(), if matches!(self.phase, Phase::Confirming(_)) => {}
+                () = shutdown.as_mut(), if self.may_hurry() => self.drain(Instant::now()),
+                () = retired.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.retire(),
+                asked = self.watched.asked(), if can_be_asked => match asked {
+                    Some(answer) => drop(answer.send(self.pulse())),
+                    None => can_be_asked = false,
+                },
             }
         };
         self.outbox.add(&mut self.tasks.news);
         self.leave().await;
         result
+    }
+
+    /// Whether a shutdown is news.
+    fn may_hurry(&self) -> bool {
+        matches!(self.phase, Phase::Serving | Phase::Told | Phase::Retired)
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse {
+            connected: self.watched.is_connected(),
+            running: self.tasks.running(),
+            unconfirmed: self.tasks.unconfirmed(),
+        }
     }
 
     fn on_link(&mut self, event: LinkEvent) -> Result<(), Error> {
@@ -173,6 +204,10 @@ impl Session {
                 self.on_message(message);
             }
             LinkEvent::Message(message) => self.on_message(message),
+            LinkEvent::Ended => {
+                let error = "the coordinator ended the stream".to_owned();
+                self.on_down(Error::Transport(error))?;
+            }
             LinkEvent::Down(error) => self.on_down(error)?,
         }
         Ok(())
@@ -185,6 +220,7 @@ impl Session {
         info!(endpoint = %self.url, resumed = welcome.resumed, "connected to the coordinator");
         debug!(activities = ?welcome.activity_arns, "serving");
         self.reached = Reached::Yes;
+        self.watched.say_connected(true);
         self.tasks.on_welcome(welcome);
         self.outbox.welcomed(self.tasks.news.received);
     }
@@ -212,6 +248,7 @@ impl Session {
             let after = Duration::from_millis(u64::from(message.reconnect_after_ms));
             info!(?after, "the coordinator asks to reconnect");
             self.reached = Reached::NoLonger;
+            self.watched.say_connected(false);
             self.link.leave(after);
         }
     }
@@ -236,6 +273,7 @@ impl Session {
 
     /// Goes on without connection, unless this worker was never welcome and never will be.
     fn on_down(&mut self, error: Error) -> Result<(), Error> {
+        self.watched.say_connected(false);
         let said = match self.reached {
             Reached::NotYet | Reached::NotYetAndSaid if is_final(&error) => return Err(error),
             Reached::NotYet | Reached::Yes => false,
@@ -322,12 +360,22 @@ impl Session {
         self.outbox.drain();
     }
 
+    fn retire(&mut self) {
+        info!(running = self.tasks.running(), "replaced; draining");
+        self.phase = Phase::Retired;
+        self.tasks.drain();
+        self.outbox.drain();
+    }
+
     /// Moves through the phases of stopping; the result when the last is over.
     fn advance(&mut self, now: Instant) -> Option<Result<(), Error>> {
         // Nothing is left to hand over before it says that it leaves: until then it can be told to go on.
-        if self.phase == Phase::Told && self.tasks.running() == 0 && self.tasks.unconfirmed() == 0 {
+        if matches!(self.phase, Phase::Told | Phase::Retired)
+            && self.tasks.running() == 0
+            && self.tasks.unconfirmed() == 0
+        {
             self.outbox.drain();
-            self.phase = Phase::Confirming(now);
+            self.phase = Phase::Confirming(now + self.options.confirm_timeout);
         }
         if let Phase::Draining(deadline) = self.phase
             && deadline <= now
@@ -351,7 +399,13 @@ impl Session {
             return None;
         };
         let unconfirmed = self.tasks.unconfirmed();
-        if unconfirmed > 0 && now < deadline {
+        // Until the coordinator hears that this worker leaves it keeps for it what was handed back, or never arrived.
+        let said = self.link.is_open() && self.outbox.has_said_all();
+        let owes = match self.reached {
+            Reached::NotYet | Reached::NotYetAndSaid => false,
+            Reached::Yes | Reached::NoLonger => !said,
+        };
+        if (unconfirmed > 0 || owes) && now < deadline {
             return None;
         }
         Some(match (self.unfinished, unconfirmed) {
@@ -365,7 +419,7 @@ impl Session {
 
     fn next_alarm(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Serving | Phase::Told => None,
+            Phase::Serving | Phase::Told | Phase::Retired => None,
             Phase::Draining(at) | Phase::Stopping(at) | Phase::Confirming(at) => Some(at),
         };
         let tune = self.tuning.as_ref().map(|tuning| tuning.at);
@@ -389,13 +443,22 @@ impl Session {
         }
     }
 
-    /// Lets what is still to be said go out.
+    /// Lets what is still to be said go out; over another connection when this one breaks.
     async fn leave(&mut self) {
         self.outbox.close();
+        if !self.link.is_open() {
+            return;
+        }
         let last_words = async {
-            while self.link.is_open() {
-                if let LinkEvent::Down(_) = self.link.next().await {
-                    return;
+            loop {
+                match self.link.next().await {
+                    LinkEvent::Ended => return,
+                    LinkEvent::Due => {
+                        let outgoing = self.outbox.begin(self.hello());
+                        self.link.connect(outgoing);
+                    }
+                    LinkEvent::Welcome(message) => self.on_welcome(&message),
+                    LinkEvent::Message(_) | LinkEvent::Down(_) => {}
                 }
             }
         };

@@ -33,6 +33,11 @@ export interface UpdateActivityOptions {
   ramp?: model.Ramp;
   /** By ARN of the state machine, in the place of those that were set. */
   machineWeights?: Record<string, number>;
+  /**
+   * Whole seconds that a worker may be away before its tasks end as lost, 0 for at once; `Infinity`: their own timeouts
+   * alone end them; `"default"`: as the coordinator's.
+   */
+  awayMax?: number | "default";
 }
 
 /** Seeing and draining workers; pausing, bounding and purging activities. */
@@ -105,7 +110,7 @@ export abstract class Workers extends Activities {
     activityArn: string,
     options: CallOptions & UpdateActivityOptions = {},
   ): Promise<model.ActivitySettings> {
-    const { paused, requiredLabels, maxConcurrency, maxRate, sticky, ramp, machineWeights } = options;
+    const { paused, requiredLabels, maxConcurrency, maxRate, awayMax, sticky, ramp, machineWeights } = options;
     const answer = await this.connection.unary(
       "ActivityService/UpdateActivity",
       api.UpdateActivityRequestSchema,
@@ -119,6 +124,7 @@ export abstract class Workers extends Activities {
         ...(sticky && { sticky: { forMs: BigInt(sticky.forMs), waitMs: BigInt(sticky.waitMs ?? 0) } }),
         ...(ramp && { ramp: { buildId: ramp.buildId, percent: ramp.percent } }),
         ...(machineWeights && { machineWeights: { weights: machineWeights } }),
+        ...(awayMax !== undefined && { awayMax: model.awayMax(awayMax) }),
       }),
       options,
     );

@@ -121,7 +121,9 @@ export class Session {
       await this.#until(idle, stopTimeoutMs);
     }
     const unfinished = this.#tasks.running;
-    await this.#until(() => this.#tasks.unconfirmed === 0, confirmTimeoutMs);
+    // Until the coordinator hears that this worker leaves it keeps for it what was handed back, or never arrived.
+    const said = () => !this.#welcomed || this.#outbox.hasSaidAll;
+    await this.#until(() => this.#tasks.unconfirmed === 0 && said(), confirmTimeoutMs);
     return unfinished;
   }
 
@@ -212,6 +214,7 @@ export class Session {
         call.write(create(api.WorkerMessageSchema, { hello: this.#hello() }));
       });
     } finally {
+      this.#outbox.ended();
       clearTimeout(greeting);
       this.#end.signal.removeEventListener("abort", cancel);
       // What comes over this connection from now on belongs to nobody.
@@ -273,6 +276,7 @@ export class Session {
         call.write(message, () => {
           busy = false;
           pump();
+          this.#changed();
         });
       } else if (this.#outbox.closed) {
         busy = true;

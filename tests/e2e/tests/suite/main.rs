@@ -3,6 +3,7 @@
 mod backup;
 mod bad_input;
 mod callbacks;
+mod containers;
 mod data_folder;
 mod deletion;
 mod disk;
@@ -26,5 +27,6 @@ mod retention;
 mod security;
 mod shutdown;
 mod starts;
+mod stock;
 mod timers;
 mod tokens;

@@ -77,7 +77,7 @@ class DescribeActivityResponse(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[int] = ...) -> None: ...
 
 class ActivitySettings(_message.Message):
-    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate", "sticky", "ramp", "machine_weights")
+    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate", "away_max", "sticky", "ramp", "machine_weights")
     class RequiredLabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class ActivitySettings(_message.Message):
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
     STICKY_FIELD_NUMBER: _ClassVar[int]
     RAMP_FIELD_NUMBER: _ClassVar[int]
     MACHINE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -103,10 +104,11 @@ class ActivitySettings(_message.Message):
     required_labels: _containers.ScalarMap[str, str]
     max_concurrency: int
     max_rate: float
+    away_max: AwayMax
     sticky: Sticky
     ramp: Ramp
     machine_weights: _containers.ScalarMap[str, int]
-    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Sticky(_message.Message):
     __slots__ = ("for_ms", "wait_ms")
@@ -137,8 +139,16 @@ class MachineWeights(_message.Message):
     weights: _containers.ScalarMap[str, int]
     def __init__(self, weights: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
+class AwayMax(_message.Message):
+    __slots__ = ("seconds", "unbounded")
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    UNBOUNDED_FIELD_NUMBER: _ClassVar[int]
+    seconds: int
+    unbounded: bool
+    def __init__(self, seconds: _Optional[int] = ..., unbounded: bool = ...) -> None: ...
+
 class UpdateActivityRequest(_message.Message):
-    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate", "sticky", "ramp", "machine_weights")
+    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate", "sticky", "ramp", "machine_weights", "away_max")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +157,7 @@ class UpdateActivityRequest(_message.Message):
     STICKY_FIELD_NUMBER: _ClassVar[int]
     RAMP_FIELD_NUMBER: _ClassVar[int]
     MACHINE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     paused: bool
     required_labels: Labels
@@ -155,7 +166,8 @@ class UpdateActivityRequest(_message.Message):
     sticky: Sticky
     ramp: Ramp
     machine_weights: MachineWeights
-    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Union[MachineWeights, _Mapping]] = ...) -> None: ...
+    away_max: AwayMax
+    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Union[MachineWeights, _Mapping]] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
 
 class Labels(_message.Message):
     __slots__ = ("labels",)

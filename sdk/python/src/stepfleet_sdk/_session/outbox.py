@@ -51,6 +51,15 @@ class Outbox:
         # `hello` tells them.
         self.slots.clear()
 
+    def ended(self) -> None:
+        """The connection is over."""
+        self._welcomed = False
+
+    @property
+    def has_said_all(self) -> bool:
+        """Whether everything went out over a connection that lasts, with the word that this worker leaves."""
+        return self._welcomed and self._draining_told and not (self.results or self.returned)
+
     def welcomed(self) -> None:
         """The coordinator has answered `hello`."""
         self._welcomed = True

@@ -18,6 +18,7 @@ from .._proto import fleet_pb2 as pb
 from ..task import Task, TaskError
 from .handlers import Activity, Ending
 from .outbox import Outbox
+from .spans import span
 from .threads import Threads
 
 _log = logging.getLogger("stepfleet_sdk.worker")
@@ -255,14 +256,15 @@ class Tasks:
         held.served.running += 1
         activity = held.served.activity
         if activity.is_async:
-            held.work = self._loop.create_task(activity.call(held.task))
+            held.work = self._loop.create_task(_call(held))
             held.work.add_done_callback(lambda work: self._on_done(held, _ending(work)))
         else:
             self._threads.submit(lambda: self._block(held))
 
     def _block(self, held: Held) -> None:
         """In a thread."""
-        ending = held.served.activity.call_blocking(held.task)
+        with span(held) as told:
+            ending = told.ended(held.served.activity.call_blocking(held.task))
         try:
             self._loop.call_soon_threadsafe(self._on_done, held, ending)
         except RuntimeError:
@@ -318,6 +320,11 @@ class Tasks:
         if held.timer is not None:
             held.timer.cancel()
             held.timer = None
+
+
+async def _call(held: Held) -> Ending:
+    with span(held) as told:
+        return told.ended(await held.served.activity.call(held.task))
 
 
 def _ending(work: asyncio.Task[Ending]) -> Ending:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -90,6 +92,7 @@ class Workers(HasConnection):
         required_labels: Mapping[str, str] | None = None,
         max_concurrency: int | None = None,
         max_rate: float | None = None,
+        away_max: float | Literal["default"] | None = None,
         sticky: model.Sticky | None = None,
         ramp: model.Ramp | None = None,
         machine_weights: Mapping[str, int] | None = None,
@@ -102,6 +105,8 @@ class Workers(HasConnection):
             required_labels: Labels that a worker must have; without any, every worker serves.
             max_concurrency: Tasks at once over all workers; 0 is no bound.
             max_rate: Tasks that may start a second; 0 is no bound.
+            away_max: Whole seconds that a worker may be away before its tasks end as lost, 0 for at once;
+                `math.inf`: their own timeouts alone end them; `"default"`: as the coordinator's.
             sticky: Gives an execution's next task preferably to the worker that had its last; `Sticky(0)` takes it back.
             ramp: Gives a share of the executions to one build; `Ramp("", 0)` takes it back.
             machine_weights: By ARN of the state machine, in the place of those that were set: how many of its tasks go for
@@ -122,6 +127,8 @@ class Workers(HasConnection):
             request.ramp.SetInParent()
         if machine_weights is not None:
             request.machine_weights.CopyFrom(activities_pb2.MachineWeights(weights=dict(machine_weights)))
+        if away_max is not None:
+            request.away_max.CopyFrom(_away_max(away_max))
         path = "ActivityService/UpdateActivity"
         answer = await self._connection.unary(path, request, activities_pb2.UpdateActivityResponse)
         return _settings(answer.settings)
@@ -209,6 +216,8 @@ def _worker(info: workers_pb2.WorkerInfo) -> model.WorkerInfo:
 
 def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettings:
     sticky, ramp = settings.sticky, settings.ramp
+    bound = settings.away_max.WhichOneof("bound")
+    seconds = {None: None, "seconds": float(settings.away_max.seconds), "unbounded": math.inf}
     return model.ActivitySettings(
         settings.paused,
         dict(settings.required_labels),
@@ -217,4 +226,13 @@ def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettin
         model.Sticky(sticky.for_ms, sticky.wait_ms) if settings.HasField("sticky") else None,
         model.Ramp(ramp.build_id, ramp.percent) if settings.HasField("ramp") else None,
         dict(settings.machine_weights),
+        seconds[bound],
     )
+
+
+def _away_max(away_max: float | Literal["default"]) -> activities_pb2.AwayMax:
+    if away_max == "default":
+        return activities_pb2.AwayMax()
+    if away_max == math.inf:
+        return activities_pb2.AwayMax(unbounded=True)
+    return activities_pb2.AwayMax(seconds=int(away_max))

@@ -154,7 +154,8 @@ impl Tasks {
         }
         self.on_confirmed(welcome.confirmed);
         self.news.results = self.unconfirmed.iter().map(Arc::clone).collect();
-        let alive = self.heartbeats.tasks().filter(|task| task.begin_beat());
+        let alive = self.heartbeats.tasks();
+        let alive = alive.filter(|task| !task.left() && task.begin_beat());
         self.news.heartbeats.extend(alive.map(Arc::clone));
     }
 
@@ -280,7 +281,7 @@ impl Tasks {
                 Some(Holding::Waiting(beat) | Holding::Running(beat)) => *beat = next,
                 Some(Holding::Finished) | None => continue,
             }
-            if connected {
+            if connected && !task.left() {
                 self.beat(task);
             }
         }

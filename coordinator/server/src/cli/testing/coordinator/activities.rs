@@ -133,6 +133,7 @@ impl ActivityService for Canned {
             sticky: request.sticky.filter(|sticky| sticky.for_ms > 0),
             ramp: request.ramp.filter(|ramp| !ramp.build_id.is_empty()),
             machine_weights: request.machine_weights.unwrap_or_default().weights,
+            away_max: request.away_max,
         };
         self.note(format!("update {} {settings:?}", request.activity_arn));
         give(UpdateActivityResponse {

@@ -49,6 +49,16 @@ impl Stage {
         }
     }
 
+    /// Workers, started, succeeded and failed tasks by build.
+    async fn by_build(&self) -> BTreeMap<String, (i64, i64, i64, i64)> {
+        let builds = self.stats("a").await.builds.into_iter();
+        let counts = |of: v1::BuildStats| {
+            let counts = (of.workers, of.started, of.succeeded, of.failed);
+            (of.build_id, counts)
+        };
+        builds.map(counts).collect()
+    }
+
     async fn slots_of(&self, worker: &str) -> (u32, u32) {
         let described = self.describe(worker).await.unwrap().worker.unwrap();
         let activity = &described.activities[0];
@@ -301,7 +311,8 @@ async fn a_ramp_gives_a_share_of_the_executions_to_a_build_and_is_taken_back_at_
         (20..=60).contains(&waiting),
         "{waiting} of 200 wait for the new build"
     );
-    while of_old.len() < 200 - waiting as usize {
+    let waiting = usize::try_from(waiting).unwrap();
+    while of_old.len() < 200 - waiting {
         of_old.extend(old.pushes().await);
     }
     let mut new = stage
@@ -322,38 +333,34 @@ async fn a_ramp_gives_a_share_of_the_executions_to_a_build_and_is_taken_back_at_
     };
     new.say.send(message).await.unwrap();
     old.succeed(1, &of_old[0]).await;
-    let by_build = async |stage: &Stage| -> BTreeMap<String, (i64, i64, i64, i64)> {
-        let builds = stage.stats("a").await.builds.into_iter();
-        builds
-            .map(|of| {
-                (
-                    of.build_id,
-                    (of.workers, of.started, of.succeeded, of.failed),
-                )
-            })
-            .collect()
-    };
-    let old_count = of_old.len() as i64;
+    let old_count = i64::try_from(of_old.len()).unwrap();
     let expect = BTreeMap::from([
         ("b1".to_owned(), (1, old_count, 1, 0)),
         ("b2".to_owned(), (1, 11, 0, 1)),
     ]);
     stage
-        .until(async |stage| by_build(stage).await == expect)
+        .until(async |stage| stage.by_build().await == expect)
         .await;
     // The new build fails: what waits for it goes to the others.
     stage.ramp("", 0).await;
-    old.some(waiting as usize - 11).await;
+    old.some(waiting - 11).await;
     assert_eq!(stage.stats("a").await.queued, 0);
-    let change = v1::UpdateActivityRequest {
-        ramp: Some(v1::Ramp {
-            build_id: "b2".into(),
-            percent: 101,
-        }),
-        ..Default::default()
-    };
-    let refused = stage.set(change).await.unwrap_err();
-    assert!(refused.message().contains("0 to 100"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_ramp_of_more_than_everything_is_refused() {
+    let stage = Stage::with_machine().await;
+    for (build, percent, reason) in [("b2", 101, "0 to 100"), ("", 5, "needs the build id")] {
+        let change = v1::UpdateActivityRequest {
+            ramp: Some(v1::Ramp {
+                build_id: build.into(),
+                percent,
+            }),
+            ..Default::default()
+        };
+        let refused = stage.set(change).await.unwrap_err();
+        assert!(refused.message().contains(reason), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/activities.proto.
  */
 export const file_stepfleet_v1_activities: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMinQMKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBEiQKBnN0aWNreRgUIAEoCzIULnN0ZXBmbGVldC52MS5TdGlja3kSIAoEcmFtcBgVIAEoCzISLnN0ZXBmbGVldC52MS5SYW1wEksKD21hY2hpbmVfd2VpZ2h0cxgWIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLk1hY2hpbmVXZWlnaHRzRW50cnkaNQoTUmVxdWlyZWRMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjUKE01hY2hpbmVXZWlnaHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASIpCgZTdGlja3kSDgoGZm9yX21zGAEgASgDEg8KB3dhaXRfbXMYAiABKAMiKQoEUmFtcBIQCghidWlsZF9pZBgBIAEoCRIPCgdwZXJjZW50GAIgASgNInwKDk1hY2hpbmVXZWlnaHRzEjoKB3dlaWdodHMYASADKAsyKS5zdGVwZmxlZXQudjEuTWFjaGluZVdlaWdodHMuV2VpZ2h0c0VudHJ5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIqEDChVVcGRhdGVBY3Rpdml0eVJlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEhMKBnBhdXNlZBgCIAEoCEgAiAEBEjIKD3JlcXVpcmVkX2xhYmVscxgDIAEoCzIULnN0ZXBmbGVldC52MS5MYWJlbHNIAYgBARIcCg9tYXhfY29uY3VycmVuY3kYBCABKA1IAogBARIVCghtYXhfcmF0ZRgFIAEoAUgDiAEBEikKBnN0aWNreRgUIAEoCzIULnN0ZXBmbGVldC52MS5TdGlja3lIBIgBARIlCgRyYW1wGBUgASgLMhIuc3RlcGZsZWV0LnYxLlJhbXBIBYgBARI6Cg9tYWNoaW5lX3dlaWdodHMYFiABKAsyHC5zdGVwZmxlZXQudjEuTWFjaGluZVdlaWdodHNIBogBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGVCCQoHX3N0aWNreUIHCgVfcmFtcEISChBfbWFjaGluZV93ZWlnaHRzImkKBkxhYmVscxIwCgZsYWJlbHMYASADKAsyIC5zdGVwZmxlZXQudjEuTGFiZWxzLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSgoWVXBkYXRlQWN0aXZpdHlSZXNwb25zZRIwCghzZXR0aW5ncxgBIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzInAKFFB1cmdlQWN0aXZpdHlSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRIzCg9zY2hlZHVsZWRfdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNhdXNlGAMgASgJImoKFVB1cmdlQWN0aXZpdHlSZXNwb25zZRIOCgZwdXJnZWQYASABKAMSDAoEbW9yZRgCIAEoCBIzCg9zY2hlZHVsZWRfdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KF0dldEFjdGl2aXR5U3RhdHNSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCSKNBAoYR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlEhQKDGFjdGl2aXR5X2FybhgBIAEoCRIOCgZxdWV1ZWQYAiABKAMSFQoNb2xkZXN0X2FnZV9tcxgDIAEoAxIPCgd3b3JrZXJzGAQgASgDEg0KBXNsb3RzGAUgASgDEhIKCnNsb3RzX3VzZWQYBiABKAMSDwoHcG9sbGVycxgHIAEoAxIRCgl3aW5kb3dfbXMYCCABKAMSDwoHc3RhcnRlZBgJIAEoAxIRCglzdWNjZWVkZWQYCiABKAMSDgoGZmFpbGVkGAsgASgDEhEKCXRpbWVkX291dBgMIAEoAxIcChRzdGFydF9sYXRlbmN5X3A1MF9tcxgNIAEoAxIcChRzdGFydF9sYXRlbmN5X3A5OV9tcxgOIAEoAxIQCgh1bnNlcnZlZBgPIAEoCBIwCghzZXR0aW5ncxgQIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYESABKAMSLgoLdW5wbGFjZWFibGUYEiADKAsyGS5zdGVwZmxlZXQudjEuVW5wbGFjZWFibGUSEwoLc3RpY2t5X2hpdHMYFCABKAMSFQoNc3RpY2t5X21pc3NlcxgVIAEoAxIoCgZidWlsZHMYFiADKAsyGC5zdGVwZmxlZXQudjEuQnVpbGRTdGF0cyKeAQoKQnVpbGRTdGF0cxIQCghidWlsZF9pZBgBIAEoCRIPCgd3b3JrZXJzGAIgASgDEg8KB3N0YXJ0ZWQYAyABKAMSEQoJc3VjY2VlZGVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIRCgl0aW1lZF9vdXQYBiABKAMSEgoKcnVuX3A1MF9tcxgHIAEoAxISCgpydW5fcDk5X21zGAggASgDIoMBCgtVbnBsYWNlYWJsZRI1CgZsYWJlbHMYASADKAsyJS5zdGVwZmxlZXQudjEuVW5wbGFjZWFibGUuTGFiZWxzRW50cnkSDgoGcXVldWVkGAIgASgDGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPgoVTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImUKFkxpc3RBY3Rpdml0aWVzUmVzcG9uc2USMgoKYWN0aXZpdGllcxgBIAMoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eUxpc3RJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ7ChBBY3Rpdml0eUxpc3RJdGVtEhQKDGFjdGl2aXR5X2FybhgBIAEoCRIMCgRuYW1lGAIgASgJEjEKDWNyZWF0aW9uX2RhdGUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHVuc2VydmVkGAQgASgIIkMKFkdldEFjdGl2aXR5VGFza1JlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEhMKC3dvcmtlcl9uYW1lGAIgASgJIlMKF0dldEFjdGl2aXR5VGFza1Jlc3BvbnNlEhIKCnRhc2tfdG9rZW4YASABKAkSDQoFaW5wdXQYAiABKAkSFQoNbGFzdF9wcm9ncmVzcxgUIAEoCSI8ChZTZW5kVGFza1N1Y2Nlc3NSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGb3V0cHV0GAIgASgJIhkKF1NlbmRUYXNrU3VjY2Vzc1Jlc3BvbnNlImgKFlNlbmRUYXNrRmFpbHVyZVJlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRISCgVlcnJvchgCIAEoCUgAiAEBEhIKBWNhdXNlGAMgASgJSAGIAQFCCAoGX2Vycm9yQggKBl9jYXVzZSIZChdTZW5kVGFza0ZhaWx1cmVSZXNwb25zZSI/ChhTZW5kVGFza0hlYXJ0YmVhdFJlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRIPCgdkZXRhaWxzGBQgASgJIhsKGVNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2UipQEKFExpc3RDYWxsYmFja3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWV4ZWN1dGlvbl9hcm4YAyABKAkSGQoRc3RhdGVfbWFjaGluZV9hcm4YBCABKAkSNAoQc2NoZWR1bGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoVTGlzdENhbGxiYWNrc1Jlc3BvbnNlEikKCWNhbGxiYWNrcxgBIAMoCzIWLnN0ZXBmbGVldC52MS5DYWxsYmFjaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkilgIKCENhbGxiYWNrEhIKCnRhc2tfdG9rZW4YASABKAkSFQoNZXhlY3V0aW9uX2FybhgCIAEoCRISCgpzdGF0ZV9uYW1lGAMgASgJEhAKCHJlc291cmNlGAQgASgJEhIKCnBhcmFtZXRlcnMYBSABKAkSMgoOc2NoZWR1bGVkX2RhdGUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcm9ncmVzcxgUIAEoCRIxCg1wcm9ncmVzc19kYXRlGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKlBQoPQWN0aXZpdHlTZXJ2aWNlElsKDkNyZWF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlc3BvbnNlElsKDkRlbGV0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkRlbGV0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlc3BvbnNlEmEKEERlc2NyaWJlQWN0aXZpdHkSJS5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlcXVlc3QaJi5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlc3BvbnNlElsKDkxpc3RBY3Rpdml0aWVzEiMuc3RlcGZsZWV0LnYxLkxpc3RBY3Rpdml0aWVzUmVxdWVzdBokLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1Jlc3BvbnNlElsKDlVwZGF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLlVwZGF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5VcGRhdGVBY3Rpdml0eVJlc3BvbnNlElgKDVB1cmdlQWN0aXZpdHkSIi5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlcXVlc3QaIy5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlc3BvbnNlEmEKEEdldEFjdGl2aXR5U3RhdHMSJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1JlcXVlc3QaJi5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlMu0DCgtUYXNrU2VydmljZRJeCg9HZXRBY3Rpdml0eVRhc2sSJC5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBolLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVRhc2tSZXNwb25zZRJeCg9TZW5kVGFza1N1Y2Nlc3MSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza1N1Y2Nlc3NSZXNwb25zZRJeCg9TZW5kVGFza0ZhaWx1cmUSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza0ZhaWx1cmVSZXNwb25zZRJkChFTZW5kVGFza0hlYXJ0YmVhdBImLnN0ZXBmbGVldC52MS5TZW5kVGFza0hlYXJ0YmVhdFJlcXVlc3QaJy5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXNwb25zZRJYCg1MaXN0Q2FsbGJhY2tzEiIuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXF1ZXN0GiMuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMixgMKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBEicKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXgSJAoGc3RpY2t5GBQgASgLMhQuc3RlcGZsZWV0LnYxLlN0aWNreRIgCgRyYW1wGBUgASgLMhIuc3RlcGZsZWV0LnYxLlJhbXASSwoPbWFjaGluZV93ZWlnaHRzGBYgAygLMjIuc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MuTWFjaGluZVdlaWdodHNFbnRyeRo1ChNSZXF1aXJlZExhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNQoTTWFjaGluZVdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIikKBlN0aWNreRIOCgZmb3JfbXMYASABKAMSDwoHd2FpdF9tcxgCIAEoAyIpCgRSYW1wEhAKCGJ1aWxkX2lkGAEgASgJEg8KB3BlcmNlbnQYAiABKA0ifAoOTWFjaGluZVdlaWdodHMSOgoHd2VpZ2h0cxgBIAMoCzIpLnN0ZXBmbGVldC52MS5NYWNoaW5lV2VpZ2h0cy5XZWlnaHRzRW50cnkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiOgoHQXdheU1heBIRCgdzZWNvbmRzGAEgASgNSAASEwoJdW5ib3VuZGVkGAIgASgISABCBwoFYm91bmQi3AMKFVVwZGF0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSEwoGcGF1c2VkGAIgASgISACIAQESMgoPcmVxdWlyZWRfbGFiZWxzGAMgASgLMhQuc3RlcGZsZWV0LnYxLkxhYmVsc0gBiAEBEhwKD21heF9jb25jdXJyZW5jeRgEIAEoDUgCiAEBEhUKCG1heF9yYXRlGAUgASgBSAOIAQESKQoGc3RpY2t5GBQgASgLMhQuc3RlcGZsZWV0LnYxLlN0aWNreUgEiAEBEiUKBHJhbXAYFSABKAsyEi5zdGVwZmxlZXQudjEuUmFtcEgFiAEBEjoKD21hY2hpbmVfd2VpZ2h0cxgWIAEoCzIcLnN0ZXBmbGVldC52MS5NYWNoaW5lV2VpZ2h0c0gGiAEBEiwKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXhIB4gBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGVCCQoHX3N0aWNreUIHCgVfcmFtcEISChBfbWFjaGluZV93ZWlnaHRzQgsKCV9hd2F5X21heCJpCgZMYWJlbHMSMAoGbGFiZWxzGAEgAygLMiAuc3RlcGZsZWV0LnYxLkxhYmVscy5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKFlVwZGF0ZUFjdGl2aXR5UmVzcG9uc2USMAoIc2V0dGluZ3MYASABKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlTZXR0aW5ncyJwChRQdXJnZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSMwoPc2NoZWR1bGVkX3VudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjYXVzZRgDIAEoCSJqChVQdXJnZUFjdGl2aXR5UmVzcG9uc2USDgoGcHVyZ2VkGAEgASgDEgwKBG1vcmUYAiABKAgSMwoPc2NoZWR1bGVkX3VudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChdHZXRBY3Rpdml0eVN0YXRzUmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkijQQKGEdldEFjdGl2aXR5U3RhdHNSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDgoGcXVldWVkGAIgASgDEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAMSDwoHd29ya2VycxgEIAEoAxINCgVzbG90cxgFIAEoAxISCgpzbG90c191c2VkGAYgASgDEg8KB3BvbGxlcnMYByABKAMSEQoJd2luZG93X21zGAggASgDEg8KB3N0YXJ0ZWQYCSABKAMSEQoJc3VjY2VlZGVkGAogASgDEg4KBmZhaWxlZBgLIAEoAxIRCgl0aW1lZF9vdXQYDCABKAMSHAoUc3RhcnRfbGF0ZW5jeV9wNTBfbXMYDSABKAMSHAoUc3RhcnRfbGF0ZW5jeV9wOTlfbXMYDiABKAMSEAoIdW5zZXJ2ZWQYDyABKAgSMAoIc2V0dGluZ3MYECABKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlTZXR0aW5ncxIPCgdpbl9oYW5kGBEgASgDEi4KC3VucGxhY2VhYmxlGBIgAygLMhkuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlEhMKC3N0aWNreV9oaXRzGBQgASgDEhUKDXN0aWNreV9taXNzZXMYFSABKAMSKAoGYnVpbGRzGBYgAygLMhguc3RlcGZsZWV0LnYxLkJ1aWxkU3RhdHMingEKCkJ1aWxkU3RhdHMSEAoIYnVpbGRfaWQYASABKAkSDwoHd29ya2VycxgCIAEoAxIPCgdzdGFydGVkGAMgASgDEhEKCXN1Y2NlZWRlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSEQoJdGltZWRfb3V0GAYgASgDEhIKCnJ1bl9wNTBfbXMYByABKAMSEgoKcnVuX3A5OV9tcxgIIAEoAyKDAQoLVW5wbGFjZWFibGUSNQoGbGFiZWxzGAEgAygLMiUuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlLkxhYmVsc0VudHJ5Eg4KBnF1ZXVlZBgCIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj4KFUxpc3RBY3Rpdml0aWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJlChZMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEjIKCmFjdGl2aXRpZXMYASADKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlMaXN0SXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiewoQQWN0aXZpdHlMaXN0SXRlbRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1bnNlcnZlZBgEIAEoCCJDChZHZXRBY3Rpdml0eVRhc2tSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgt3b3JrZXJfbmFtZRgCIAEoCSJTChdHZXRBY3Rpdml0eVRhc2tSZXNwb25zZRISCgp0YXNrX3Rva2VuGAEgASgJEg0KBWlucHV0GAIgASgJEhUKDWxhc3RfcHJvZ3Jlc3MYFCABKAkiPAoWU2VuZFRhc2tTdWNjZXNzUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBm91dHB1dBgCIAEoCSIZChdTZW5kVGFza1N1Y2Nlc3NSZXNwb25zZSJoChZTZW5kVGFza0ZhaWx1cmVSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSEgoFZXJyb3IYAiABKAlIAIgBARISCgVjYXVzZRgDIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiGQoXU2VuZFRhc2tGYWlsdXJlUmVzcG9uc2UiPwoYU2VuZFRhc2tIZWFydGJlYXRSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSDwoHZGV0YWlscxgUIAEoCSIbChlTZW5kVGFza0hlYXJ0YmVhdFJlc3BvbnNlIqUBChRMaXN0Q2FsbGJhY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1leGVjdXRpb25fYXJuGAMgASgJEhkKEXN0YXRlX21hY2hpbmVfYXJuGAQgASgJEjQKEHNjaGVkdWxlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlsKFUxpc3RDYWxsYmFja3NSZXNwb25zZRIpCgljYWxsYmFja3MYASADKAsyFi5zdGVwZmxlZXQudjEuQ2FsbGJhY2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpYCCghDYWxsYmFjaxISCgp0YXNrX3Rva2VuGAEgASgJEhUKDWV4ZWN1dGlvbl9hcm4YAiABKAkSEgoKc3RhdGVfbmFtZRgDIAEoCRIQCghyZXNvdXJjZRgEIAEoCRISCgpwYXJhbWV0ZXJzGAUgASgJEjIKDnNjaGVkdWxlZF9kYXRlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJvZ3Jlc3MYFCABKAkSMQoNcHJvZ3Jlc3NfZGF0ZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAypQUKD0FjdGl2aXR5U2VydmljZRJbCg5DcmVhdGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuQ3JlYXRlQWN0aXZpdHlSZXNwb25zZRJbCg5EZWxldGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuRGVsZXRlQWN0aXZpdHlSZXNwb25zZRJhChBEZXNjcmliZUFjdGl2aXR5EiUuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXF1ZXN0GiYuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRJbCg5MaXN0QWN0aXZpdGllcxIjLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1JlcXVlc3QaJC5zdGVwZmxlZXQudjEuTGlzdEFjdGl2aXRpZXNSZXNwb25zZRJbCg5VcGRhdGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5VcGRhdGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuVXBkYXRlQWN0aXZpdHlSZXNwb25zZRJYCg1QdXJnZUFjdGl2aXR5EiIuc3RlcGZsZWV0LnYxLlB1cmdlQWN0aXZpdHlSZXF1ZXN0GiMuc3RlcGZsZWV0LnYxLlB1cmdlQWN0aXZpdHlSZXNwb25zZRJhChBHZXRBY3Rpdml0eVN0YXRzEiUuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5U3RhdHNSZXF1ZXN0GiYuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5U3RhdHNSZXNwb25zZTLtAwoLVGFza1NlcnZpY2USXgoPR2V0QWN0aXZpdHlUYXNrEiQuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5VGFza1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USXgoPU2VuZFRhc2tTdWNjZXNzEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2USXgoPU2VuZFRhc2tGYWlsdXJlEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrRmFpbHVyZVJlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVzcG9uc2USZAoRU2VuZFRhc2tIZWFydGJlYXQSJi5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXF1ZXN0Gicuc3RlcGZsZWV0LnYxLlNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2USWAoNTGlzdENhbGxiYWNrcxIiLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVxdWVzdBojLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message stepfleet.v1.CreateActivityRequest
@@ -232,6 +232,11 @@ export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
   maxRate: number;
 
   /**
+   * @generated from field: stepfleet.v1.AwayMax away_max = 40;
+   */
+  awayMax?: AwayMax | undefined;
+
+  /**
    * Absent when executions keep to no worker.
    *
    * @generated from field: stepfleet.v1.Sticky sticky = 20;
@@ -337,6 +342,43 @@ export const MachineWeightsSchema: GenMessage<MachineWeights> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_activities, 9);
 
 /**
+ * How long a worker may be away, its connection gone, before its tasks end as lost. Without a bound: as long as the
+ * coordinator keeps its session (`session_ttl_s`).
+ *
+ * @generated from message stepfleet.v1.AwayMax
+ */
+export type AwayMax = Message<"stepfleet.v1.AwayMax"> & {
+  /**
+   * @generated from oneof stepfleet.v1.AwayMax.bound
+   */
+  bound: {
+    /**
+     * At most 99999999; with 0 its tasks end at once. After a restart of the coordinator every worker has
+     * `session_ttl_s` at least to come back.
+     *
+     * @generated from field: uint32 seconds = 1;
+     */
+    value: number;
+    case: "seconds";
+  } | {
+    /**
+     * Nothing but the tasks' own timeouts ends them.
+     *
+     * @generated from field: bool unbounded = 2;
+     */
+    value: boolean;
+    case: "unbounded";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stepfleet.v1.AwayMax.
+ * Use `create(AwayMaxSchema)` to create a new message.
+ */
+export const AwayMaxSchema: GenMessage<AwayMax> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 10);
+
+/**
  * @generated from message stepfleet.v1.UpdateActivityRequest
  */
 export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"> & {
@@ -383,6 +425,13 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
    * @generated from field: optional stepfleet.v1.MachineWeights machine_weights = 22;
    */
   machineWeights?: MachineWeights | undefined;
+
+  /**
+   * Without a bound: as the coordinator's.
+   *
+   * @generated from field: optional stepfleet.v1.AwayMax away_max = 40;
+   */
+  awayMax?: AwayMax | undefined;
 };
 
 /**
@@ -390,7 +439,7 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
  * Use `create(UpdateActivityRequestSchema)` to create a new message.
  */
 export const UpdateActivityRequestSchema: GenMessage<UpdateActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 10);
+  messageDesc(file_stepfleet_v1_activities, 11);
 
 /**
  * @generated from message stepfleet.v1.Labels
@@ -409,7 +458,7 @@ export type Labels = Message<"stepfleet.v1.Labels"> & {
  * Use `create(LabelsSchema)` to create a new message.
  */
 export const LabelsSchema: GenMessage<Labels> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 11);
+  messageDesc(file_stepfleet_v1_activities, 12);
 
 /**
  * @generated from message stepfleet.v1.UpdateActivityResponse
@@ -426,7 +475,7 @@ export type UpdateActivityResponse = Message<"stepfleet.v1.UpdateActivityRespons
  * Use `create(UpdateActivityResponseSchema)` to create a new message.
  */
 export const UpdateActivityResponseSchema: GenMessage<UpdateActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 12);
+  messageDesc(file_stepfleet_v1_activities, 13);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityRequest
@@ -457,7 +506,7 @@ export type PurgeActivityRequest = Message<"stepfleet.v1.PurgeActivityRequest"> 
  * Use `create(PurgeActivityRequestSchema)` to create a new message.
  */
 export const PurgeActivityRequestSchema: GenMessage<PurgeActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 13);
+  messageDesc(file_stepfleet_v1_activities, 14);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityResponse
@@ -486,7 +535,7 @@ export type PurgeActivityResponse = Message<"stepfleet.v1.PurgeActivityResponse"
  * Use `create(PurgeActivityResponseSchema)` to create a new message.
  */
 export const PurgeActivityResponseSchema: GenMessage<PurgeActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 14);
+  messageDesc(file_stepfleet_v1_activities, 15);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsRequest
@@ -503,7 +552,7 @@ export type GetActivityStatsRequest = Message<"stepfleet.v1.GetActivityStatsRequ
  * Use `create(GetActivityStatsRequestSchema)` to create a new message.
  */
 export const GetActivityStatsRequestSchema: GenMessage<GetActivityStatsRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 15);
+  messageDesc(file_stepfleet_v1_activities, 16);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsResponse
@@ -637,7 +686,7 @@ export type GetActivityStatsResponse = Message<"stepfleet.v1.GetActivityStatsRes
  * Use `create(GetActivityStatsResponseSchema)` to create a new message.
  */
 export const GetActivityStatsResponseSchema: GenMessage<GetActivityStatsResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 16);
+  messageDesc(file_stepfleet_v1_activities, 17);
 
 /**
  * @generated from message stepfleet.v1.BuildStats
@@ -693,7 +742,7 @@ export type BuildStats = Message<"stepfleet.v1.BuildStats"> & {
  * Use `create(BuildStatsSchema)` to create a new message.
  */
 export const BuildStatsSchema: GenMessage<BuildStats> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 17);
+  messageDesc(file_stepfleet_v1_activities, 18);
 
 /**
  * Waiting tasks for which no worker has the labels.
@@ -717,7 +766,7 @@ export type Unplaceable = Message<"stepfleet.v1.Unplaceable"> & {
  * Use `create(UnplaceableSchema)` to create a new message.
  */
 export const UnplaceableSchema: GenMessage<Unplaceable> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 18);
+  messageDesc(file_stepfleet_v1_activities, 19);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesRequest
@@ -739,7 +788,7 @@ export type ListActivitiesRequest = Message<"stepfleet.v1.ListActivitiesRequest"
  * Use `create(ListActivitiesRequestSchema)` to create a new message.
  */
 export const ListActivitiesRequestSchema: GenMessage<ListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 19);
+  messageDesc(file_stepfleet_v1_activities, 20);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesResponse
@@ -761,7 +810,7 @@ export type ListActivitiesResponse = Message<"stepfleet.v1.ListActivitiesRespons
  * Use `create(ListActivitiesResponseSchema)` to create a new message.
  */
 export const ListActivitiesResponseSchema: GenMessage<ListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 20);
+  messageDesc(file_stepfleet_v1_activities, 21);
 
 /**
  * @generated from message stepfleet.v1.ActivityListItem
@@ -795,7 +844,7 @@ export type ActivityListItem = Message<"stepfleet.v1.ActivityListItem"> & {
  * Use `create(ActivityListItemSchema)` to create a new message.
  */
 export const ActivityListItemSchema: GenMessage<ActivityListItem> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 21);
+  messageDesc(file_stepfleet_v1_activities, 22);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskRequest
@@ -817,7 +866,7 @@ export type GetActivityTaskRequest = Message<"stepfleet.v1.GetActivityTaskReques
  * Use `create(GetActivityTaskRequestSchema)` to create a new message.
  */
 export const GetActivityTaskRequestSchema: GenMessage<GetActivityTaskRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 22);
+  messageDesc(file_stepfleet_v1_activities, 23);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskResponse
@@ -846,7 +895,7 @@ export type GetActivityTaskResponse = Message<"stepfleet.v1.GetActivityTaskRespo
  * Use `create(GetActivityTaskResponseSchema)` to create a new message.
  */
 export const GetActivityTaskResponseSchema: GenMessage<GetActivityTaskResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 23);
+  messageDesc(file_stepfleet_v1_activities, 24);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessRequest
@@ -868,7 +917,7 @@ export type SendTaskSuccessRequest = Message<"stepfleet.v1.SendTaskSuccessReques
  * Use `create(SendTaskSuccessRequestSchema)` to create a new message.
  */
 export const SendTaskSuccessRequestSchema: GenMessage<SendTaskSuccessRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 24);
+  messageDesc(file_stepfleet_v1_activities, 25);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessResponse
@@ -881,7 +930,7 @@ export type SendTaskSuccessResponse = Message<"stepfleet.v1.SendTaskSuccessRespo
  * Use `create(SendTaskSuccessResponseSchema)` to create a new message.
  */
 export const SendTaskSuccessResponseSchema: GenMessage<SendTaskSuccessResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 25);
+  messageDesc(file_stepfleet_v1_activities, 26);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureRequest
@@ -908,7 +957,7 @@ export type SendTaskFailureRequest = Message<"stepfleet.v1.SendTaskFailureReques
  * Use `create(SendTaskFailureRequestSchema)` to create a new message.
  */
 export const SendTaskFailureRequestSchema: GenMessage<SendTaskFailureRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 26);
+  messageDesc(file_stepfleet_v1_activities, 27);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureResponse
@@ -921,7 +970,7 @@ export type SendTaskFailureResponse = Message<"stepfleet.v1.SendTaskFailureRespo
  * Use `create(SendTaskFailureResponseSchema)` to create a new message.
  */
 export const SendTaskFailureResponseSchema: GenMessage<SendTaskFailureResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 27);
+  messageDesc(file_stepfleet_v1_activities, 28);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatRequest
@@ -945,7 +994,7 @@ export type SendTaskHeartbeatRequest = Message<"stepfleet.v1.SendTaskHeartbeatRe
  * Use `create(SendTaskHeartbeatRequestSchema)` to create a new message.
  */
 export const SendTaskHeartbeatRequestSchema: GenMessage<SendTaskHeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 28);
+  messageDesc(file_stepfleet_v1_activities, 29);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatResponse
@@ -958,7 +1007,7 @@ export type SendTaskHeartbeatResponse = Message<"stepfleet.v1.SendTaskHeartbeatR
  * Use `create(SendTaskHeartbeatResponseSchema)` to create a new message.
  */
 export const SendTaskHeartbeatResponseSchema: GenMessage<SendTaskHeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 29);
+  messageDesc(file_stepfleet_v1_activities, 30);
 
 /**
  * Filters narrow the list; a page may hold fewer callbacks than asked for, even none, before the last one.
@@ -1003,7 +1052,7 @@ export type ListCallbacksRequest = Message<"stepfleet.v1.ListCallbacksRequest"> 
  * Use `create(ListCallbacksRequestSchema)` to create a new message.
  */
 export const ListCallbacksRequestSchema: GenMessage<ListCallbacksRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 30);
+  messageDesc(file_stepfleet_v1_activities, 31);
 
 /**
  * @generated from message stepfleet.v1.ListCallbacksResponse
@@ -1025,7 +1074,7 @@ export type ListCallbacksResponse = Message<"stepfleet.v1.ListCallbacksResponse"
  * Use `create(ListCallbacksResponseSchema)` to create a new message.
  */
 export const ListCallbacksResponseSchema: GenMessage<ListCallbacksResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 31);
+  messageDesc(file_stepfleet_v1_activities, 32);
 
 /**
  * @generated from message stepfleet.v1.Callback
@@ -1090,7 +1139,7 @@ export type Callback = Message<"stepfleet.v1.Callback"> & {
  * Use `create(CallbackSchema)` to create a new message.
  */
 export const CallbackSchema: GenMessage<Callback> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 32);
+  messageDesc(file_stepfleet_v1_activities, 33);
 
 /**
  * @generated from service stepfleet.v1.ActivityService
