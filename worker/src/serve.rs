@@ -325,6 +325,12 @@ impl Crew {
             worker = worker
                 .activity_raw(name, move |task| perform(Arc::clone(&serving), task))
                 .slots(slots);
+            if let Some(follow) = activity.follow_host {
+                worker = worker.slots_by_resources(follow.targets(slots));
+            }
+            if let Some(rate) = activity.rate_per_1000_s {
+                worker = worker.max_rate(f64::from(rate) / 1000.0);
+            }
         }
         Ok(worker)
     }

@@ -168,6 +168,12 @@ pub(crate) struct Limits {
     pub pollers_per_activity_max: u32,
     /// Open executions.
     pub executions_open_max: u64,
+    /// Open executions of one namespace (account); 0 is no bound but that of all.
+    #[serde(default)]
+    pub namespace_executions_open_max: u64,
+    /// Starts a second of one namespace; 0 is no bound.
+    #[serde(default)]
+    pub namespace_starts_per_s_max: u64,
     /// Express executions that run at once; more are told to try again.
     pub express_open_max: u64,
     /// Connections; more of them wait in the listen queue.
@@ -261,6 +267,8 @@ impl Default for Limits {
             request_bytes_max: 2 << 20,
             pollers_per_activity_max: 1000,
             executions_open_max: 1_000_000,
+            namespace_executions_open_max: 0,
+            namespace_starts_per_s_max: 0,
             express_open_max: 10_000,
             connections_max: 10_000,
             connection_streams_max: 1000,

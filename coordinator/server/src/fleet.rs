@@ -2,8 +2,10 @@
 
 pub(crate) mod alarm;
 pub(crate) mod away;
+pub(crate) mod credits;
 mod served;
 pub(crate) mod session;
+mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -12,7 +14,9 @@ use stepfleet_engine::{SessionId, Timestamp};
 
 pub(crate) use session::Session;
 use session::{Connected, Free, Freed};
+use slots::Change;
 
+use crate::matching::queue::Parked;
 use crate::matching::{Offer, Queue, Slot};
 use crate::shared::Shared;
 
@@ -53,6 +57,17 @@ impl Fleet {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&id)
             .cloned()
+    }
+
+    /// The build of a session's worker, also of one that is gone since a few minutes.
+    pub(crate) fn build_of(&self, id: SessionId) -> Option<Arc<str>> {
+        let known = self.session(id).or_else(|| {
+            let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gone = gone.iter().rev();
+            gone.find(|(_, session)| session.id == id)
+                .map(|(_, session)| session.clone())
+        });
+        known.map(|session| session.about.build_id.clone())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -131,14 +146,47 @@ impl Fleet {
             .collect()
     }
 
-    /// A task left a worker's hands: its slot takes the next one.
+    /// A task left a worker's hands: its slot takes the next one, where the worker still has it.
     pub(crate) fn slot_is_free(&self, session: &Arc<Session>, freed: Freed) {
-        let Freed { activity, epoch } = freed;
-        self.slot_again(Slot::Session {
-            session: session.clone(),
-            activity,
-            epoch,
-        });
+        let Freed { activities, epoch } = freed;
+        for activity in activities {
+            self.slot_again(Slot::Session {
+                session: session.clone(),
+                activity,
+                epoch,
+            });
+        }
+    }
+
+    /// A worker changes how many tasks of an activity it takes at once.
+    pub(crate) async fn resize(&self, session: &Arc<Session>, activity: u32, slots: u32) {
+        match session.resize(activity, slots) {
+            Change::None => {}
+            Change::More(count) => self.open(session, activity, count),
+            Change::Anew => self.offer_slots(session).await,
+        }
+    }
+
+    /// Opens what a worker's rate gives; when it will give more, if some wait for it.
+    pub(crate) fn unpark(&self, parked: &Parked, now: Timestamp) -> Option<Timestamp> {
+        let Parked { session, activity } = parked;
+        if session.is_gone() {
+            return None;
+        }
+        let unparked = session.unpark(*activity, now);
+        self.open(session, *activity, unparked.count);
+        unparked.next
+    }
+
+    fn open(&self, session: &Arc<Session>, activity: u32, count: u32) {
+        let epoch = session.epoch();
+        for _ in 0..count {
+            self.slot_again(Slot::Session {
+                session: session.clone(),
+                activity,
+                epoch,
+            });
+        }
     }
 
     /// The room that is left at a worker takes tasks from now on.
@@ -166,7 +214,9 @@ impl Fleet {
             let now = shared.clock.now();
             shared.hand_out(queue.left(offer.execution, offer.attempt, now));
         }
-        self.slot_again(slot);
+        if let Some(slot) = slot.give_back() {
+            self.slot_again(slot);
+        }
     }
 
     /// A slot that is free.

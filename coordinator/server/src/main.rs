@@ -21,6 +21,7 @@ mod http;
 mod integrations;
 mod matching;
 mod metrics;
+mod namespaces;
 mod net;
 mod observe;
 mod outbound;

@@ -3,11 +3,14 @@
 //! that follows it are one record; and never past an older task of the same activity.
 
 mod backlog;
+pub(crate) mod bucket;
 mod gate;
 mod idle;
+pub(crate) mod kind;
 pub(crate) mod placement;
 pub(crate) mod queue;
 mod run;
+pub(crate) mod sticky;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,11 +19,14 @@ use stepfleet_engine::{Attempt, EventId, ExecutionId, KeyHash, TaskRef, Timestam
 use tokio::sync::oneshot;
 
 use crate::fleet::Session;
+use crate::fleet::credits::Reserved;
 use crate::fleet::session::Labels;
 use backlog::key;
-use placement::{Placement, no_labels};
-use queue::Pace;
+use kind::Kind;
+use placement::Placement;
+use queue::{At, Pace};
 
+pub(crate) use backlog::{WEIGHT_MAX, Weights};
 pub(crate) use queue::{Pairs, Queue};
 pub(crate) use run::pace;
 
@@ -85,10 +91,48 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    fn is_valid(&self) -> bool {
+    /// A slot of a worker as it is now, whether or not one is free.
+    fn current(session: &Arc<Session>, activity: u32) -> Self {
+        Self::Session {
+            session: session.clone(),
+            activity,
+            epoch: session.epoch(),
+        }
+    }
+
+    /// Takes it for a task, if it is still free.
+    fn reserve(&self, at: At<'_>) -> Reserved {
         match self {
-            Self::Session { session, epoch, .. } => session.takes_tasks(*epoch),
-            Self::Poller { answer, .. } => !answer.is_closed(),
+            Self::Session {
+                session,
+                activity,
+                epoch,
+            } => {
+                let reserved = session.reserve(*activity, *epoch, at.now);
+                if let Reserved::Parked(Some(_)) = reserved {
+                    at.pace.ask_worker(session, *activity);
+                }
+                reserved
+            }
+            Self::Poller { answer, .. } if answer.is_closed() => Reserved::Void,
+            Self::Poller { .. } => Reserved::Yes,
+        }
+    }
+
+    /// No task came of a reservation: the slot, if it is free again.
+    pub(crate) fn give_back(self) -> Option<Self> {
+        match self {
+            Self::Session {
+                session, activity, ..
+            } => {
+                let epoch = session.give_back(activity)?;
+                Some(Self::Session {
+                    session,
+                    activity,
+                    epoch,
+                })
+            }
+            poller @ Self::Poller { .. } => Some(poller),
         }
     }
 
@@ -96,11 +140,11 @@ impl Slot {
         matches!(self, Self::Poller { .. })
     }
 
-    /// Of the worker; a poller has none.
-    fn labels(&self) -> Arc<Labels> {
+    /// Of the worker.
+    fn kind(&self) -> Kind {
         match self {
-            Self::Session { session, .. } => session.about.labels.clone(),
-            Self::Poller { .. } => no_labels(),
+            Self::Session { session, .. } => Kind::of(session),
+            Self::Poller { .. } => Kind::poller(),
         }
     }
 

@@ -278,6 +278,16 @@ impl Metrics {
         self.inner.machines.recent(activity).report(now, since)
     }
 
+    /// What happened with an activity's tasks in the last minutes, by the build of the workers.
+    pub(crate) fn builds(
+        &self,
+        activity: &str,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Vec<(Arc<str>, RecentReport)> {
+        self.inner.machines.builds(activity, now, since)
+    }
+
     /// The activity is gone: its series ends.
     pub(crate) fn activity_forgotten(&self, activity: &str) {
         self.inner.activity_queue_depth.remove(&ActivityLabels {

@@ -31,6 +31,7 @@ use crate::integrations::calls::Calls;
 use crate::integrations::lambda::Invocation;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
 use crate::observe::Observer;
 use crate::outbound::Outbound;
 use crate::partition::Partitions;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub metrics: Metrics,
     pub observer: Arc<Observer>,
     pub counters: Counters,
+    pub namespaces: Namespaces,
     pub express: Express,
     /// What integrations do for open attempts.
     pub calls: Calls,

@@ -110,13 +110,12 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.client = Client(Endpoint(f"http://127.0.0.1:{port}"))
         self.addAsyncCleanup(self.client.close)
 
-
-class Sessions(Case):
     @asynccontextmanager
     async def serving(self, handler: Any, slots: int = 2) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
         """Runs a worker of the activity `a`; gives its first connection."""
         worker = Worker(self.client, name="w", build_id="b1", labels={"zone": "z"}, confirm_timeout=0.2)
         worker.activity("a", slots=slots)(handler)
+        self.worker = worker
         shutdown = asyncio.Event()
         running = asyncio.create_task(worker.run(shutdown))
         stream = await self.fake.streams.get()
@@ -127,6 +126,8 @@ class Sessions(Case):
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
+
+class Sessions(Case):
     async def test_hello_says_who_comes(self) -> None:
         async def handler(task: Task[Any]) -> None: ...
 
@@ -210,6 +211,31 @@ class Sessions(Case):
             second = await self.fake.streams.get()
             await second.send(welcome=fleet_pb2.Welcome(resumed=True))
             await until("a heartbeat first of all", second.beats)
+
+    async def test_slots_change_while_the_worker_runs(self) -> None:
+        gate = asyncio.Event()
+
+        async def handler(task: Task[Any]) -> None:
+            await gate.wait()
+
+        async with self.serving(handler) as (stream, _):
+            worker = self.worker
+
+            def changes() -> list[tuple[int, int]]:
+                return [(each.activity, each.slots) for m in stream.received for each in m.slots]
+
+            with self.assertRaises(errors.ConfigurationError):
+                worker.set_slots("nothing", 2)
+            with self.assertRaises(errors.ConfigurationError):
+                worker.set_slots("a", 0)
+            worker.set_slots("a", 40)
+            await until("a change", changes)
+            self.assertEqual(changes(), [(0, 40)])
+            await stream.send(reconnect_after_ms=1)
+            second = await self.fake.streams.get()
+            self.assertEqual(second.hello.activities[0].slots, 40)
+            await second.send(welcome=fleet_pb2.Welcome(resumed=True))
+            gate.set()
 
     async def test_an_attempt_goes_on_from_the_one_before(self) -> None:
         async def handler(task: Task[Any]) -> None:

@@ -43,6 +43,6 @@ pub use self::client::{Client, Outcome, Responses};
 pub use self::endpoint::{DEFAULT_ENDPOINT, Endpoint};
 pub use self::error::Error;
 pub use self::worker::{
-    CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Monitor, PROGRESS_BYTES_MAX, Pulse, SLOTS_DEFAULT, Task,
-    TaskContext, TaskError, Worker,
+    CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Monitor, PROGRESS_BYTES_MAX, Pulse, SLOTS_DEFAULT,
+    SlotsControl, Targets, Task, TaskContext, TaskError, Worker,
 };

@@ -2,35 +2,44 @@
 //!
 //! Inside: `session` owns everything that one worker process knows and is the only writer; `link` is its connection,
 //! `outbox` what is ready to go out, `frame` how that is written, `heartbeats` when to say that a task is alive,
-//! `registry` the handlers, `task` what a handler sees, `monitor` what others see of the worker.
+//! `registry` the handlers, `task` what a handler sees, `monitor` what others see of the worker; `slots` changes how many
+//! there are, by `tuner` where `host` decides.
 
 mod frame;
 mod heartbeats;
+mod host;
 mod link;
 mod monitor;
 mod outbox;
 mod registry;
 mod session;
+mod slots;
 mod task;
 #[cfg(feature = "opentelemetry")]
 mod trace;
+mod tuner;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, process};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::monitor::Watched;
 pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
 use self::session::Session;
+pub use self::slots::SlotsControl;
+use self::slots::Wanted;
 pub use self::task::{
     CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskContext, TaskError,
 };
+pub use self::tuner::Targets;
 use crate::backoff::random_id;
 use crate::client::Client;
 use crate::error::Error;
@@ -72,6 +81,9 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     pub(crate) stop_timeout: Duration,
     pub(crate) confirm_timeout: Duration,
+    /// Tasks at once over all activities; 0 is no bound.
+    pub(crate) max_tasks: u32,
+    pub(crate) slots: Arc<watch::Sender<Wanted>>,
     pub(crate) retired: CancellationToken,
     #[cfg(feature = "opentelemetry")]
     pub(crate) traced: bool,
@@ -90,6 +102,8 @@ impl Worker {
             grace: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(10),
+            max_tasks: 0,
+            slots: Arc::new(watch::Sender::default()),
             retired: CancellationToken::new(),
             #[cfg(feature = "opentelemetry")]
             traced: false,
@@ -139,6 +153,42 @@ impl Worker {
             Some(activity) => activity.slots = slots,
             None => self.default_slots = slots,
         }
+        self
+    }
+
+    /// Lets the slots of the activity registered last follow what the host has left, between two numbers.
+    #[must_use]
+    pub fn slots_by_resources(mut self, targets: Targets) -> Self {
+        if let Some(activity) = self.activities.last_mut() {
+            activity.slots = targets.slots_min;
+            activity.targets = Some(targets);
+        }
+        self
+    }
+
+    /// Changes slots while the worker runs, of the activities that are registered so far.
+    pub fn slots_control(&self) -> SlotsControl {
+        let names = self.activities.iter().map(|activity| activity.name.clone());
+        SlotsControl {
+            wanted: Arc::clone(&self.options.slots),
+            activities: Arc::new(names.collect()),
+        }
+    }
+
+    /// How many tasks of the activity registered last this worker is given a second, exact to a thousandth; as many as it
+    /// has slots for without.
+    #[must_use]
+    pub fn max_rate(mut self, tasks_per_second: f64) -> Self {
+        if let Some(activity) = self.activities.last_mut() {
+            activity.max_rate = tasks_per_second;
+        }
+        self
+    }
+
+    /// How many tasks this worker takes at once over all its activities, besides the slots of each.
+    #[must_use]
+    pub fn max_tasks(mut self, tasks: u32) -> Self {
+        self.options.max_tasks = tasks;
         self
     }
 
@@ -253,6 +303,8 @@ impl Worker {
         self.activities.push(Activity {
             name,
             slots: self.default_slots,
+            targets: None,
+            max_rate: 0.0,
             handler,
         });
         self
@@ -274,6 +326,9 @@ impl Worker {
             let name = activity.name.as_str();
             if activity.slots == 0 {
                 return refuse(format!("activity `{name}` has no slots"));
+            }
+            if let Some(Err(problem)) = activity.targets.map(|targets| targets.check()) {
+                return refuse(format!("activity `{name}`: {problem}"));
             }
             if !names.insert(name) {
                 return refuse(format!("activity `{name}` is registered twice"));

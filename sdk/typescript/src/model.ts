@@ -266,6 +266,26 @@ export interface ActivitySettings {
    * as the coordinator's.
    */
   readonly awayMax?: number;
+  /** Absent when executions keep to no worker. */
+  readonly sticky: Sticky | undefined;
+  /** Absent when every build gets tasks alike. */
+  readonly ramp: Ramp | undefined;
+  /** Weights of state machines, by ARN. */
+  readonly machineWeights: Record<string, number>;
+}
+
+/** An execution's next task is preferably given to the worker that had its last. */
+export interface Sticky {
+  /** For so long after the last. */
+  readonly forMs: number;
+  /** How long a task waits for that worker when it has no free slot. */
+  readonly waitMs: number;
+}
+
+/** Of the executions so many per cent go to workers of one build, the others to the others. */
+export interface Ramp {
+  readonly buildId: string;
+  readonly percent: number;
 }
 
 /** The queue of an activity, its workers, and the last minutes. */
@@ -296,6 +316,20 @@ export interface ActivityStats {
   readonly settings: ActivitySettings;
   /** Labels that waiting tasks ask for and no worker has, with how many ask. */
   readonly unplaceable: { labels: Record<string, string>; queued: number }[];
+  /** Tasks whose worker was known, since the start of the coordinator: it had them, or others did. */
+  readonly stickyHits: number;
+  readonly stickyMisses: number;
+  /** By the build of the workers. */
+  readonly builds: {
+    buildId: string;
+    workers: number;
+    started: number;
+    succeeded: number;
+    failed: number;
+    timedOut: number;
+    runP50Ms: number;
+    runP99Ms: number;
+  }[];
 }
 
 /** A worker, as the coordinator knows it. */
@@ -307,7 +341,9 @@ export interface WorkerInfo {
   readonly buildId: string;
   readonly labels: Record<string, string>;
   /** What it serves; `used` are tasks in hand. */
-  readonly activities: { activityArn: string; slots: number; used: number }[];
+  readonly activities: { activityArn: string; slots: number; used: number; maxRate: number }[];
+  /** Tasks at once over all activities; 0 is no bound. */
+  readonly maxTasks: number;
   readonly status: "CONNECTED" | "DRAINING" | "AWAY" | "GONE";
   readonly connectedDate: Date;
   readonly lastSeenDate: Date;
@@ -559,7 +595,8 @@ export function workerInfo(info: api.WorkerInfo): WorkerInfo {
     host: info.host,
     buildId: info.buildId,
     labels: info.labels,
-    activities: info.activities.map(({ activityArn, slots, used }) => ({ activityArn, slots, used })),
+    activities: info.activities.map(({ activityArn, slots, used, maxRate }) => ({ activityArn, slots, used, maxRate })),
+    maxTasks: info.maxTasks,
     status: api.WorkerStatus[info.status] as WorkerInfo["status"],
     connectedDate: date(info.connectedDate),
     lastSeenDate: date(info.lastSeenDate),
@@ -594,8 +631,17 @@ export function policyInfo(answer: api.PolicyInfo = create(api.PolicyInfoSchema)
 /** What holds an activity's tasks back. */
 export function activitySettings(settings: api.ActivitySettings | undefined): ActivitySettings {
   const { paused = false, requiredLabels = {}, maxConcurrency = 0, maxRate = 0 } = settings ?? {};
+  const { sticky, ramp, machineWeights = {} } = settings ?? {};
   const bound = settings?.awayMax?.bound;
-  const bounded = { paused, requiredLabels, maxConcurrency, maxRate };
+  const bounded = {
+    paused,
+    requiredLabels,
+    maxConcurrency,
+    maxRate,
+    sticky: sticky && { forMs: Number(sticky.forMs), waitMs: Number(sticky.waitMs) },
+    ramp: ramp && { buildId: ramp.buildId, percent: ramp.percent },
+    machineWeights,
+  };
   switch (bound?.case) {
     case "seconds":
       return { ...bounded, awayMax: bound.value };

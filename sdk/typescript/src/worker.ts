@@ -34,6 +34,8 @@ export interface WorkerOptions {
   stopTimeoutMs?: number;
   /** How long a stopping worker waits for the coordinator to confirm the last results, milliseconds; 10 s by default. */
   confirmTimeoutMs?: number;
+  /** Tasks at once over all activities, besides the slots of each; no bound without. */
+  maxTasks?: number;
   /** Takes the worker's lines, `console` for instance; only warnings are shown by default. */
   log?: Logger;
 }
@@ -42,6 +44,8 @@ export interface WorkerOptions {
 export interface ActivityOptions<I> {
   /** How many tasks of it this worker takes at once. */
   slots?: number;
+  /** How many tasks of it this worker is given a second; no bound without. */
+  maxRate?: number;
   /**
    * Makes `task.input` of the JSON value (`schema.parse` of a zod schema, for instance). What it throws fails the task with
    * `InvalidInput`.
@@ -69,6 +73,7 @@ export class Worker {
   readonly client: Client;
   readonly #activities: Activity[] = [];
   readonly #slots: number;
+  #running: Session | undefined;
   readonly #options: Options;
 
   /** @param client The coordinator; without one, the environment tells (`Endpoint.fromEnv`). */
@@ -83,6 +88,7 @@ export class Worker {
       graceMs: options.graceMs ?? 30_000,
       stopTimeoutMs: options.stopTimeoutMs ?? 5000,
       confirmTimeoutMs: options.confirmTimeoutMs ?? 10_000,
+      maxTasks: options.maxTasks ?? 0,
       log: options.log ?? WARNINGS,
     };
   }
@@ -92,17 +98,18 @@ export class Worker {
   activity<I = any>(name: string, handler: (task: Task<I>) => unknown, options: ActivityOptions<I> = {}): this {
     const { input } = options;
     const fit = input === undefined ? decode : (text: string) => input(decode(text));
-    return this.#register({ name, slots: options.slots ?? this.#slots, handler, decode: fit, encode });
+    const { slots = this.#slots, maxRate = 0 } = options;
+    return this.#register({ name, slots, maxRate, handler, decode: fit, encode });
   }
 
   /** Serves an activity with a function from JSON text to JSON text: nothing is parsed on the way. */
   activityRaw(
     name: string,
     handler: (task: Task<string>) => string | Promise<string>,
-    options: { slots?: number } = {},
+    options: { slots?: number; maxRate?: number } = {},
   ): this {
-    const slots = options.slots ?? this.#slots;
-    return this.#register({ name, slots, handler, decode: (text) => text, encode: rawOutput });
+    const { slots = this.#slots, maxRate = 0 } = options;
+    return this.#register({ name, slots, maxRate, handler, decode: (text) => text, encode: rawOutput });
   }
 
   /**
@@ -118,7 +125,33 @@ export class Worker {
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.#check();
     const session = new Session(this.client.connection, [...this.#activities], this.#options);
-    if (options.signal !== undefined) return session.run(options.signal);
+    this.#running = session;
+    try {
+      await this.#serve(session, options.signal);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /**
+   * From now on this worker takes so many tasks of an activity at once. Those in hand beyond fewer slots go on.
+   *
+   * @param slots At least 1: a worker that is to take nothing is drained or stopped.
+   * @throws ConfigurationError when the worker does not serve the activity, or `slots` is no number from 1 on.
+   */
+  setSlots(activity: string, slots: number): void {
+    const index = this.#activities.findIndex(({ name }) => name === activity);
+    const registered = this.#activities[index];
+    if (registered === undefined) {
+      throw new ConfigurationError(`the worker does not serve the activity \`${activity}\``);
+    }
+    if (!Number.isInteger(slots) || slots < 1) throw new ConfigurationError(`activity \`${activity}\` has no slots`);
+    this.#activities[index] = { ...registered, slots };
+    this.#running?.setSlots(activity, slots);
+  }
+
+  async #serve(session: Session, signal: AbortSignal | undefined): Promise<void> {
+    if (signal !== undefined) return session.run(signal);
     const shutdown = new AbortController();
     const names = ["SIGTERM", "SIGINT"] as const;
     const restore = () => {

@@ -159,6 +159,7 @@ interface Serving {
   shutdown: AbortController;
   lines: Lines;
   running: Promise<void>;
+  worker: sdk.Worker;
 }
 
 /** Runs a worker of the activity `a`. */
@@ -175,7 +176,7 @@ async function serving(t: TestContext, handler: (task: sdk.Task<number>) => unkn
   });
   const stream = await fake.next();
   stream.send({ welcome: {} });
-  return { fake, stream, shutdown, lines, running };
+  return { fake, stream, shutdown, lines, running, worker };
 }
 
 test("hello says who comes", async (t) => {
@@ -260,6 +261,20 @@ test("progress goes out at once and heartbeats by themselves", async (t) => {
   const second = await fake.next();
   second.send({ welcome: { resumed: true } });
   await until("a heartbeat first of all", () => second.beats().length > 0);
+});
+
+test("slots change while the worker runs", async (t) => {
+  const { fake, stream, worker } = await serving(t, async () => {});
+  assert.throws(() => worker.setSlots("nothing", 2), sdk.ConfigurationError);
+  assert.throws(() => worker.setSlots("a", 0), sdk.ConfigurationError);
+  worker.setSlots("a", 40);
+  const changes = () => stream.received.flatMap(({ slots }) => slots.map(({ activity, slots }) => [activity, slots]));
+  await until("a change", () => changes().length > 0);
+  assert.deepEqual(changes(), [[0, 40]]);
+  stream.send({ reconnectAfterMs: 1 });
+  const second = await fake.next();
+  assert.equal(second.hello.activities[0]?.slots, 40);
+  second.send({ welcome: { resumed: true } });
 });
 
 test("an attempt goes on from the one before", async (t) => {

@@ -8,6 +8,7 @@ use std::{env, fmt};
 
 use clap::ValueEnum;
 use serde::Deserialize;
+use stepfleet_sdk::Targets;
 
 use super::NAME_CHARS_MAX;
 use crate::cli::Cli;
@@ -21,6 +22,8 @@ use crate::template::Template;
 
 /// Most tasks of one activity at once.
 const CONCURRENCY_MAX: u32 = 10_000;
+/// Tasks a second.
+const RATE_MAX: f64 = 1_000_000.0;
 const LOG_BYTES: u64 = 1024 * 1024;
 const LOG_FILES: usize = 1000;
 
@@ -32,12 +35,64 @@ pub(crate) struct Activity {
     pub(crate) output: OutputMode,
     pub(crate) output_bytes_max: usize,
     pub(crate) concurrency: u32,
+    /// Fewer at once, as the host allows.
+    pub(crate) follow_host: Option<FollowHost>,
+    /// Tasks in 1000 seconds; none is no bound.
+    pub(crate) rate_per_1000_s: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) inherit: Inherit,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) identity: Option<Identity>,
     pub(crate) log: LogTo,
+}
+
+/// How the tasks at once follow what the host has left. Shares in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FollowHost {
+    pub(crate) cpu: u32,
+    pub(crate) memory: u32,
+    pub(crate) min: u32,
+    pub(crate) ramp: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFollowHost {
+    #[serde(default = "share")]
+    cpu: f64,
+    #[serde(default = "share")]
+    memory: f64,
+    #[serde(default = "one")]
+    min: u32,
+    #[serde(default = "ramp")]
+    ramp: u32,
+}
+
+fn share() -> f64 {
+    0.8
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn ramp() -> u32 {
+    4
+}
+
+impl FollowHost {
+    /// For a worker of at most so many tasks at once.
+    pub(crate) fn targets(self, concurrency: u32) -> Targets {
+        let share = |thousandths: u32| f64::from(thousandths) / 1000.0;
+        Targets {
+            cpu: share(self.cpu),
+            memory: share(self.memory),
+            slots_min: self.min,
+            slots_max: concurrency,
+            ramp: self.ramp,
+        }
+    }
 }
 
 /// What is run, and where the input goes.
@@ -94,6 +149,8 @@ pub(super) struct FileActivity {
     output: OutputMode,
     output_bytes_max: Option<usize>,
     concurrency: Option<u32>,
+    follow_host: Option<FileFollowHost>,
+    max_rate: Option<f64>,
     timeout_seconds: Option<u64>,
     directory: Option<PathBuf>,
     user: Option<String>,
@@ -194,6 +251,46 @@ pub(super) fn check_activities(
     activities
 }
 
+/// What was read, or nothing and a problem.
+fn noted<T>(read: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
+    read.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn follow_host(follow: FileFollowHost, concurrency: u32) -> Result<FollowHost, String> {
+    let share = |share: f64| thousandths(share, 1.0);
+    let (Some(cpu), Some(memory)) = (share(follow.cpu), share(follow.memory)) else {
+        return Err("follow_host: cpu and memory are above 0 and at most 1".to_owned());
+    };
+    if follow.min == 0 || follow.min > concurrency || follow.ramp == 0 {
+        return Err(format!(
+            "follow_host: min is 1 to the concurrency ({concurrency}), and ramp at least 1"
+        ));
+    }
+    let (min, ramp) = (follow.min, follow.ramp);
+    Ok(FollowHost {
+        cpu,
+        memory,
+        min,
+        ramp,
+    })
+}
+
+fn rate_per_1000_s(rate: f64) -> Result<u32, String> {
+    thousandths(rate, RATE_MAX)
+        .ok_or_else(|| format!("max_rate is 0.001 to {RATE_MAX} tasks a second, not {rate}"))
+}
+
+/// A number from a thousandth to `max`, in thousandths.
+fn thousandths(number: f64, max: f64) -> Option<u32> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was just found to be in range"
+    )]
+    let thousandths = |number: f64| (number * 1000.0).round() as u32;
+    (0.001..=max).contains(&number).then(|| thousandths(number))
+}
+
 fn check_activity(entry: FileActivity) -> Result<Activity, Vec<String>> {
     let mut problems = Vec::new();
     let concurrency = entry.concurrency.unwrap_or(1);
@@ -204,6 +301,12 @@ fn check_activity(entry: FileActivity) -> Result<Activity, Vec<String>> {
             "concurrency must be 1 to {CONCURRENCY_MAX}, not {concurrency}"
         ));
     }
+    let follow_host = entry
+        .follow_host
+        .and_then(|follow| noted(follow_host(follow, concurrency), &mut problems));
+    let rate_per_1000_s = entry
+        .max_rate
+        .and_then(|rate| noted(rate_per_1000_s(rate), &mut problems));
     if !(1..=OUTPUT_BYTES_MAX).contains(&output_bytes_max) {
         problems.push(format!(
             "output_bytes_max must be 1 to {OUTPUT_BYTES_MAX}, not {output_bytes_max}"
@@ -224,6 +327,8 @@ fn check_activity(entry: FileActivity) -> Result<Activity, Vec<String>> {
             output: entry.output,
             output_bytes_max,
             concurrency,
+            follow_host,
+            rate_per_1000_s,
             timeout: entry.timeout_seconds.map(Duration::from_secs),
             directory: entry.directory,
             inherit,

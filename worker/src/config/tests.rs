@@ -112,6 +112,32 @@ fn unknown_keys_are_named_with_their_line() {
 }
 
 #[test]
+fn what_a_worker_takes_follows_its_host_and_its_rate() {
+    let file = |keys: &str| {
+        format!("[[activity]]\nname = \"a\"\nshell = \"true\"\nconcurrency = 8\n{keys}\n")
+    };
+    let text = file("follow_host = { cpu = 0.75, min = 2 }\nmax_rate = 2.5");
+    let config = load(&text, &[]).unwrap();
+    let activity = &config.activities[0];
+    let targets = activity.follow_host.unwrap().targets(activity.concurrency);
+    assert!((targets.cpu - 0.75).abs() < 1e-9 && (targets.memory - 0.8).abs() < 1e-9);
+    let room = (targets.slots_min, targets.slots_max, targets.ramp);
+    assert_eq!((room, activity.rate_per_1000_s), ((2, 8, 4), Some(2500)));
+    for (keys, expected) in [
+        ("follow_host = { cpu = 1.5 }", "above 0 and at most 1"),
+        (
+            "follow_host = { min = 9 }",
+            "min is 1 to the concurrency (8)",
+        ),
+        ("follow_host = { disk = 1 }", "unknown field `disk`"),
+        ("max_rate = 0", "max_rate is 0.001 to"),
+    ] {
+        let text = refusal(&file(keys), &[]);
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     let text = refusal(
         r#"

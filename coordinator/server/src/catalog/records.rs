@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::Entry;
+use crate::matching::Weights;
+use crate::matching::kind::Ramp;
+use crate::matching::sticky::StickySetting;
 use crate::service::api::MachineType;
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -170,6 +173,19 @@ pub(crate) struct ActivitySettings {
     pub rate_per_1000_s: Option<u64>,
     #[serde(default)]
     pub away: AwayMax,
+    /// Whether executions keep to their workers; none before it was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickySetting>,
+    /// The share of executions that goes to one build of workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+    /// Weights of state machines, by ARN; 1 where none is set.
+    #[serde(default, skip_serializing_if = "no_weights")]
+    pub weights: Arc<Weights>,
+}
+
+fn no_weights(weights: &Arc<Weights>) -> bool {
+    weights.is_empty()
 }
 
 /// How long a worker may be away before its tasks of an activity end as lost.

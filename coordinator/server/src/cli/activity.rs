@@ -1,6 +1,7 @@
 //! `stepfleet activity …`: activities, and who serves them.
 
 pub(crate) mod queue;
+mod turns;
 
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -34,6 +35,12 @@ pub(crate) enum ActivityCommand {
     Require(queue::RequireArgs),
     /// Bound the tasks at once, those that start a second, or how long their workers may be away
     Limit(queue::LimitArgs),
+    /// Give an execution's next task preferably to the worker that had its last
+    Sticky(turns::StickyArgs),
+    /// Give a share of the executions to workers of one build
+    Ramp(turns::RampArgs),
+    /// Give the tasks of some state machines more turns than those of others
+    Weigh(turns::WeighArgs),
     /// Delete an activity
     Delete(NameArgs),
 }
@@ -72,6 +79,9 @@ impl ActivityCommand {
             Self::Purge(args) => format!("purge the activity {}", args.activity),
             Self::Require(args) => format!("change the activity {}", args.activity),
             Self::Limit(args) => format!("change the activity {}", args.activity),
+            Self::Sticky(args) => format!("change the activity {}", args.activity),
+            Self::Ramp(args) => format!("change the activity {}", args.activity),
+            Self::Weigh(args) => format!("change the activity {}", args.activity),
             Self::Delete(args) => format!("delete the activity {}", args.activity),
         }
     }
@@ -91,6 +101,9 @@ impl ActivityCommand {
             Self::Purge(args) => queue::purge(args, client, output).await,
             Self::Require(args) => queue::require(args, client, output).await,
             Self::Limit(args) => queue::limit(args, client, output).await,
+            Self::Sticky(args) => turns::sticky(args, client, output).await,
+            Self::Ramp(args) => turns::ramp(args, client, output).await,
+            Self::Weigh(args) => turns::weigh(args, client, output).await,
             Self::Delete(args) => delete(args, client, output).await,
         }
     }
@@ -221,7 +234,7 @@ async fn stats(args: &NameArgs, client: &Client, output: &mut Output) -> Result<
     };
     let ms = |ms| time::fine(SignedDuration::from_millis(ms));
     let window = time::coarse(SignedDuration::from_millis(stats.window_ms));
-    let facts = [
+    let mut facts = vec![
         ("waiting", tasks(stats.queued)),
         ("oldest", oldest),
         ("held back", held_back(stats.settings.as_ref())),
@@ -240,8 +253,14 @@ async fn stats(args: &NameArgs, client: &Client, output: &mut Output) -> Result<
         ("wait p50", ms(stats.start_latency_p50_ms)),
         ("wait p99", ms(stats.start_latency_p99_ms)),
     ];
+    let known = stats.sticky_hits + stats.sticky_misses;
+    if known > 0 {
+        let percent = stats.sticky_hits * 100 / known;
+        facts.push(("kept to worker", format!("{percent} % of {}", tasks(known))));
+    }
     let text = table::facts(output, &facts);
     output.line(text)?;
+    turns::builds(&stats, output)?;
     if stats.unserved {
         let name = names::name_of(&stats.activity_arn);
         warn_unserved(output, name, true, stats.queued);
@@ -357,6 +376,9 @@ fn stats_json(stats: &api::GetActivityStatsResponse) -> serde_json::Value {
         "unserved": stats.unserved,
         "inHand": stats.in_hand,
         "unplaceable": unplaceable,
+        "stickyHits": stats.sticky_hits,
+        "stickyMisses": stats.sticky_misses,
+        "builds": turns::builds_json(stats),
         "settings": queue::settings_json(&stats.settings.clone().unwrap_or_default()),
     })
 }

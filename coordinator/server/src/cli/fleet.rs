@@ -213,14 +213,22 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
         facts.push(("gone", time::date(output, worker.gone_date.as_ref())));
     }
     facts.push(("slots used", slots(&worker.activities)));
+    if worker.max_tasks > 0 {
+        facts.push(("at once", worker.max_tasks.to_string()));
+    }
     let text = table::facts(output, &facts);
     output.line(text)?;
-    let mut rows = table::table(output, &["ACTIVITY", "USED", "SLOTS"]);
+    let mut rows = table::table(output, &["ACTIVITY", "USED", "SLOTS", "A SECOND"]);
     for activity in &worker.activities {
         rows.add_row([
             names::name_of(&activity.activity_arn).to_owned(),
             activity.used.to_string(),
             activity.slots.to_string(),
+            if activity.max_rate > 0.0 {
+                activity.max_rate.to_string()
+            } else {
+                "-".into()
+            },
         ]);
     }
     output.line(format!("\n{}", table::text(&rows)))?;
@@ -283,6 +291,7 @@ fn json(worker: &api::WorkerInfo) -> serde_json::Value {
                 "activityArn": activity.activity_arn,
                 "slots": activity.slots,
                 "used": activity.used,
+                "maxRate": activity.max_rate,
             })
         })
         .collect();
@@ -297,6 +306,7 @@ fn json(worker: &api::WorkerInfo) -> serde_json::Value {
         "connectedDate": time::utc(worker.connected_date.as_ref()),
         "lastSeenDate": time::utc(worker.last_seen_date.as_ref()),
         "goneDate": time::utc(worker.gone_date.as_ref()),
+        "maxTasks": worker.max_tasks,
     })
 }
 

@@ -249,7 +249,8 @@ impl Run {
         let metrics = &self.shared.metrics;
         metrics.recorded(events);
         let last = &mut LastActivity::default();
-        metrics.timed(last, at, events, before, execution);
+        // Express executions have no workers on sessions.
+        metrics.timed(last, at, events, (before, execution), &|_| None);
         if !execution.is_running() {
             let closed = Closed::of(execution, at);
             let meters = &self.revision.meters;

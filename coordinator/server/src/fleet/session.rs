@@ -10,8 +10,10 @@ use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
 use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
 use tokio::sync::Notify;
 
+use super::credits::{Credits, Offered};
 use crate::matching::Queue;
 use crate::service::api::Caller;
+use crate::service::error::ApiError;
 
 /// Bytes of task inputs in one message, so that no client's message limit is met.
 const MESSAGE_BYTES: usize = 1024 * 1024;
@@ -21,7 +23,8 @@ const MESSAGE_BYTES: usize = 1024 * 1024;
 pub(crate) struct Served {
     pub arn: Arc<str>,
     pub queue: Arc<Queue>,
-    pub slots: u32,
+    /// What the worker offers first; its session knows what it offers now.
+    pub offered: Offered,
 }
 
 /// What a worker tells of itself.
@@ -30,7 +33,7 @@ pub(crate) struct About {
     pub name: Arc<str>,
     /// Empty when it does not tell.
     pub host: String,
-    pub build_id: String,
+    pub build_id: Arc<str>,
     pub labels: Arc<Labels>,
 }
 
@@ -58,7 +61,7 @@ pub(crate) struct Session {
     /// Number of the current connection.
     connection: AtomicU64,
     /// Slots carry it: those of an earlier one are void.
-    epoch: AtomicU64,
+    pub(super) epoch: AtomicU64,
     open: AtomicBool,
     /// The worker says that it leaves.
     leaving: AtomicBool,
@@ -80,10 +83,10 @@ pub(crate) struct Free {
     pub slots: Vec<u32>,
 }
 
-/// A slot whose task left the worker's hands.
-#[derive(Clone, Copy, Debug)]
+/// Slots that are free because a task left the worker's hands: their activities.
+#[derive(Clone, Debug)]
 pub(crate) struct Freed {
-    pub activity: u32,
+    pub activities: Vec<u32>,
     pub epoch: u64,
 }
 
@@ -138,7 +141,7 @@ pub(crate) struct InHand {
 type HeldKey = (ExecutionId, EventId, u32, u32);
 
 #[derive(Debug, Default)]
-struct Inner {
+pub(super) struct Inner {
     outgoing: CoordinatorMessage,
     pushed: u64,
     /// Whether a result came yet: a session that is new here may go on with a worker's numbering.
@@ -149,8 +152,11 @@ struct Inner {
     /// Results settled out of order, above `confirmed`.
     settled: BTreeSet<u64>,
     held: BTreeMap<HeldKey, Held>,
+    pub(super) credits: Credits,
     /// The last push that the worker said it has.
     received: u64,
+    /// Why the current connection ends.
+    fault: Option<ApiError>,
 }
 
 impl Held {
@@ -178,7 +184,13 @@ impl Session {
         about: About,
         caller: Caller,
         activities: Vec<Served>,
+        tasks_max: Option<u32>,
     ) -> Self {
+        let offered: Vec<Offered> = activities.iter().map(|served| served.offered).collect();
+        let inner = Inner {
+            credits: Credits::new(&offered, tasks_max),
+            ..Inner::default()
+        };
         Self {
             id,
             about,
@@ -192,7 +204,7 @@ impl Session {
             connected_at: AtomicI64::new(0),
             seen_at: AtomicI64::new(0),
             gone: AtomicBool::new(false),
-            inner: Mutex::default(),
+            inner: Mutex::new(inner),
             wake: Notify::new(),
         }
     }
@@ -208,6 +220,7 @@ impl Session {
         self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
+        inner.fault = None;
         if self.current() == 0 {
             self.told_to_drain.store(told_to_drain, Ordering::Release);
         } else if self.is_told_to_drain() {
@@ -293,25 +306,6 @@ impl Session {
         self.is_open() && self.epoch.load(Ordering::Acquire) == epoch && !self.is_draining()
     }
 
-    /// Begins an epoch: the room that is left for each activity now, and no slot of before. Under the lock, so that a
-    /// task that leaves the worker's hands at this moment is counted once.
-    pub(crate) fn open_slots(&self) -> Free {
-        let inner = self.lock();
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut held = vec![0_u32; self.activities.len()];
-        for task in inner.held.values() {
-            let index = usize::try_from(task.activity).unwrap_or(usize::MAX);
-            if let Some(count) = held.get_mut(index) {
-                *count += 1;
-            }
-        }
-        let slots = self.activities.iter().zip(held);
-        let slots = slots
-            .map(|(served, held)| served.slots.saturating_sub(held))
-            .collect();
-        Free { epoch, slots }
-    }
-
     /// Tells the worker to drain, or to go on. `false` when that changes nothing, or it has said that it leaves.
     pub(crate) fn order(&self, order: Order) -> bool {
         let drain = match order {
@@ -364,26 +358,29 @@ impl Session {
             since,
             progress,
         };
+        inner.credits.hold(activity);
         inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
     }
 
-    /// Takes a task out of the worker's hands; answers its slot when it was there.
+    /// Takes a task out of the worker's hands; answers the slots that are free then, when it was there.
     pub(crate) fn release(&self, task: &TaskRef) -> Option<Freed> {
         let mut inner = self.lock();
-        self.freed(inner.held.remove(&key(task)))
+        let held = inner.held.remove(&key(task));
+        self.freed(&mut inner, held)
     }
 
-    fn freed(&self, held: Option<Held>) -> Option<Freed> {
-        held.map(|held| Freed {
-            activity: held.activity,
-            epoch: self.epoch.load(Ordering::Acquire),
-        })
+    fn freed(&self, inner: &mut Inner, held: Option<Held>) -> Option<Freed> {
+        let activities = inner.credits.release(held?.activity);
+        let epoch = self.epoch();
+        Some(Freed { activities, epoch })
     }
 
     /// Notes that the worker holds a task from before a restart.
     pub(crate) fn adopt(&self, task: TaskRef, in_hand: InHand) {
-        self.lock().held.insert(
+        let mut inner = self.lock();
+        inner.credits.adopt(in_hand.activity);
+        inner.held.insert(
             key(&task),
             Held {
                 task,
@@ -414,7 +411,8 @@ impl Session {
     pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<Freed> {
         let mut inner = self.lock();
         inner.outgoing.cancelled.push(token);
-        self.freed(inner.held.remove(&key(task)))
+        let held = inner.held.remove(&key(task));
+        self.freed(&mut inner, held)
     }
 
     /// Whether a result of this number is new.
@@ -456,6 +454,7 @@ impl Session {
         let mut inner = self.lock();
         let received = inner.received;
         let held = std::mem::take(&mut inner.held).into_values();
+        inner.credits.abandon();
         held.map(|held| held.told(received)).collect()
     }
 
@@ -469,7 +468,12 @@ impl Session {
         let of_these = inner
             .held
             .extract_if(.., |_, held| activities.contains(&held.activity));
-        of_these.map(|(_, held)| held.task).collect()
+        let of_these: Vec<Held> = of_these.map(|(_, held)| held).collect();
+        for held in &of_these {
+            // Its slots are offered when the worker is back.
+            inner.credits.release(held.activity);
+        }
+        of_these.into_iter().map(|held| held.task).collect()
     }
 
     pub(crate) fn held_tasks(&self) -> Vec<HeldTask> {
@@ -528,14 +532,31 @@ impl Session {
     }
 
     /// The next message for this connection; `None` when another connection has taken over or the session ended.
-    pub(crate) async fn next_message(&self, connection: u64) -> Option<CoordinatorMessage> {
+    pub(crate) async fn next_message(
+        &self,
+        connection: u64,
+    ) -> Option<Result<CoordinatorMessage, ApiError>> {
         loop {
             let woken = self.wake.notified();
+            if let Some(fault) = self.take_fault(connection) {
+                return Some(Err(fault));
+            }
             match self.take_outgoing(connection)? {
                 message if message == CoordinatorMessage::default() => woken.await,
-                message => return Some(message),
+                message => return Some(Ok(message)),
             }
         }
+    }
+
+    /// Ends the current connection with an error.
+    pub(crate) fn refuse(&self, error: ApiError) {
+        self.lock().fault = Some(error);
+        self.wake.notify_one();
+    }
+
+    fn take_fault(&self, connection: u64) -> Option<ApiError> {
+        let mut inner = self.lock();
+        inner.fault.take().filter(|_| self.is_current(connection))
     }
 
     /// What is to be said, about [`MESSAGE_BYTES`] of it. `None` for a connection that is over: what comes after it
@@ -566,7 +587,7 @@ impl Session {
         Some(std::mem::replace(&mut inner.outgoing, later))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! The tasks of one activity that wait, fair between state machines: each machine has its turn, so that a flood of one
 //! makes nobody else wait. Among a machine's own tasks priority comes first, then age.
 //!
-//! Tasks that ask for the same labels stand in one *lane*; a slot takes from the lanes that it may serve. Turns are
-//! start-time fair queueing with tasks of one size: a machine that has just begun to wait comes before those that were
+//! Tasks that ask for the same labels, and that a ramp sends to the same builds, stand in one *lane*; a slot takes from the
+//! lanes that it may serve. Turns are start-time fair queueing with tasks of the size of their machine's weight: a machine that has just begun to wait comes before those that were
 //! served since.
 
 use std::cmp::Reverse;
@@ -11,19 +11,27 @@ use std::sync::Arc;
 
 use stepfleet_engine::{Attempt, ExecutionId, Timestamp};
 
-use super::placement::satisfies;
+use super::kind::{Asked, Kind, Ramp, Side};
 use super::{Offer, TaskKey};
-use crate::fleet::session::Labels;
 
 /// Where a task stands among those of its machine.
-type Place = (Reverse<u8>, Timestamp, TaskKey);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(Reverse<u8>, Timestamp, TaskKey);
+/// What a task of weight 1 moves its machine's turn on.
+const STEP: u64 = 1_000_000;
+/// Greatest weight of a machine.
+pub(crate) const WEIGHT_MAX: u32 = 1000;
+/// Weights of state machines, by ARN; 1 where none is set.
+pub(crate) type Weights = BTreeMap<String, u32>;
 /// Whose turn it is: the least comes first. The second number tells equal ones apart by arrival.
 type Turn = (u64, u64);
 
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     /// By what the tasks ask for.
-    lanes: BTreeMap<Arc<Labels>, Lane>,
+    lanes: BTreeMap<Asked, Lane>,
+    ramp: Option<Ramp>,
+    weights: Arc<Weights>,
     /// The turn that was served last.
     clock: u64,
     arrivals: u64,
@@ -45,8 +53,10 @@ struct Flow {
     tasks: BTreeMap<Place, Offer>,
 }
 
-fn place(offer: &Offer) -> Place {
-    (Reverse(offer.priority()), offer.scheduled_at, offer.key())
+impl Place {
+    pub(super) fn of(offer: &Offer) -> Self {
+        Self(Reverse(offer.priority()), offer.scheduled_at, offer.key())
+    }
 }
 
 impl Backlog {
@@ -64,13 +74,36 @@ impl Backlog {
     }
 
     /// What waiting tasks ask for, and how many of them.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (&Arc<Labels>, u64)> {
-        self.lanes.iter().map(|(labels, lane)| (labels, lane.len))
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&Asked, u64)> {
+        self.lanes.iter().map(|(asked, lane)| (asked, lane.len))
+    }
+
+    /// Takes settings over that decide about turns; tasks that wait follow them at once.
+    pub(super) fn configure(&mut self, ramp: Option<&Ramp>, weights: &Arc<Weights>) {
+        self.weights = weights.clone();
+        if self.ramp.as_ref() == ramp {
+            return;
+        }
+        self.ramp = ramp.cloned();
+        let lanes = std::mem::take(&mut self.lanes).into_values();
+        let flows = lanes.flat_map(|lane| lane.flows.into_values());
+        let offers: Vec<Offer> = flows.flat_map(|flow| flow.tasks.into_values()).collect();
+        self.ages.clear();
+        self.len = 0;
+        offers.into_iter().for_each(|offer| self.push(offer));
+    }
+
+    /// What a task asks for, its ramp included.
+    pub(super) fn asked_by(&self, offer: &Offer) -> Asked {
+        Asked {
+            requires: offer.requires().clone(),
+            side: Side::of(offer.execution, self.ramp.as_ref()),
+        }
     }
 
     pub(super) fn push(&mut self, offer: Offer) {
         self.arrivals += 1;
-        let lane = self.lanes.entry(offer.requires().clone()).or_default();
+        let lane = self.lanes.entry(self.asked_by(&offer)).or_default();
         let flow = lane.flows.entry(offer.machine.clone()).or_insert_with(|| {
             let turn = (self.clock, self.arrivals);
             lane.turns.insert((turn, offer.machine.clone()));
@@ -78,24 +111,26 @@ impl Backlog {
             Flow { turn, tasks }
         });
         let at = offer.scheduled_at;
-        if flow.tasks.insert(place(&offer), offer).is_none() {
+        if flow.tasks.insert(Place::of(&offer), offer).is_none() {
             lane.len += 1;
             self.len += 1;
             *self.ages.entry(at).or_insert(0) += 1;
         }
     }
 
-    /// Whether a task waits that a worker with these labels may have.
-    pub(super) fn has(&self, labels: &Labels) -> bool {
-        self.lanes.keys().any(|asked| satisfies(labels, asked))
+    /// Whether a task waits that a worker of this kind may have.
+    pub(super) fn has(&self, kind: &Kind) -> bool {
+        let ramp = self.ramp.as_ref();
+        self.lanes.keys().any(|asked| kind.serves(asked, ramp))
     }
 
-    /// The next task for a worker with these labels.
-    pub(super) fn take(&mut self, labels: &Labels) -> Option<Offer> {
+    /// The next task for a worker of this kind.
+    pub(super) fn take(&mut self, kind: &Kind) -> Option<Offer> {
+        let ramp = self.ramp.as_ref();
         let fits = self
             .lanes
             .iter()
-            .filter(|(asked, _)| satisfies(labels, asked));
+            .filter(|(asked, _)| kind.serves(asked, ramp));
         let turns = fits.filter_map(|(asked, lane)| Some((lane.turns.first()?.0, asked)));
         let (turn, asked) = turns.min()?;
         let asked = asked.clone();
@@ -108,7 +143,8 @@ impl Backlog {
         if flow.tasks.is_empty() {
             lane.flows.remove(&machine);
         } else {
-            flow.turn = (turn.0 + 1, self.arrivals);
+            let weight = self.weights.get(&*machine).copied().unwrap_or(1).max(1);
+            flow.turn = (turn.0 + STEP / u64::from(weight), self.arrivals);
             lane.turns.insert((flow.turn, machine));
         }
         self.gone(&asked, &offer);
@@ -117,14 +153,14 @@ impl Backlog {
 
     /// Takes a task out that is over.
     pub(super) fn withdraw(&mut self, offer: &Offer) -> bool {
-        let asked = offer.requires();
+        let asked = &self.asked_by(offer);
         let Some(lane) = self.lanes.get_mut(asked) else {
             return false;
         };
         let Some(flow) = lane.flows.get_mut(&offer.machine) else {
             return false;
         };
-        if flow.tasks.remove(&place(offer)).is_none() {
+        if flow.tasks.remove(&Place::of(offer)).is_none() {
             return false;
         }
         if flow.tasks.is_empty() {
@@ -144,7 +180,7 @@ impl Backlog {
         older.take(limit).cloned().collect()
     }
 
-    fn gone(&mut self, asked: &Arc<Labels>, offer: &Offer) {
+    fn gone(&mut self, asked: &Asked, offer: &Offer) {
         self.len -= 1;
         if let Some(lane) = self.lanes.get_mut(asked) {
             lane.len -= 1;

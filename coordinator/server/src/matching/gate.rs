@@ -2,19 +2,14 @@
 
 use stepfleet_engine::Timestamp;
 
+use super::bucket::Bucket;
 use crate::catalog::records::ActivitySettings;
 
-/// One task, as the bucket counts: a rate in thousandths a second gains that much each millisecond.
-const TASK: u64 = 1_000_000;
-/// A bucket holds what this time gains, and one task at least.
-const BURST_MS: u64 = 100;
-
-/// See the module. The bucket is full of one task when a rate is set.
+/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     settings: ActivitySettings,
-    tokens: u64,
-    refilled_at: Timestamp,
+    bucket: Option<Bucket>,
 }
 
 /// Why nothing is handed out.
@@ -34,8 +29,8 @@ impl Gate {
 
     pub(super) fn configure(&mut self, settings: ActivitySettings, now: Timestamp) {
         if settings.rate_per_1000_s != self.settings.rate_per_1000_s {
-            self.tokens = TASK;
-            self.refilled_at = now;
+            let rate = settings.rate_per_1000_s;
+            self.bucket = rate.map(|rate| Bucket::new(rate, now));
         }
         self.settings = settings;
     }
@@ -55,29 +50,16 @@ impl Gate {
         if max.is_some_and(|max| in_hand >= usize::try_from(max).unwrap_or(usize::MAX)) {
             return Err(Shut::Full);
         }
-        let Some(rate) = self.settings.rate_per_1000_s else {
-            return Ok(());
-        };
-        let passed = u64::try_from(now.0.saturating_sub(self.refilled_at.0)).unwrap_or(0);
-        let most = TASK.max(rate.saturating_mul(BURST_MS));
-        let gained = passed.saturating_mul(rate);
-        self.tokens = self.tokens.saturating_add(gained).min(most);
-        // A clock that goes back gains nothing until it is where it was.
-        self.refilled_at = self.refilled_at.max(now);
-        if self.tokens >= TASK {
-            return Ok(());
+        match &mut self.bucket {
+            Some(bucket) => bucket.check(now).map_err(Shut::Until),
+            None => Ok(()),
         }
-        let wait = (TASK - self.tokens).div_ceil(rate.max(1));
-        Err(Shut::Until(
-            self.refilled_at
-                .plus_ms(i64::try_from(wait).unwrap_or(i64::MAX)),
-        ))
     }
 
     /// A task goes.
     pub(super) fn pass(&mut self) {
-        if self.settings.rate_per_1000_s.is_some() {
-            self.tokens = self.tokens.saturating_sub(TASK);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.take();
         }
     }
 }

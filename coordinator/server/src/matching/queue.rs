@@ -1,6 +1,6 @@
 //! The queue of one activity: its waiting tasks, its free slots, and what may go now.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,9 +10,13 @@ use tokio::sync::Notify;
 use super::backlog::{Backlog, key};
 use super::gate::{Gate, Shut};
 use super::idle::Idle;
+use super::kind::Kind;
 use super::placement::satisfies;
+use super::sticky::{Sticky, StickyCounts};
 use super::{Offer, Slot, TaskKey};
 use crate::catalog::records::ActivitySettings;
+use crate::fleet::Session;
+use crate::fleet::credits::Reserved;
 use crate::fleet::session::Labels;
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -37,16 +41,25 @@ struct QueueInner {
     backlog: Backlog,
     idle: Idle,
     gate: Gate,
+    sticky: Sticky,
     /// Tasks in workers' hands, or on their way there. After a restart those that were polled before it come in when
     /// something is heard of their execution.
     in_hand: HashSet<TaskKey>,
 }
 
-/// Queues that wait for a token of their rate.
+/// Queues and workers that wait for a token of their rate.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     waiting: Mutex<BTreeSet<Arc<str>>>,
+    workers: Mutex<Vec<Parked>>,
     notify: Notify,
+}
+
+/// An activity of a worker whose rate is used up.
+#[derive(Clone, Debug)]
+pub(crate) struct Parked {
+    pub session: Arc<Session>,
+    pub activity: u32,
 }
 
 /// What an operator sees of a queue.
@@ -58,6 +71,7 @@ pub(crate) struct QueueReport {
     /// Of `workers`: waiting `GetActivityTask` calls.
     pub pollers: u64,
     pub in_hand: u64,
+    pub sticky: StickyCounts,
 }
 
 impl Pace {
@@ -68,6 +82,24 @@ impl Pace {
         }
     }
 
+    /// A worker's rate gives its next token later.
+    pub(super) fn ask_worker(&self, session: &Arc<Session>, activity: u32) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |it: &Parked| it.activity == activity && Arc::ptr_eq(&it.session, session);
+        if !workers.iter().any(is_known) {
+            workers.push(Parked {
+                session: session.clone(),
+                activity,
+            });
+            self.notify.notify_one();
+        }
+    }
+
+    /// The workers that asked since the last time.
+    pub(crate) fn take_workers(&self) -> Vec<Parked> {
+        std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Waits until a queue asks.
     pub(crate) async fn asked(&self) {
         self.notify.notified().await;
@@ -76,6 +108,76 @@ impl Pace {
     /// The queues that asked since the last time.
     pub(crate) fn take(&self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// When, and who is to look again later.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub now: Timestamp,
+    pub pace: &'a Pace,
+}
+
+/// What there is for a task that comes.
+enum Found {
+    Slot(Slot),
+    /// Its worker is busy, and it may wait for it.
+    Worker {
+        session: Arc<Session>,
+        wait_ms: i64,
+    },
+    None,
+}
+
+impl QueueInner {
+    /// A slot of the worker that has done the execution's last task, or any.
+    fn slot_for(&mut self, offer: &Offer, at: At<'_>) -> Found {
+        let asked = self.backlog.asked_by(offer);
+        let settings = self.gate.settings().clone();
+        let known = self.sticky.preferred(offer.execution, at.now);
+        let wanted = known.filter(|wanted| {
+            let kind = Kind::of(&wanted.session);
+            satisfies(&kind.labels, &settings.requires)
+                && kind.serves(&asked, settings.ramp.as_ref())
+        });
+        if let Some(wanted) = &wanted {
+            let slot = Slot::current(&wanted.session, wanted.activity);
+            if slot.reserve(at) == Reserved::Yes {
+                self.sticky.counts.hits += 1;
+                return Found::Slot(slot);
+            }
+        }
+        let wait_ms = self.sticky.wait_ms().filter(|ms| *ms > 0);
+        if let (Some(wanted), Some(wait_ms)) = (&wanted, wait_ms) {
+            return Found::Worker {
+                session: wanted.session.clone(),
+                wait_ms,
+            };
+        }
+        match self.idle.take(&asked, &settings, at) {
+            Some(slot) => {
+                self.sticky.counts.misses += u64::from(wanted.is_some());
+                Found::Slot(slot)
+            }
+            None => Found::None,
+        }
+    }
+
+    /// A task that had waited goes.
+    fn count_sticky(&mut self, offer: &Offer, slot: &Slot, now: Timestamp) {
+        let Some(known) = self.sticky.preferred(offer.execution, now) else {
+            return;
+        };
+        match slot {
+            Slot::Session { session, .. } if Arc::ptr_eq(session, &known.session) => {
+                self.sticky.counts.hits += 1;
+            }
+            Slot::Session { .. } | Slot::Poller { .. } => self.sticky.counts.misses += 1,
+        }
+    }
+
+    fn queued(&self) -> u64 {
+        (self.backlog.len() + self.sticky.waiting().count()) as u64
     }
 }
 
@@ -93,28 +195,42 @@ impl Queue {
         let mut inner = self.lock();
         // What is held back goes first when it may go.
         let waits = inner.gate.holds_back() && !inner.backlog.is_empty();
-        if !waits && self.is_open(&mut inner, now) {
-            let required = inner.gate.settings().requires.clone();
-            if let Some(slot) = inner.idle.take([&required, offer.requires()]) {
+        if waits || !self.is_open(&mut inner, now) {
+            inner.backlog.push(offer);
+            return None;
+        }
+        match inner.slot_for(&offer, self.at(now)) {
+            Found::Slot(slot) => {
                 inner.gate.pass();
                 inner.in_hand.insert(offer.key());
-                return Some(slot);
+                inner.sticky.note(offer.execution, &slot, now);
+                Some(slot)
+            }
+            Found::Worker { session, wait_ms } => {
+                inner.sticky.wait(offer, &session, now.plus_ms(wait_ms));
+                self.pace.ask(&self.arn);
+                None
+            }
+            Found::None => {
+                inner.backlog.push(offer);
+                None
             }
         }
-        inner.backlog.push(offer);
-        None
     }
 
     /// A slot became free: the next task for it, or its place among the idle.
     pub(crate) fn offer_slot(&self, slot: Slot, now: Timestamp) -> Option<(Offer, Slot)> {
-        if !slot.is_valid() {
-            return None;
-        }
         let mut inner = self.lock();
-        match self.next_for(&mut inner, &slot.labels(), now) {
+        match slot.reserve(self.at(now)) {
+            Reserved::Yes => {}
+            Reserved::Void | Reserved::Parked(_) => return None,
+        }
+        match self.next_for(&mut inner, &slot, now) {
             Some(offer) => Some((offer, slot)),
             None => {
-                inner.idle.push(slot);
+                if let Some(slot) = slot.give_back() {
+                    inner.idle.push(slot);
+                }
                 None
             }
         }
@@ -145,34 +261,46 @@ impl Queue {
     /// When its rate gives the next token, if tasks wait for one.
     pub(crate) fn next_token_at(&self, now: Timestamp) -> Option<Timestamp> {
         let mut inner = self.lock();
+        let kept = inner.sticky.next_at();
         if inner.backlog.is_empty() || inner.idle.len() == 0 {
-            return None;
+            return kept;
         }
         let in_hand = inner.in_hand.len();
-        match inner.gate.check(in_hand, now) {
+        let at = match inner.gate.check(in_hand, now) {
             Err(Shut::Until(at)) => Some(at),
-            Ok(()) => Some(now),
-            Err(Shut::Paused | Shut::Full) => None,
-        }
+            // What may go has gone: the rest waits for a worker.
+            Ok(()) | Err(Shut::Paused | Shut::Full) => None,
+        };
+        [at, kept].into_iter().flatten().min()
     }
 
     /// Takes the settings of its activity over; what may go now.
     pub(crate) fn configure(&self, settings: ActivitySettings, now: Timestamp) -> Pairs {
         let mut inner = self.lock();
+        inner
+            .backlog
+            .configure(settings.ramp.as_ref(), &settings.weights);
+        for offer in inner.sticky.configure(settings.sticky) {
+            inner.backlog.push(offer);
+        }
         inner.gate.configure(settings, now);
         self.pump_inner(&mut inner, now)
     }
 
     /// Forgets an offer that is over.
     pub(crate) fn withdraw(&self, offer: &Offer) -> bool {
-        self.lock().backlog.withdraw(offer)
+        let mut inner = self.lock();
+        inner.backlog.withdraw(offer) || inner.sticky.withdraw(offer)
     }
 
     /// Takes out some of the tasks that were scheduled by then.
     pub(crate) fn take_older(&self, until: Timestamp, limit: usize) -> Vec<Offer> {
         let mut inner = self.lock();
-        let mut taken = inner.backlog.older(until, limit);
-        taken.retain(|offer| inner.backlog.withdraw(offer));
+        let kept = inner.sticky.waiting();
+        let kept = kept.filter(|offer| offer.scheduled_at <= until);
+        let mut taken: Vec<Offer> = kept.take(limit).cloned().collect();
+        taken.extend(inner.backlog.older(until, limit - taken.len()));
+        taken.retain(|offer| inner.backlog.withdraw(offer) || inner.sticky.withdraw(offer));
         taken
     }
 
@@ -209,24 +337,27 @@ impl Queue {
     /// Counts for people.
     pub(crate) fn report(&self) -> QueueReport {
         let inner = self.lock();
-        let idle = inner.idle.iter().filter(|slot| slot.is_valid());
         let (mut workers, mut pollers) = (0, 0);
-        for slot in idle {
+        for slot in inner.idle.iter() {
             workers += 1;
             pollers += u64::from(slot.is_poller());
         }
         QueueReport {
-            queued: inner.backlog.len() as u64,
-            oldest: inner.backlog.oldest(),
+            queued: inner.queued(),
+            oldest: {
+                let kept = inner.sticky.waiting().map(|offer| offer.scheduled_at);
+                kept.chain(inner.backlog.oldest()).min()
+            },
             workers,
             pollers,
             in_hand: inner.in_hand.len() as u64,
+            sticky: inner.sticky.counts,
         }
     }
 
     /// Tasks that wait.
     pub(crate) fn depth(&self) -> u64 {
-        self.lock().backlog.len() as u64
+        self.lock().queued()
     }
 
     /// Labels that every worker of this activity must have.
@@ -237,20 +368,31 @@ impl Queue {
     /// What waiting tasks ask for, besides what their activity requires, and how many ask for it.
     pub(crate) fn asked(&self) -> Vec<(Arc<Labels>, u64)> {
         let inner = self.lock();
-        let asked = inner.backlog.asked();
-        asked.map(|(asked, count)| (asked.clone(), count)).collect()
+        let mut by_labels: BTreeMap<&Arc<Labels>, u64> = BTreeMap::new();
+        for (asked, count) in inner.backlog.asked() {
+            *by_labels.entry(&asked.requires).or_insert(0) += count;
+        }
+        let asked = by_labels.into_iter();
+        asked
+            .map(|(labels, count)| (labels.clone(), count))
+            .collect()
     }
 
     fn pump_inner(&self, inner: &mut QueueInner, now: Timestamp) -> Pairs {
+        for offer in inner.sticky.expired(now) {
+            inner.backlog.push(offer);
+        }
         let mut pairs = Pairs::new();
-        for labels in inner.idle.labels() {
-            while self.may_go(inner, &labels, now)
-                && let Some(slot) = inner.idle.take_of(&labels)
+        for kind in inner.idle.kinds() {
+            while self.may_go(inner, &kind, now)
+                && let Some(slot) = inner.idle.take_of(&kind, self.at(now))
             {
-                match self.next_for(inner, &labels, now) {
+                match self.next_for(inner, &slot, now) {
                     Some(offer) => pairs.push((offer, slot)),
                     None => {
-                        inner.idle.push(slot);
+                        if let Some(slot) = slot.give_back() {
+                            inner.idle.push(slot);
+                        }
                         break;
                     }
                 }
@@ -259,22 +401,51 @@ impl Queue {
         pairs
     }
 
-    /// Whether a task may go to a worker with these labels.
-    fn may_go(&self, inner: &mut QueueInner, labels: &Labels, now: Timestamp) -> bool {
-        satisfies(labels, &inner.gate.settings().requires)
-            && inner.backlog.has(labels)
+    /// Whether a task may go to a worker of this kind.
+    fn may_go(&self, inner: &mut QueueInner, kind: &Kind, now: Timestamp) -> bool {
+        satisfies(&kind.labels, &inner.gate.settings().requires)
+            && inner.backlog.has(kind)
             && self.is_open(inner, now)
     }
 
-    /// The next task for a worker with these labels, if one may go.
-    fn next_for(&self, inner: &mut QueueInner, labels: &Labels, now: Timestamp) -> Option<Offer> {
-        if !self.may_go(inner, labels, now) {
-            return None;
-        }
-        let offer = inner.backlog.take(labels)?;
+    /// The next task for the worker of this slot, if one may go.
+    fn next_for(&self, inner: &mut QueueInner, slot: &Slot, now: Timestamp) -> Option<Offer> {
+        let kind = slot.kind();
+        let offer = match self.kept_for(inner, slot, &kind, now) {
+            Some(offer) => offer,
+            None if self.may_go(inner, &kind, now) => inner.backlog.take(&kind)?,
+            None => return None,
+        };
         inner.gate.pass();
         inner.in_hand.insert(offer.key());
+        inner.count_sticky(&offer, slot, now);
+        inner.sticky.note(offer.execution, slot, now);
         Some(offer)
+    }
+
+    /// A task that waits for just this worker.
+    fn kept_for(
+        &self,
+        inner: &mut QueueInner,
+        slot: &Slot,
+        kind: &Kind,
+        now: Timestamp,
+    ) -> Option<Offer> {
+        let allowed = inner.sticky.next_at().is_some()
+            && satisfies(&kind.labels, &inner.gate.settings().requires)
+            && self.is_open(inner, now);
+        if allowed {
+            inner.sticky.waits_for(slot)
+        } else {
+            None
+        }
+    }
+
+    fn at(&self, now: Timestamp) -> At<'_> {
+        At {
+            now,
+            pace: &self.pace,
+        }
     }
 
     fn is_open(&self, inner: &mut QueueInner, now: Timestamp) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use stepfleet_engine::{Attempt, ExecutionId};
 
 use super::Pairs;
+use super::queue::Parked;
 use crate::partition::Message;
 use crate::shared::Shared;
 
@@ -36,8 +37,14 @@ pub(crate) async fn pace(shared: Arc<Shared>) {
     loop {
         pace.asked().await;
         let mut waiting: BTreeSet<Arc<str>> = pace.take();
-        while !waiting.is_empty() {
+        let mut workers: Vec<Parked> = pace.take_workers();
+        while !waiting.is_empty() || !workers.is_empty() {
             let mut next = None;
+            workers.retain(|parked| {
+                let at = shared.fleet.unpark(parked, shared.clock.now());
+                next = [next, at].into_iter().flatten().min();
+                at.is_some()
+            });
             waiting.retain(|arn| {
                 let Some(queue) = shared.matching.known(arn) else {
                     return false;
@@ -50,6 +57,7 @@ pub(crate) async fn pace(shared: Arc<Shared>) {
             });
             // Those that are still waiting asked again by being looked at.
             waiting.extend(pace.take());
+            workers.extend(pace.take_workers());
             if let Some(at) = next {
                 let ms = at.0.saturating_sub(shared.clock.now().0).max(1);
                 let sleep = Duration::from_millis(u64::try_from(ms).unwrap_or(1));

@@ -4,7 +4,8 @@ use stepfleet_engine::SessionId;
 
 use super::*;
 use crate::catalog::records::ActivitySettings;
-use crate::fleet::session::About;
+use crate::fleet::credits::Offered;
+use crate::fleet::session::{About, Served};
 use crate::service::api::Caller;
 use crate::service::error::ErrorCode;
 
@@ -134,7 +135,15 @@ fn session(labels: &[(&str, &str)]) -> Slot {
         ..About::default()
     };
     let caller = Caller::trusted(Arc::from("p"), Arc::from("000000000000"));
-    let session = Session::new(SessionId(1), about, caller, Vec::new());
+    let served = Served {
+        arn: Arc::from("a"),
+        queue: Arc::default(),
+        offered: Offered {
+            slots: 1,
+            rate_per_1000_s: None,
+        },
+    };
+    let session = Session::new(SessionId(1), about, caller, vec![served], None);
     session.connect(NOW, false);
     let epoch = session.open_slots().epoch;
     Slot::Session {
@@ -217,9 +226,9 @@ fn a_task_waits_for_a_worker_with_its_labels() {
             .is_none()
     );
     let slot = queue.reserve_or_enqueue(asks(2, "m", 5, &[]), NOW);
-    assert!(slot.is_some_and(|slot| slot.labels().is_empty()));
+    assert!(slot.is_some_and(|slot| slot.kind().labels.is_empty()));
     let slot = queue.reserve_or_enqueue(asks(3, "m", 5, &[("region", "eu")]), NOW);
-    assert_eq!(*slot.unwrap().labels(), map(&[("region", "eu")]));
+    assert_eq!(*slot.unwrap().kind().labels, map(&[("region", "eu")]));
 }
 
 #[test]

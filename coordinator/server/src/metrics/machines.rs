@@ -13,11 +13,16 @@ use prometheus_client::registry::{Registry, Unit};
 use stepfleet_engine::Timestamp;
 use stepfleet_engine::execution::{Execution, Status};
 
-use super::recent::Recent;
+use super::recent::{Recent, RecentReport};
+
 use super::{ActivityLabels, ResourceLabels, status_label};
 
 /// What stands for all that have no series of their own.
 const OTHER: &str = "other";
+/// What is counted by build.
+type Builds = BTreeMap<Arc<str>, Arc<Recent>>;
+/// Builds of workers that are told apart, by activity.
+const BUILDS_MAX: usize = 50;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -38,6 +43,8 @@ pub(super) struct Machines {
     machines: Names,
     activities: Names,
     recents: Mutex<BTreeMap<String, Arc<Recent>>>,
+    /// By activity and build.
+    builds: Mutex<BTreeMap<String, Builds>>,
     started: Family<MachineLabels, Counter>,
     closed: Family<MachineStatusLabels, Counter>,
     redriven_closed: Family<MachineStatusLabels, Counter>,
@@ -139,6 +146,7 @@ impl Machines {
             machines: Names::new(dimensions_max),
             activities: Names::new(dimensions_max),
             recents: Mutex::default(),
+            builds: Mutex::default(),
             started: Family::default(),
             closed: Family::default(),
             redriven_closed: Family::default(),
@@ -219,6 +227,34 @@ impl Machines {
             seconds: of(&self.activity_seconds),
             recent: self.recent(arn),
         }
+    }
+
+    /// What is counted of a build; none when [`BUILDS_MAX`] others did something lately.
+    pub(super) fn build(&self, arn: &str, build: &Arc<str>) -> Option<Arc<Recent>> {
+        let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = builds.entry(arn.to_owned()).or_default();
+        if of.len() >= BUILDS_MAX && !of.contains_key(build) {
+            of.retain(|_, recent| Arc::strong_count(recent) > 1);
+        }
+        if of.len() >= BUILDS_MAX && !of.contains_key(build) {
+            return None;
+        }
+        Some(of.entry(build.clone()).or_default().clone())
+    }
+
+    pub(super) fn builds(
+        &self,
+        arn: &str,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Vec<(Arc<str>, RecentReport)> {
+        let builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = builds.get(arn).into_iter().flatten();
+        of.map(|(build, recent)| (build.clone(), recent.report(now, since)))
+            .filter(|(_, report)| {
+                report.started + report.succeeded + report.failed + report.timed_out > 0
+            })
+            .collect()
     }
 
     pub(super) fn recent(&self, arn: &str) -> Arc<Recent> {

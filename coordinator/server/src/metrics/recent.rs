@@ -21,6 +21,8 @@ pub(crate) struct Recent(Mutex<VecDeque<Minute>>);
 pub(crate) enum Happened {
     /// After so many milliseconds in the queue.
     Started(i64),
+    /// From start to end took so many milliseconds.
+    Ran(i64),
     Succeeded,
     Failed,
     TimedOut,
@@ -36,6 +38,9 @@ pub(crate) struct RecentReport {
     pub timed_out: u64,
     pub latency_p50_ms: u64,
     pub latency_p99_ms: u64,
+    /// From start to end.
+    pub run_p50_ms: u64,
+    pub run_p99_ms: u64,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,7 @@ struct Minute {
     number: i64,
     counts: [u64; 4],
     latencies: Box<[u32; BUCKETS]>,
+    runs: Box<[u32; BUCKETS]>,
 }
 
 impl Recent {
@@ -55,6 +61,7 @@ impl Recent {
                 number,
                 counts: [0; 4],
                 latencies: Box::new([0; BUCKETS]),
+                runs: Box::new([0; BUCKETS]),
             });
         }
         // A clock that goes back counts into the newest minute.
@@ -65,6 +72,10 @@ impl Recent {
             Happened::Started(waited_ms) => {
                 minute.latencies[bucket(waited_ms)] += 1;
                 0
+            }
+            Happened::Ran(took_ms) => {
+                minute.runs[bucket(took_ms)] += 1;
+                return;
             }
             Happened::Succeeded => 1,
             Happened::Failed => 2,
@@ -79,12 +90,16 @@ impl Recent {
         let from = since.0.max(first * MINUTE_MS);
         let mut counts = [0; 4];
         let mut latencies = [0_u64; BUCKETS];
+        let mut runs = [0_u64; BUCKETS];
         let minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for minute in minutes.iter().filter(|minute| minute.number >= first) {
             for (sum, count) in counts.iter_mut().zip(minute.counts) {
                 *sum += count;
             }
             for (sum, count) in latencies.iter_mut().zip(minute.latencies.iter()) {
+                *sum += u64::from(*count);
+            }
+            for (sum, count) in runs.iter_mut().zip(minute.runs.iter()) {
                 *sum += u64::from(*count);
             }
         }
@@ -97,6 +112,8 @@ impl Recent {
             timed_out,
             latency_p50_ms: quantile(&latencies, started, 50),
             latency_p99_ms: quantile(&latencies, started, 99),
+            run_p50_ms: quantile(&runs, runs.iter().sum(), 50),
+            run_p99_ms: quantile(&runs, runs.iter().sum(), 99),
         }
     }
 }

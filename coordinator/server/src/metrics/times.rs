@@ -3,16 +3,27 @@
 use std::sync::Arc;
 
 use stepfleet_engine::execution::{ActivityWork, Execution, Frame, Work};
-use stepfleet_engine::{Event, EventBody, FrameId, Timestamp};
+use stepfleet_engine::{Event, EventBody, FrameId, SessionId, Timestamp};
 
 use super::machines::{ActivityMeters, between};
-use super::recent::Happened;
+use super::recent::{Happened, Recent};
 use super::{Metrics, ResourceLabels, resource_label};
 use crate::partition::tasks::activity_of;
 
-/// The activity that was met last: a host mostly meets the same few one after another.
+/// The activity that was met last, and the worker: a host mostly meets the same few one after another.
 #[derive(Debug, Default)]
-pub(crate) struct LastActivity(Option<(Arc<str>, ActivityMeters)>);
+pub(crate) struct LastActivity(Option<(Arc<str>, ActivityMeters)>, Option<LastBuild>);
+
+#[derive(Debug)]
+struct LastBuild {
+    activity: Arc<str>,
+    session: SessionId,
+    /// None of a worker that does not tell its build.
+    recent: Option<Arc<Recent>>,
+}
+
+/// Finds the build of a session's worker.
+pub(crate) type BuildOf<'a> = dyn Fn(SessionId) -> Option<Arc<str>> + 'a;
 
 impl Metrics {
     /// Times of the tasks that these events start and end.
@@ -21,8 +32,8 @@ impl Metrics {
         last: &mut LastActivity,
         at: Timestamp,
         events: &[Event],
-        before: Option<&Execution>,
-        after: &Execution,
+        (before, after): (Option<&Execution>, &Execution),
+        build_of: &BuildOf<'_>,
     ) {
         for event in events {
             if let EventBody::ActivityStarted { frame, .. } = &event.body
@@ -34,6 +45,9 @@ impl Metrics {
                     .observe(between(work.scheduled_at, at));
                 let waited = at.0.saturating_sub(work.scheduled_at.0);
                 meters.recent.count(at, Happened::Started(waited));
+                if let Some(build) = self.build(last, work, build_of) {
+                    build.count(at, Happened::Started(waited));
+                }
             } else if let Some(frame) = activity_ended(&event.body)
                 && let Some(work) = before.and_then(|before| activity(before, frame))
             {
@@ -42,6 +56,12 @@ impl Metrics {
                 meters.seconds.observe(between(work.scheduled_at, at));
                 if let Some(started_at) = work.started_at {
                     meters.run_seconds.observe(between(started_at, at));
+                    let took = Happened::Ran(at.0.saturating_sub(started_at.0));
+                    meters.recent.count(at, took);
+                    if let Some(build) = self.build(last, work, build_of) {
+                        build.count(at, ended(&event.body));
+                        build.count(at, took);
+                    }
                 }
                 let missed = work.heartbeat_deadline.is_some_and(|due| due <= at)
                     && work.deadline.is_none_or(|due| due > at);
@@ -74,6 +94,27 @@ impl Metrics {
         ] {
             family.get_or_create(&labels).observe(seconds);
         }
+    }
+
+    /// What is counted of the worker's build.
+    fn build(
+        &self,
+        last: &mut LastActivity,
+        work: &ActivityWork,
+        build_of: &BuildOf<'_>,
+    ) -> Option<Arc<Recent>> {
+        let session = work.worker.session?;
+        let is_same = |it: &LastBuild| it.session == session && it.activity == work.activity;
+        if !last.1.as_ref().is_some_and(is_same) {
+            let build = build_of(session).filter(|build| !build.is_empty());
+            let recent = build.and_then(|build| self.inner.machines.build(&work.activity, &build));
+            last.1 = Some(LastBuild {
+                activity: work.activity.clone(),
+                session,
+                recent,
+            });
+        }
+        last.1.as_ref()?.recent.clone()
     }
 
     fn meters<'a>(&self, last: &'a mut LastActivity, activity: &Arc<str>) -> &'a ActivityMeters {

@@ -287,7 +287,10 @@ impl Desk {
             && let Err(slot) = self.start_task(resident, attempt, slot, events)
         {
             let pairs = queue.left(resident.id(), attempt, now);
-            let pairs = pairs.into_iter().chain(queue.offer_slot(slot, now));
+            let next = slot
+                .give_back()
+                .and_then(|slot| queue.offer_slot(slot, now));
+            let pairs = pairs.into_iter().chain(next);
             self.shared.hand_out(pairs.collect());
         }
     }
@@ -368,6 +371,8 @@ impl Desk {
             let place = (resident.machine, resident.execution.runs_since(), id);
             if self.running.remove(&place) {
                 self.shared.counters.live.fetch_sub(1, Ordering::Relaxed);
+                let namespace = &resident.execution.header.namespace;
+                self.shared.namespaces.closed(namespace);
             }
             let closed = Closed::of(&resident.execution, self.now());
             let meters = &resident.revision.meters;
@@ -384,8 +389,13 @@ impl Desk {
     }
 
     /// An execution is live from now on.
-    pub(crate) fn enter(&mut self, place: (MachineNumber, Timestamp, ExecutionId)) {
+    pub(crate) fn enter(
+        &mut self,
+        namespace: &str,
+        place: (MachineNumber, Timestamp, ExecutionId),
+    ) {
         if self.running.insert(place) {
+            self.shared.namespaces.opened(namespace);
             self.shared.counters.live.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -126,7 +126,8 @@ impl Host {
         let started_at = decision.execution.started_at;
         let arn = header.execution_arn.to_string();
         let mut resident = Box::new(Resident::new(blank(&decision.execution), revision, machine));
-        self.desk.enter((machine, started_at, header.id));
+        self.desk
+            .enter(&header.namespace, (machine, started_at, header.id));
         let metrics = &self.desk.shared.metrics;
         metrics.started(MachineType::Standard, &resident.revision.meters);
         self.desk.adopt(&mut resident, decision);

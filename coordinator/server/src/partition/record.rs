@@ -75,7 +75,9 @@ impl Desk {
         let (metrics, after) = (&self.shared.metrics, &resident.execution);
         metrics.recorded(events);
         let last = &mut self.last_activity;
-        metrics.timed(last, at, events, before.execution, after);
+        let fleet = &self.shared.fleet;
+        let build_of = |session| fleet.build_of(session);
+        metrics.timed(last, at, events, (before.execution, after), &build_of);
         self.tasks_left(events, before.execution);
         let decided = Decided {
             revision: &resident.revision,

@@ -33,6 +33,7 @@ use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
 use crate::matching::Offer;
+use crate::namespaces::of_arn;
 use crate::observe::Decided;
 use crate::service::api::MachineType;
 use crate::shared::Shared;
@@ -386,6 +387,11 @@ fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<Queued>) {
     let live = u64::try_from(host.desk.running.len()).unwrap_or(u64::MAX);
     let counters = &host.desk.shared.counters;
     counters.live.fetch_add(live, Ordering::Relaxed);
+    for (machine, _, _) in &host.desk.running {
+        if let Some(arn) = host.desk.machines.arn(*machine) {
+            host.desk.shared.namespaces.opened(of_arn(arn));
+        }
+    }
 }
 
 fn settle_resident(

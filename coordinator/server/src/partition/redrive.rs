@@ -114,7 +114,8 @@ impl Desk {
         let (machine, id) = (resident.machine, resident.id());
         self.closing.remove(&(machine, closed_at, id));
         let left = left(&resident.execution, &decision.events);
-        self.enter((machine, decision.execution.runs_since(), id));
+        let place = (machine, decision.execution.runs_since(), id);
+        self.enter(&decision.execution.header.namespace, place);
         self.shared.metrics.redriven();
         self.adopt(resident, decision);
         self.reopening.insert(id, resident.changes());

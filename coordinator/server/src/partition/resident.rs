@@ -147,6 +147,8 @@ pub(crate) fn bytes_of(execution: &Execution) -> usize {
 #[derive(Debug, Default)]
 pub(crate) struct Machines {
     numbers: BTreeMap<Arc<str>, MachineNumber>,
+    /// By number.
+    arns: Vec<Arc<str>>,
 }
 
 impl Machines {
@@ -158,7 +160,12 @@ impl Machines {
             u32::try_from(self.numbers.len()).expect("fewer than 2^32 state machines"),
         );
         self.numbers.insert(arn.clone(), number);
+        self.arns.push(arn.clone());
         number
+    }
+
+    pub(crate) fn arn(&self, number: MachineNumber) -> Option<&Arc<str>> {
+        self.arns.get(usize::try_from(number.0).ok()?)
     }
 
     pub(crate) fn known(&self, arn: &str) -> Option<MachineNumber> {

@@ -8,22 +8,24 @@ use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_server::ActivityService;
 use stepfleet_proto::v1::away_max::Bound;
 use stepfleet_proto::v1::{
-    ActivityListItem, ActivitySettings, CreateActivityRequest, CreateActivityResponse,
+    ActivityListItem, ActivitySettings, BuildStats, CreateActivityRequest, CreateActivityResponse,
     DeleteActivityRequest, DeleteActivityResponse, DescribeActivityRequest,
     DescribeActivityResponse, GetActivityStatsRequest, GetActivityStatsResponse,
     ListActivitiesRequest, ListActivitiesResponse, PurgeActivityRequest, PurgeActivityResponse,
-    Unplaceable, UpdateActivityRequest, UpdateActivityResponse,
+    Ramp, Sticky, Unplaceable, UpdateActivityRequest, UpdateActivityResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{count, page, present, setting, timestamp};
+use super::convert::{a_second, count, page, present, setting, timestamp};
 use crate::aws::input::activities::{ActivityInput, CreateActivityInput};
 use crate::aws::input::settings::ENCRYPTION_DEFAULT;
 use crate::aws::input::tags::Tag;
 use crate::catalog::records::{ActivitySettings as Held, AwayMax};
 use crate::face::Face;
-use crate::service::api::ActivityItem;
+use crate::matching::kind::Ramp as HeldRamp;
+use crate::matching::sticky::StickySetting;
+use crate::service::api::{self, ActivityItem};
 use crate::service::error::{ApiError, ErrorCode};
 use crate::service::queues::SettingsChange;
 
@@ -170,6 +172,17 @@ async fn update(
         requires: labels.map(|labels| labels.labels.into_iter().collect()),
         concurrency_max: message.max_concurrency,
         rate: message.max_rate,
+        sticky: message.sticky.map(|sticky| StickySetting {
+            for_ms: sticky.for_ms,
+            wait_ms: sticky.wait_ms,
+        }),
+        ramp: message.ramp.map(|ramp| HeldRamp {
+            build: ramp.build_id.into(),
+            percent: ramp.percent,
+        }),
+        weights: message
+            .machine_weights
+            .map(|weights| weights.weights.into_iter().collect()),
         away: message.away_max.map(away_max).transpose()?,
     };
     let settings = call
@@ -206,14 +219,26 @@ async fn purge(
 
 fn shown(settings: &Held) -> ActivitySettings {
     let labels = settings.requires.iter();
-    let rate = settings.rate_per_1000_s.unwrap_or(0);
     ActivitySettings {
         paused: settings.paused,
         required_labels: labels
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
         max_concurrency: settings.concurrency_max.unwrap_or(0),
-        max_rate: std::time::Duration::from_millis(rate).as_secs_f64(),
+        max_rate: a_second(settings.rate_per_1000_s),
+        sticky: settings.sticky.map(|sticky| Sticky {
+            for_ms: sticky.for_ms,
+            wait_ms: sticky.wait_ms,
+        }),
+        ramp: settings.ramp.as_ref().map(|ramp| Ramp {
+            build_id: ramp.build.to_string(),
+            percent: ramp.percent,
+        }),
+        machine_weights: settings
+            .weights
+            .iter()
+            .map(|(arn, weight)| (arn.clone(), *weight))
+            .collect(),
         away_max: match settings.away {
             AwayMax::Session => None,
             AwayMax::Seconds(seconds) => Some(Bound::Seconds(seconds)),
@@ -271,7 +296,24 @@ fn stats(
                 queued: count(queued),
             })
             .collect(),
+        sticky_hits: count(stats.sticky.hits),
+        sticky_misses: count(stats.sticky.misses),
+        builds: stats.builds.into_iter().map(build).collect(),
     })
+}
+
+fn build(build: api::BuildStats) -> BuildStats {
+    let recent = build.recent;
+    BuildStats {
+        build_id: build.build.to_string(),
+        workers: count(build.workers),
+        started: count(recent.started),
+        succeeded: count(recent.succeeded),
+        failed: count(recent.failed),
+        timed_out: count(recent.timed_out),
+        run_p50_ms: count(recent.run_p50_ms),
+        run_p99_ms: count(recent.run_p99_ms),
+    }
 }
 
 async fn list(

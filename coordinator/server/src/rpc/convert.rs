@@ -12,6 +12,11 @@ use crate::fleet::session::Said;
 use crate::service::api::{MachineStatus, MachineType, PageRequest};
 use crate::service::error::{ApiError, ErrorCode};
 
+/// A rate in tasks a second; 0 without.
+pub(super) fn a_second(per_1000_s: Option<u64>) -> f64 {
+    std::time::Duration::from_millis(per_1000_s.unwrap_or(0)).as_secs_f64()
+}
+
 /// The JSON text of what was said, empty without.
 pub(super) fn details(said: Option<&Said>) -> String {
     said.map(|said| said.details.to_string())

@@ -14,7 +14,8 @@ use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, TaskHeartbeat, TaskResult, Welcome, WorkerMessage,
+    CoordinatorMessage, Hello, RefusedResult, SlotsChange, TaskHeartbeat, TaskResult, Welcome,
+    WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -23,6 +24,7 @@ use crate::arn::check_name;
 use crate::auth::{Permit, actions};
 use crate::fleet::Session;
 use crate::fleet::away::Away;
+use crate::fleet::credits::Offered;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
@@ -31,6 +33,7 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::queues::thousandths;
 use crate::service::tasks::progress;
 use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
@@ -87,7 +90,8 @@ impl FleetService for FleetFace {
         let rest =
             futures::stream::unfold((session, connection), |(session, connection)| async move {
                 let message = session.next_message(connection).await?;
-                Some((Ok(message), (session, connection)))
+                let message = message.map_err(|error| status(&error));
+                Some((message, (session, connection)))
             });
         let stream = futures::StreamExt::chain(futures::stream::iter([Ok(welcome)]), rest);
         Ok(Response::new(Box::pin(stream)))
@@ -120,7 +124,8 @@ impl FleetFace {
         check_name(&hello.worker_name)?;
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, about, caller.clone(), served);
+        let tasks_max = (hello.max_tasks > 0).then_some(hello.max_tasks);
+        let fresh = Session::new(id, about, caller.clone(), served, tasks_max);
         let shared = &self.service.shared;
         let now = shared.clock.now();
         let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
@@ -133,6 +138,10 @@ impl FleetFace {
             confirmed,
             held,
         } = connected;
+        // Before its slots are offered: it may have changed them while it was away.
+        for (activity, wanted) in (0_u32..).zip(&hello.activities) {
+            session.resize(activity, wanted.slots);
+        }
         let resumed = connection > 1;
         let activity_arns = session.activity_arns().map(ToString::to_string).collect();
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
@@ -196,7 +205,10 @@ impl FleetFace {
             served.push(Served {
                 queue: shared.matching.queue(&arn),
                 arn,
-                slots: wanted.slots,
+                offered: Offered {
+                    slots: wanted.slots,
+                    rate_per_1000_s: thousandths(wanted.max_rate)?,
+                },
             });
         }
         Ok(served)
@@ -215,7 +227,7 @@ fn about(hello: &Hello) -> Result<About, ApiError> {
     Ok(About {
         name: Arc::from(hello.worker_name.as_str()),
         host: hello.host.clone(),
-        build_id: hello.build_id.clone(),
+        build_id: Arc::from(hello.build_id.as_str()),
         labels: Arc::new(
             labels
                 .map(|(key, value)| (key.clone(), value.clone()))
@@ -341,7 +353,12 @@ impl Link {
             };
             match message {
                 Ok(Some(message)) if self.session.is_current(self.connection) => {
+                    let changes = message.slots.clone();
                     self.receive(message).await;
+                    if let Err(error) = self.resize(changes).await {
+                        self.session.refuse(error);
+                        break;
+                    }
                 }
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
@@ -410,6 +427,41 @@ impl Link {
                 host.send_admitted(Message::Tasks(reports)).await;
             }
         }
+    }
+
+    /// The worker says how many tasks it takes at once from now on.
+    async fn resize(&self, changes: Vec<SlotsChange>) -> Result<(), ApiError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+        let count = self.session.activities.len();
+        let mut slots: Vec<u32> = (0_u32..)
+            .take(count)
+            .map(|activity| self.session.slots(activity))
+            .collect();
+        for change in &changes {
+            let index = usize::try_from(change.activity).unwrap_or(usize::MAX);
+            match slots.get_mut(index) {
+                Some(slot) if change.slots > 0 => *slot = change.slots,
+                Some(_) => {
+                    return refuse("an activity has at least 1 slot; a worker drains to take none");
+                }
+                None => return refuse("`slots` names an activity that the worker does not serve"),
+            }
+        }
+        if slots.iter().map(|slots| u64::from(*slots)).sum::<u64>() > u64::from(SLOTS_MAX) {
+            return refuse(&format!(
+                "the slots of a worker must be 1 to {SLOTS_MAX} in all"
+            ));
+        }
+        for change in changes {
+            let fleet = &self.service.shared.fleet;
+            fleet
+                .resize(&self.session, change.activity, change.slots)
+                .await;
+        }
+        Ok(())
     }
 
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {

@@ -11,7 +11,7 @@ use stepfleet_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{details, page, present, timestamp};
+use super::convert::{a_second, details, page, present, timestamp};
 use crate::face::Face;
 use crate::fleet::session::Standing;
 use crate::fleet::{Known, Session};
@@ -138,14 +138,16 @@ pub(super) fn info(known: &Known) -> WorkerInfo {
         .zip(&session.activities)
         .map(|(index, served)| WorkerActivity {
             activity_arn: served.arn.to_string(),
-            slots: served.slots,
+            slots: session.slots(index),
             used: held.get(&index).copied().unwrap_or(0),
+            max_rate: a_second(session.rate_per_1000_s(index)),
         });
     WorkerInfo {
         session_id: session_id(session),
         name: about.name.to_string(),
         host: about.host.clone(),
-        build_id: about.build_id.clone(),
+        build_id: about.build_id.to_string(),
+        max_tasks: session.tasks_max().unwrap_or(0),
         labels: about
             .labels
             .iter()

@@ -36,6 +36,7 @@ use crate::functions::Functions;
 use crate::integrations::Registry;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
 use crate::observe::Observer;
 use crate::outbound::Outbound;
 use crate::partition::recovery::{self, seq_of};
@@ -90,10 +91,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let covered = storage.store.last_checkpoint().context("the state store")?;
     let (writer, _thread) = writer::start(storage.store.clone(), fatal.clone())
         .context("cannot start the state writer")?;
-    let origin = Origin {
-        batch_seed: entropy.next_u128(),
-        fatal: fatal.clone(),
-    };
+    let origin = origin(&entropy, &fatal);
     let control = control(&storage, writer.clone(), &covered, origin).await?;
     let cluster_id = storage.format.cluster.to_be_bytes();
     let tokens = tokens(&control, &entropy, cluster_id).await?;
@@ -125,6 +123,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         metrics,
         observer,
         counters: Counters::default(),
+        namespaces: Namespaces::new(&config.limits),
         express: express(config),
         calls: Default::default(),
         control,
@@ -150,6 +149,13 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         owners_stop,
         _folder: storage.folder,
     })
+}
+
+fn origin(entropy: &Entropy, fatal: &Fatal) -> Origin {
+    Origin {
+        batch_seed: entropy.next_u128(),
+        fatal: fatal.clone(),
+    }
 }
 
 /// What is configured and what is stored of who may do what.

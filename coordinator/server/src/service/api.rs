@@ -13,6 +13,7 @@ use crate::auth::Permit;
 use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
 use crate::fleet::session::{Labels, Said};
+use crate::matching::sticky::StickyCounts;
 use crate::metrics::RecentReport;
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
@@ -364,6 +365,16 @@ pub(crate) struct ActivityStats {
     pub in_hand: u64,
     /// Labels that waiting tasks need and no worker has.
     pub unplaceable: Vec<(Labels, u64)>,
+    pub sticky: StickyCounts,
+    pub builds: Vec<BuildStats>,
+}
+
+/// What the workers of one build did with an activity's tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct BuildStats {
+    pub build: Arc<str>,
+    pub workers: u64,
+    pub recent: RecentReport,
 }
 
 #[derive(Clone, Debug)]

@@ -48,7 +48,8 @@ impl Service {
 
     async fn start_standard(&self, prepared: Prepared) -> Result<StartedExecution, ApiError> {
         self.shared.pressure.check()?;
-        self.check_open_executions()?;
+        self.check_start(&prepared.header.namespace)?;
+        self.check_open_executions(&prepared.header.namespace)?;
         let hash = prepared.header.hash;
         let (answer, receiver) = oneshot::channel();
         let start = Start {
@@ -63,7 +64,14 @@ impl Service {
         self.answered(receiver).await?
     }
 
-    fn check_open_executions(&self) -> Result<(), ApiError> {
+    /// Counts a start of the namespace, unless it has had as many as it may.
+    pub(super) fn check_start(&self, namespace: &str) -> Result<(), ApiError> {
+        let now = self.shared.clock.now();
+        self.shared.namespaces.start(namespace, now)
+    }
+
+    fn check_open_executions(&self, namespace: &str) -> Result<(), ApiError> {
+        self.shared.namespaces.check_open(namespace)?;
         let max = self.executions_open_max;
         if max > 0 && self.shared.counters.live.load(Ordering::Relaxed) >= max {
             let message = format!(
@@ -118,7 +126,7 @@ impl Service {
             return answer;
         }
         shared.pressure.check()?;
-        self.check_open_executions()?;
+        self.check_open_executions(&execution.header.namespace)?;
         let header = &execution.header;
         let revision = shared.revision_of(header)?;
         let (answer, receiver) = oneshot::channel();

@@ -24,6 +24,8 @@ impl Service {
     ) -> Result<SyncExecution, ApiError> {
         let prepared = self.prepare(caller, request, Some(MachineType::Express))?;
         let (header, input) = (prepared.header, prepared.input);
+        let admitted = self.check_start(&header.namespace);
+        admitted.inspect_err(|error| self.count_throttled(error))?;
         let ended = express::run(&self.shared, &prepared.revision, header, input).await;
         let ended = ended.inspect_err(|error| self.count_throttled(error))?;
         // What a deletion stops has no end that the operation could tell.
@@ -39,6 +41,7 @@ impl Service {
         prepared: Prepared,
     ) -> Result<StartedExecution, ApiError> {
         self.shared.pressure.check()?;
+        self.check_start(&prepared.header.namespace)?;
         let (answer, receiver) = oneshot::channel();
         let (header, input) = (prepared.header, prepared.input);
         express::start(&self.shared, prepared.revision, header, input, answer)?;

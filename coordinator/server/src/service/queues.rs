@@ -9,9 +9,12 @@ use super::Service;
 use super::activities::{activity_missing, check_activity_arn};
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
-use super::workers::check_labels;
+use super::workers::{TEXT_CHARS_MAX, check_labels};
 use crate::catalog::records::{ActivityRecord, ActivitySettings, AwayMax};
 use crate::fleet::session::Labels;
+use crate::matching::kind::Ramp;
+use crate::matching::sticky::StickySetting;
+use crate::matching::{WEIGHT_MAX, Weights};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::Withdraw;
 use crate::partition::{Message, going_down};
@@ -26,6 +29,11 @@ const PURGE_MAX: u64 = 10_000;
 const PIECE: usize = 500;
 /// Tasks a second.
 const RATE_MAX: f64 = 1_000_000.0;
+/// A day, and an hour.
+const STICKY_MS_MAX: i64 = 86_400_000;
+const STICKY_WAIT_MS_MAX: i64 = 3_600_000;
+/// State machines with a weight.
+const WEIGHTS_MAX: usize = 100;
 /// As long as a task may take.
 const AWAY_SECONDS_MAX: u32 = 99_999_999;
 
@@ -38,6 +46,11 @@ pub(crate) struct SettingsChange {
     pub concurrency_max: Option<u32>,
     /// 0 is no bound.
     pub rate: Option<f64>,
+    /// For 0 milliseconds is not at all.
+    pub sticky: Option<StickySetting>,
+    /// An empty build is none.
+    pub ramp: Option<Ramp>,
+    pub weights: Option<Weights>,
     pub away: Option<AwayMax>,
 }
 
@@ -172,6 +185,16 @@ fn changed(
     if let Some(rate) = change.rate {
         settings.rate_per_1000_s = thousandths(rate)?;
     }
+    if let Some(sticky) = change.sticky {
+        settings.sticky = kept(sticky)?;
+    }
+    if let Some(ramp) = change.ramp {
+        settings.ramp = ramped(ramp)?;
+    }
+    if let Some(weights) = change.weights {
+        check_weights(&weights)?;
+        settings.weights = Arc::new(weights);
+    }
     if let Some(away) = change.away {
         if matches!(away, AwayMax::Seconds(seconds) if seconds > AWAY_SECONDS_MAX) {
             let message = format!("`away_max` is at most {AWAY_SECONDS_MAX} seconds");
@@ -182,8 +205,55 @@ fn changed(
     Ok(settings)
 }
 
+/// None for a setting that takes it back.
+fn kept(sticky: StickySetting) -> Result<Option<StickySetting>, ApiError> {
+    let (for_ms, wait_ms) = (sticky.for_ms, sticky.wait_ms);
+    if !(0..=STICKY_MS_MAX).contains(&for_ms) || !(0..=STICKY_WAIT_MS_MAX).contains(&wait_ms) {
+        let message = format!(
+            "`sticky` keeps for 0 to {STICKY_MS_MAX} and waits for 0 to {STICKY_WAIT_MS_MAX} milliseconds"
+        );
+        return Err(ApiError::new(ErrorCode::ValidationException, message));
+    }
+    Ok((for_ms > 0).then_some(sticky))
+}
+
+/// None for a ramp that takes it back.
+fn ramped(ramp: Ramp) -> Result<Option<Ramp>, ApiError> {
+    let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
+    if ramp.build.is_empty() && ramp.percent > 0 {
+        return refuse("`ramp` needs the build id of the workers that it is for");
+    }
+    if ramp.percent > 100 {
+        return refuse("the `percent` of a ramp is 0 to 100");
+    }
+    if ramp.build.chars().count() > TEXT_CHARS_MAX {
+        return refuse("a build id has at most 256 characters");
+    }
+    Ok((!ramp.build.is_empty()).then_some(ramp))
+}
+
+fn check_weights(weights: &Weights) -> Result<(), ApiError> {
+    let refuse = |message: String| Err(ApiError::new(ErrorCode::ValidationException, message));
+    if weights.len() > WEIGHTS_MAX {
+        return refuse(format!(
+            "an activity has weights for at most {WEIGHTS_MAX} state machines"
+        ));
+    }
+    for (arn, weight) in weights {
+        if !(1..=WEIGHT_MAX).contains(weight) {
+            return refuse(format!("a weight is 1 to {WEIGHT_MAX}, not {weight}"));
+        }
+        if !arn.contains(":stateMachine:") {
+            return refuse(format!(
+                "weights are for ARNs of state machines, not '{arn}'"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Thousandths of a rate; none for 0.
-fn thousandths(rate: f64) -> Result<Option<u64>, ApiError> {
+pub(crate) fn thousandths(rate: f64) -> Result<Option<u64>, ApiError> {
     if rate == 0.0 {
         return Ok(None);
     }

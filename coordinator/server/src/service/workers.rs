@@ -1,16 +1,18 @@
 //! The fleet as an operator sees it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stepfleet_engine::Timestamp;
 use stepfleet_proto::v1::Order;
 
 use super::Service;
 use super::activities::{activity_missing, check_activity_arn};
-use super::api::{ActivityStats, Caller, Page, PageRequest};
+use super::api::{ActivityStats, BuildStats, Caller, Page, PageRequest};
 use super::error::{ApiError, ErrorCode};
 use super::page;
 use crate::fleet::{Known, Session};
+use crate::metrics::RecentReport;
 
 /// Labels of a worker or a requirement, and their sizes.
 const LABELS_MAX: usize = 50;
@@ -164,8 +166,10 @@ impl Service {
             settings: activity.record.settings.clone(),
             in_hand: queue.in_hand,
             unplaceable: self.shared.unplaceable(arn),
+            sticky: queue.sticky,
             ..ActivityStats::default()
         };
+        let mut by_build: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         for session in self.shared.fleet.sessions() {
             if !session.serves() {
                 continue;
@@ -174,11 +178,14 @@ impl Service {
             for (index, served) in (0_u32..).zip(&session.activities) {
                 if *served.arn == *arn {
                     stats.workers += 1;
-                    stats.slots += u64::from(served.slots);
+                    stats.slots += u64::from(session.slots(index));
+                    *by_build.entry(session.about.build_id.clone()).or_insert(0) += 1;
                     stats.slots_used += u64::from(held.get(&index).copied().unwrap_or(0));
                 }
             }
         }
+        let shared = &self.shared;
+        stats.builds = builds(shared.metrics.builds(arn, now, shared.started_at), by_build);
         Ok(stats)
     }
 
@@ -190,6 +197,29 @@ impl Service {
         }
         Ok(self.shared.arns.activity(&caller.namespace, activity))
     }
+}
+
+/// Builds by name: those that did something lately, and those that serve.
+fn builds(
+    recent: Vec<(Arc<str>, RecentReport)>,
+    serving: BTreeMap<Arc<str>, u64>,
+) -> Vec<BuildStats> {
+    let mut all: BTreeMap<Arc<str>, BuildStats> = BTreeMap::new();
+    let entry = |build: &Arc<str>, recent, workers| BuildStats {
+        build: build.clone(),
+        workers,
+        recent,
+    };
+    for (build, recent) in recent {
+        all.insert(build.clone(), entry(&build, recent, 0));
+    }
+    for (build, workers) in serving {
+        if !build.is_empty() {
+            let none = || entry(&build, RecentReport::default(), 0);
+            all.entry(build.clone()).or_insert_with(none).workers = workers;
+        }
+    }
+    all.into_values().collect()
 }
 
 /// How old the oldest of a queue is.

@@ -389,6 +389,40 @@ class ActivityListItem:
 
 
 @dataclass(frozen=True)
+class Sticky:
+    """An execution's next task is preferably given to the worker that had its last."""
+
+    #: For so long after the last.
+    for_ms: int
+    #: How long a task waits for that worker when it has no free slot.
+    wait_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Of the executions so many per cent go to workers of one build, the others to the others."""
+
+    build_id: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class BuildStats:
+    """What the workers of one build did with an activity's tasks."""
+
+    build_id: str
+    #: Those that serve it now.
+    workers: int
+    started: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    #: From start to end.
+    run_p50_ms: int
+    run_p99_ms: int
+
+
+@dataclass(frozen=True)
 class ActivitySettings:
     """What holds an activity's tasks back."""
 
@@ -400,9 +434,15 @@ class ActivitySettings:
     max_concurrency: int
     #: Tasks that may start a second; 0 is no bound.
     max_rate: float
+    #: `None` when executions keep to no worker.
+    sticky: Sticky | None
+    #: `None` when every build gets tasks alike.
+    ramp: Ramp | None
+    #: Weights of state machines, by ARN.
+    machine_weights: dict[str, int]
     #: Seconds that a worker may be away before its tasks end as lost; infinite: their own timeouts alone end them;
     #: none: as the coordinator's.
-    away_max: float | None = None
+    away_max: float | None
 
 
 @dataclass(frozen=True)
@@ -435,6 +475,10 @@ class ActivityStats:
     settings: ActivitySettings
     #: Labels that waiting tasks ask for and no worker has, with how many ask.
     unplaceable: list[tuple[dict[str, str], int]]
+    #: Tasks whose worker was known, since the start of the coordinator: it had them, or others did.
+    sticky_hits: int
+    sticky_misses: int
+    builds: list[BuildStats]
 
 
 @dataclass(frozen=True)
@@ -445,6 +489,8 @@ class WorkerActivity:
     slots: int
     #: Tasks in hand.
     used: int
+    #: Tasks that it is given a second; 0 is no bound.
+    max_rate: float
 
 
 @dataclass(frozen=True)
@@ -463,6 +509,8 @@ class WorkerInfo:
     connected_date: datetime
     last_seen_date: datetime
     gone_date: datetime | None
+    #: Tasks at once over all activities; 0 is no bound.
+    max_tasks: int
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from . import _json
@@ -59,6 +60,7 @@ class Worker:
             cancelled and fails with the error `WorkerStopped`.
         stop_timeout: Seconds that a handler that was cancelled at the end of the grace period may clean up.
         confirm_timeout: Seconds that a stopping worker waits for the coordinator to confirm the last results.
+        max_tasks: Tasks at once over all activities, besides the slots of each; 0 is no bound.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Worker:
         grace: float = 30.0,
         stop_timeout: float = 5.0,
         confirm_timeout: float = 10.0,
+        max_tasks: int = 0,
     ) -> None:
         self.client = client or Client()
         self.name = _default_name() if name is None else name
@@ -86,38 +89,43 @@ class Worker:
             grace=grace,
             stop_timeout=stop_timeout,
             confirm_timeout=confirm_timeout,
+            max_tasks=max_tasks,
         )
+        self._running: Session | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @overload
-    def activity(self, name: str, *, slots: int | None = None) -> Callable[[F], F]: ...
+    def activity(self, name: str, *, slots: int | None = None, max_rate: float = 0) -> Callable[[F], F]: ...
 
     @overload
     def activity(
-        self, name: str, *, slots: int | None = None, input: Callable[[Any], I]
+        self, name: str, *, slots: int | None = None, max_rate: float = 0, input: Callable[[Any], I]
     ) -> Callable[[Callable[[Task[I]], Any]], Callable[[Task[I]], Any]]: ...
 
     def activity(
-        self, name: str, *, slots: int | None = None, input: Callable[[Any], Any] | None = None
+        self, name: str, *, slots: int | None = None, max_rate: float = 0, input: Callable[[Any], Any] | None = None
     ) -> Callable[[Any], Any]:
         """Serves an activity with the decorated function.
 
         Args:
             name: The activity: its ARN, or its bare name.
             slots: How many tasks of it this worker takes at once.
+            max_rate: How many tasks of it this worker is given a second; 0 is no bound.
             input: What `task.input` is to be: a dataclass, which is filled from an object with its fields, or any function
                 of the JSON value (`Model.model_validate` of a pydantic model). An input that does not fit fails the task
                 with `InvalidInput`. Without it, the JSON value itself.
         """
-        return self._register(name, slots, decoded(input), _json.encode)
+        return self._register(name, (slots, max_rate), decoded(input), _json.encode)
 
-    def activity_raw(self, name: str, *, slots: int | None = None) -> Callable[[FText], FText]:
+    def activity_raw(self, name: str, *, slots: int | None = None, max_rate: float = 0) -> Callable[[FText], FText]:
         """Serves an activity with a function from JSON text to JSON text: nothing is parsed on the way.
 
         Args:
             name: The activity: its ARN, or its bare name.
             slots: How many tasks of it this worker takes at once.
+            max_rate: How many tasks of it this worker is given a second; 0 is no bound.
         """
-        return self._register(name, slots, str, raw_output)
+        return self._register(name, (slots, max_rate), str, raw_output)
 
     async def run(self, shutdown: asyncio.Event | None = None) -> None:
         """Serves until the shutdown, then drains.
@@ -137,11 +145,36 @@ class Worker:
         """
         self._check()
         session = Session(self.client._connection, list(self._activities), self._options)
-        if shutdown is not None:
-            await session.run(shutdown)
-            return
-        with _Signals() as signalled:
-            await session.run(signalled)
+        self._running, self._loop = session, asyncio.get_running_loop()
+        try:
+            if shutdown is not None:
+                await session.run(shutdown)
+                return
+            with _Signals() as signalled:
+                await session.run(signalled)
+        finally:
+            self._running = self._loop = None
+
+    def set_slots(self, activity: str, slots: int) -> None:
+        """From now on this worker takes so many tasks of an activity at once, from any thread. Those in hand beyond fewer
+        slots go on.
+
+        Args:
+            activity: As it was registered.
+            slots: At least 1: a worker that is to take nothing is drained or stopped.
+
+        Raises:
+            ConfigurationError: The worker does not serve the activity, or `slots` is less than 1.
+        """
+        index = next((i for i, each in enumerate(self._activities) if each.name == activity), None)
+        if index is None:
+            raise ConfigurationError(f"the worker does not serve the activity `{activity}`")
+        if slots < 1:
+            raise ConfigurationError(f"activity `{activity}` has no slots")
+        self._activities[index] = replace(self._activities[index], slots=slots)
+        session, loop = self._running, self._loop
+        if session is not None and loop is not None:
+            loop.call_soon_threadsafe(session.set_slots, activity, slots)
 
     def run_blocking(self) -> None:
         """`asyncio.run` of `run`, for programs that do nothing else."""
@@ -153,11 +186,12 @@ class Worker:
         asyncio.run(main())
 
     def _register(
-        self, name: str, slots: int | None, decode: Callable[[str], Any], encode: Callable[[Any], str]
+        self, name: str, room: tuple[int | None, float], decode: Callable[[str], Any], encode: Callable[[Any], str]
     ) -> Callable[[Any], Any]:
         def register(function: Callable[[Task[Any]], Any]) -> Callable[[Task[Any]], Any]:
+            slots, max_rate = room
             taken = self._slots if slots is None else slots
-            self._activities.append(Activity(name, taken, function, decode, encode))
+            self._activities.append(Activity(name, taken, max_rate, function, decode, encode))
             return function
 
         return register

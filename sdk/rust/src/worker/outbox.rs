@@ -11,7 +11,7 @@ use tokio_stream::Stream;
 
 use super::frame::{Alive, Finished, Frame};
 use super::task::Shared;
-use crate::api::{Hello, WorkerMessage};
+use crate::api::{Hello, SlotsChange, WorkerMessage};
 
 /// Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
@@ -39,6 +39,7 @@ pub(crate) struct News {
     pub(crate) results: Vec<Arc<Finished>>,
     pub(crate) heartbeats: Vec<Arc<Shared>>,
     pub(crate) returned: Vec<String>,
+    pub(crate) slots: Vec<SlotsChange>,
     /// Number of the last push received.
     pub(crate) received: u64,
 }
@@ -77,6 +78,8 @@ impl Outbox {
         state.acknowledge = false;
         state.news.results.clear();
         state.news.returned.clear();
+        // `hello` tells them.
+        state.news.slots.clear();
         state.draining = state.draining.map(|_| Draining::Untold);
         let connection = state.connection;
         wake(state);
@@ -100,12 +103,17 @@ impl Outbox {
     pub(crate) fn add(&self, news: &mut News) {
         let mut state = self.lock();
         state.news.received = news.received;
-        if news.results.is_empty() && news.heartbeats.is_empty() && news.returned.is_empty() {
+        if news.results.is_empty()
+            && news.heartbeats.is_empty()
+            && news.returned.is_empty()
+            && news.slots.is_empty()
+        {
             return;
         }
         state.news.results.append(&mut news.results);
         state.news.heartbeats.append(&mut news.heartbeats);
         state.news.returned.append(&mut news.returned);
+        state.news.slots.append(&mut news.slots);
         wake(state);
     }
 
@@ -170,6 +178,7 @@ impl State {
             received: self.news.received,
             draining: self.draining.is_some(),
             returned: take_some(&mut self.news.returned, FRAME_TOKENS_MAX),
+            slots: mem::take(&mut self.news.slots),
             ..WorkerMessage::default()
         };
         let heartbeats = take_some(&mut self.news.heartbeats, FRAME_TOKENS_MAX);
@@ -187,6 +196,7 @@ impl State {
         !self.news.results.is_empty()
             || !self.news.heartbeats.is_empty()
             || !self.news.returned.is_empty()
+            || !self.news.slots.is_empty()
             || self.acknowledge
             || self.draining == Some(Draining::Untold)
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::task::{Task, TaskContext, TaskError};
+use super::tuner::Targets;
 
 /// JSON text of the output, or the failure.
 pub(crate) type Ending = Result<String, TaskError>;
@@ -29,6 +30,9 @@ pub(crate) struct Handler(pub(crate) Arc<dyn Fn(String, TaskContext) -> Work + S
 pub(crate) struct Activity {
     pub(crate) name: String,
     pub(crate) slots: u32,
+    pub(crate) targets: Option<Targets>,
+    /// Tasks a second; 0 is no bound.
+    pub(crate) max_rate: f64,
     pub(crate) handler: Handler,
 }
 

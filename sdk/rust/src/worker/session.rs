@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -15,11 +15,14 @@ use tracing::{debug, info, warn};
 
 use self::tasks::Tasks;
 use super::Options;
+use super::host::Host;
 use super::link::{Link, LinkEvent};
 use super::monitor::{Pulse, Watched};
 use super::outbox::Outbox;
 use super::registry::Activity;
+use super::slots::Wanted;
 use super::task::Shared;
+use super::tuner::Targets;
 use crate::api::{ActivitySlots, CoordinatorMessage, Hello, Order};
 use crate::client::Client;
 use crate::error::Error;
@@ -30,6 +33,8 @@ const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Progress that waits to be looked at; more goes out with the next heartbeat of its task.
 const PROGRESS_MAX: usize = 1024;
+/// How often slots that follow the host are looked at.
+const TUNE_EVERY: Duration = Duration::from_secs(1);
 /// Pushes that are begun before their results are shown to the connection.
 const PUSHES_AT_ONCE: usize = 64;
 
@@ -46,9 +51,30 @@ pub(crate) struct Session {
     activities: Vec<ActivitySlots>,
     reached: Reached,
     acknowledge_at: Option<Instant>,
+    wanted: watch::Receiver<Wanted>,
+    tuning: Option<Tuning>,
     phase: Phase,
     /// Handlers that did not end although they were cancelled.
     unfinished: usize,
+}
+
+/// Activities whose slots follow the host, and when it is looked at next.
+#[derive(Debug)]
+struct Tuning {
+    host: Host,
+    /// In the order of `Hello.activities`.
+    targets: Vec<Option<Targets>>,
+    at: Instant,
+}
+
+impl Tuning {
+    fn new(targets: Vec<Option<Targets>>) -> Self {
+        Self {
+            host: Host::new(),
+            targets,
+            at: Instant::now(),
+        }
+    }
 }
 
 /// Whether the coordinator answered last time: a change is a line in the log.
@@ -87,8 +113,11 @@ impl Session {
         let slots = |activity: &Activity| ActivitySlots {
             activity: activity.name.clone(),
             slots: activity.slots,
+            max_rate: activity.max_rate,
         };
         let listed: Vec<_> = activities.iter().map(slots).collect();
+        let targets: Vec<_> = activities.iter().map(|activity| activity.targets).collect();
+        let is_tuned = targets.iter().any(Option::is_some);
         let missing = match options.create_activities {
             true => listed
                 .iter()
@@ -102,6 +131,9 @@ impl Session {
             outbox: Arc::default(),
             tasks: Tasks::new(activities, &sender),
             progress,
+            // What was set before it runs counts as well.
+            wanted: marked(options.slots.subscribe()),
+            tuning: is_tuned.then(|| Tuning::new(targets)),
             options,
             watched,
             activities: listed,
@@ -132,6 +164,7 @@ impl Session {
                 event = self.link.next() => self.on_link(event)?,
                 Some(done) = self.tasks.next_done() => self.tasks.on_done(done),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
+                Ok(()) = self.wanted.changed() => self.on_wanted(),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
                 () = self.outbox.said(), if matches!(self.phase, Phase::Confirming(_)) => {}
                 () = shutdown.as_mut(), if self.may_hurry() => self.drain(Instant::now()),
@@ -258,7 +291,61 @@ impl Session {
         Ok(())
     }
 
+    /// The program asks for other slots.
+    fn on_wanted(&mut self) {
+        let wanted = self.wanted.borrow_and_update().clone();
+        for (index, (name, slots)) in self.slots().into_iter().enumerate() {
+            if let Some(wanted) = wanted.get(&name).filter(|wanted| **wanted != slots) {
+                self.set_slots(index, *wanted);
+            }
+        }
+    }
+
+    fn slots(&self) -> Vec<(String, u32)> {
+        let listed = self.activities.iter();
+        listed
+            .map(|listed| (listed.activity.clone(), listed.slots))
+            .collect()
+    }
+
+    fn set_slots(&mut self, index: usize, slots: u32) {
+        let Ok(activity) = u32::try_from(index) else {
+            return;
+        };
+        let listed = &mut self.activities[index];
+        debug!(
+            activity = listed.activity,
+            before = listed.slots,
+            slots,
+            "slots change"
+        );
+        listed.slots = slots;
+        self.tasks.set_slots(activity, slots);
+    }
+
+    /// Looks at the host, and sets the slots of the activities that follow it.
+    fn tune(&mut self, now: Instant) {
+        let Some(tuning) = &mut self.tuning else {
+            return;
+        };
+        tuning.at = now + TUNE_EVERY;
+        let Some(usage) = tuning.host.usage(now) else {
+            return;
+        };
+        let targets = tuning.targets.clone();
+        for (index, targets) in targets.into_iter().enumerate() {
+            let slots = self.activities[index].slots;
+            let next = targets.map(|targets| targets.next(usage, slots, self.tasks.used(index)));
+            if let Some(next) = next.filter(|next| *next != slots) {
+                self.set_slots(index, next);
+            }
+        }
+    }
+
     fn on_alarm(&mut self, now: Instant) {
+        if self.tuning.as_ref().is_some_and(|tuning| tuning.at <= now) {
+            self.tune(now);
+        }
         self.tasks.beat_due(now, self.link.is_open());
         if self.acknowledge_at.is_some_and(|at| at <= now) {
             self.acknowledge_at = None;
@@ -335,7 +422,8 @@ impl Session {
             Phase::Serving | Phase::Told | Phase::Retired => None,
             Phase::Draining(at) | Phase::Stopping(at) | Phase::Confirming(at) => Some(at),
         };
-        [phase, self.acknowledge_at, self.tasks.next_beat()]
+        let tune = self.tuning.as_ref().map(|tuning| tuning.at);
+        [phase, tune, self.acknowledge_at, self.tasks.next_beat()]
             .into_iter()
             .flatten()
             .min()
@@ -351,6 +439,7 @@ impl Session {
             held: self.tasks.inventory(),
             host: self.options.host.clone(),
             told_to_drain: self.phase == Phase::Told,
+            max_tasks: self.options.max_tasks,
         }
     }
 
@@ -378,6 +467,11 @@ impl Session {
         }
         info!("left");
     }
+}
+
+fn marked(mut receiver: watch::Receiver<Wanted>) -> watch::Receiver<Wanted> {
+    receiver.mark_changed();
+    receiver
 }
 
 /// Refusals that time does not heal.

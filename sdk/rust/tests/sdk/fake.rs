@@ -9,7 +9,7 @@ use stepfleet_sdk::api::{
     CoordinatorMessage, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
     DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
     GetActivityStatsRequest, GetActivityStatsResponse, Hello, ListActivitiesRequest,
-    ListActivitiesResponse, Order, PurgeActivityRequest, PurgeActivityResponse, Push,
+    ListActivitiesResponse, Order, PurgeActivityRequest, PurgeActivityResponse, Push, SlotsChange,
     TaskHeartbeat, TaskResult, UpdateActivityRequest, UpdateActivityResponse, Welcome,
     WorkerMessage,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Connection {
     results: VecDeque<TaskResult>,
     heartbeats: VecDeque<TaskHeartbeat>,
     pub(crate) returned: Vec<String>,
+    pub(crate) slots: Vec<SlotsChange>,
     pub(crate) draining: bool,
     pub(crate) received: u64,
     /// Messages that came, without `hello`.
@@ -170,6 +171,7 @@ impl Connection {
         self.results.extend(message.results);
         self.heartbeats.extend(message.heartbeats);
         self.returned.extend(message.returned);
+        self.slots.extend(message.slots);
         self.draining |= message.draining;
         self.received = self.received.max(message.received);
         true
@@ -231,6 +233,7 @@ impl FleetService for Service {
             results: VecDeque::new(),
             heartbeats: VecDeque::new(),
             returned: Vec::new(),
+            slots: Vec::new(),
             draining: false,
             received: 0,
             messages: 0,

@@ -214,6 +214,34 @@ async fn progress_goes_out_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slots_change_while_the_worker_runs() {
+    let (mut fake, client) = pair();
+    let worker = Worker::new(client)
+        .activity_raw("a", echo)
+        .slots(2)
+        .max_rate(2.5)
+        .max_tasks(7);
+    let control = worker.slots_control();
+    assert!(control.set_slots("nothing", 1).is_err() && control.set_slots("a", 0).is_err());
+    let _running = run(worker);
+    let mut connection = fake.welcomed().await;
+    let said = &connection.hello;
+    assert_eq!((said.max_tasks, said.activities[0].slots), (7, 2));
+    assert!((said.activities[0].max_rate - 2.5).abs() < 1e-9);
+    control.set_slots("a", 40).unwrap();
+    while connection.slots.is_empty() {
+        assert!(connection.read().await);
+    }
+    assert_eq!(
+        (connection.slots[0].activity, connection.slots[0].slots),
+        (0, 40)
+    );
+    drop(connection);
+    let connection = fake.connection().await;
+    assert_eq!(connection.hello.activities[0].slots, 40);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_goes_on_from_the_one_before_and_what_it_said_goes_out_with_its_failure() {
     let (mut fake, client) = pair();
     let handler = |task: Task<String>| async move {

@@ -27,6 +27,12 @@ export interface UpdateActivityOptions {
   maxConcurrency?: number;
   /** Tasks that may start a second; 0 is no bound. */
   maxRate?: number;
+  /** Gives an execution's next task preferably to the worker that had its last; `forMs: 0` takes it back. */
+  sticky?: { forMs: number; waitMs?: number };
+  /** Gives a share of the executions to one build; an empty build takes it back. */
+  ramp?: model.Ramp;
+  /** By ARN of the state machine, in the place of those that were set. */
+  machineWeights?: Record<string, number>;
   /**
    * Whole seconds that a worker may be away before its tasks end as lost, 0 for at once; `Infinity`: their own timeouts
    * alone end them; `"default"`: as the coordinator's.
@@ -104,7 +110,7 @@ export abstract class Workers extends Activities {
     activityArn: string,
     options: CallOptions & UpdateActivityOptions = {},
   ): Promise<model.ActivitySettings> {
-    const { paused, requiredLabels, maxConcurrency, maxRate, awayMax } = options;
+    const { paused, requiredLabels, maxConcurrency, maxRate, awayMax, sticky, ramp, machineWeights } = options;
     const answer = await this.connection.unary(
       "ActivityService/UpdateActivity",
       api.UpdateActivityRequestSchema,
@@ -115,6 +121,9 @@ export abstract class Workers extends Activities {
         ...(requiredLabels !== undefined && { requiredLabels: { labels: requiredLabels } }),
         ...(maxConcurrency !== undefined && { maxConcurrency }),
         ...(maxRate !== undefined && { maxRate }),
+        ...(sticky && { sticky: { forMs: BigInt(sticky.forMs), waitMs: BigInt(sticky.waitMs ?? 0) } }),
+        ...(ramp && { ramp: { buildId: ramp.buildId, percent: ramp.percent } }),
+        ...(machineWeights && { machineWeights: { weights: machineWeights } }),
         ...(awayMax !== undefined && { awayMax: model.awayMax(awayMax) }),
       }),
       options,
@@ -175,6 +184,18 @@ export abstract class Workers extends Activities {
       unserved: answer.unserved,
       settings: model.activitySettings(answer.settings),
       unplaceable: answer.unplaceable.map(({ labels, queued }) => ({ labels, queued: Number(queued) })),
+      stickyHits: Number(answer.stickyHits),
+      stickyMisses: Number(answer.stickyMisses),
+      builds: answer.builds.map((build) => ({
+        buildId: build.buildId,
+        workers: Number(build.workers),
+        started: Number(build.started),
+        succeeded: Number(build.succeeded),
+        failed: Number(build.failed),
+        timedOut: Number(build.timedOut),
+        runP50Ms: Number(build.runP50Ms),
+        runP99Ms: Number(build.runP99Ms),
+      })),
     };
   }
 }

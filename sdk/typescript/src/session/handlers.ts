@@ -10,7 +10,10 @@ export type Ending = string | TaskError;
 /** An activity as it was registered. */
 export interface Activity {
   readonly name: string;
+  /** Tasks of it at once when the worker begins. */
   readonly slots: number;
+  /** Tasks that the worker is given a second; 0 is no bound. */
+  readonly maxRate: number;
   readonly handler: (task: Task<never>) => unknown;
   /** From the JSON text to what the handler takes. */
   readonly decode: (text: string) => unknown;

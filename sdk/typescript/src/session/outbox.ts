@@ -13,6 +13,8 @@ const FRAME_TOKENS_MAX = 2048;
 export class Outbox {
   results: TaskResult[] = [];
   returned: string[] = [];
+  /** Slots that changed, by the index of the activity. */
+  readonly slots = new Map<number, number>();
   /** Number of the last push received. */
   received = 0n;
   /** Nothing more will come: the stream ends when all has gone out. */
@@ -35,6 +37,8 @@ export class Outbox {
     this.#drainingTold = false;
     this.results = [];
     this.returned = [];
+    // `hello` tells them.
+    this.slots.clear();
     this.#onNews = () => {};
   }
 
@@ -89,17 +93,20 @@ export class Outbox {
   /** The next message, if there is something to say. */
   take(): WorkerMessage | undefined {
     const untold = this.draining && !this.#drainingTold;
-    const news = this.results.length > 0 || this.#beats.size > 0 || this.returned.length > 0;
+    const news = this.results.length > 0 || this.#beats.size > 0 || this.returned.length > 0 || this.slots.size > 0;
     if (!this.#welcomed || !(news || this.#acknowledge || untold)) return undefined;
     this.#acknowledge = false;
     this.#receivedSent = this.received;
     this.#drainingTold = this.draining;
+    const slots = [...this.slots].map(([activity, slots]) => ({ activity, slots }));
+    this.slots.clear();
     const beating = [...this.#beats.values()].slice(0, FRAME_TOKENS_MAX);
     for (const held of beating) this.#beats.delete(held.token);
     return create(WorkerMessageSchema, {
       received: this.received,
       draining: this.draining,
       returned: this.returned.splice(0, FRAME_TOKENS_MAX),
+      slots,
       heartbeats: beating.map((held) => ({ taskToken: held.token, details: held.takeDetails() })),
       results: this.results.splice(0, this.#fitting()),
     });

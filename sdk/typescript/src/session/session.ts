@@ -46,6 +46,8 @@ export interface Options {
   readonly graceMs: number;
   readonly stopTimeoutMs: number;
   readonly confirmTimeoutMs: number;
+  /** Tasks at once over all activities; 0 is no bound. */
+  readonly maxTasks: number;
   readonly log: Logger;
 }
 
@@ -99,6 +101,11 @@ export class Session {
       clearTimeout(this.#acknowledging);
       this.#tasks.close();
     }
+  }
+
+  /** Changes the slots of an activity. */
+  setSlots(activity: string, slots: number): void {
+    this.#tasks.setSlots(activity, slots);
   }
 
   /** Draining, stopping, confirming; gives how many handlers did not end although they were cancelled. */
@@ -238,7 +245,12 @@ export class Session {
     return create(api.HelloSchema, {
       workerName: name,
       sessionId: this.#id,
-      activities: this.#activities.map(({ name, slots }) => ({ activity: name, slots })),
+      activities: this.#activities.map(({ name, slots, maxRate }, index) => ({
+        activity: name,
+        slots: this.#tasks.slots[index] ?? slots,
+        maxRate,
+      })),
+      maxTasks: this.#options.maxTasks,
       labels,
       buildId,
       held: this.#tasks.inventory(),

@@ -12,6 +12,8 @@ import type { Outbox } from "./outbox.js";
 /** An activity at work. */
 class Served {
   readonly activity: Activity;
+  /** Tasks of it at once. */
+  slots: number;
   /** Handlers that run, those of cancelled tasks included. */
   running = 0;
   /** Pushed while cancelled tasks still clean up in their slots. */
@@ -19,6 +21,7 @@ class Served {
 
   constructor(activity: Activity) {
     this.activity = activity;
+    this.slots = activity.slots;
   }
 }
 
@@ -140,7 +143,7 @@ export class Tasks {
       // Three in the time that the state allows.
       held.timer = setInterval(() => this.#beat(held), (push.heartbeatSeconds * 1000) / 3);
     }
-    if (served.running >= served.activity.slots) served.waiting.push(held);
+    if (served.running >= served.slots) served.waiting.push(held);
     else this.#begin(held);
   }
 
@@ -193,6 +196,22 @@ export class Tasks {
     }
   }
 
+  /** Tasks at once, in the order of `Hello.activities`. */
+  get slots(): number[] {
+    return this.#served.map((served) => served.slots);
+  }
+
+  /** From now on so many tasks of an activity run at once; those that waited for room begin. */
+  setSlots(name: string, slots: number): void {
+    for (const [index, served] of this.#served.entries()) {
+      if (served.activity.name !== name || served.slots === slots) continue;
+      served.slots = slots;
+      this.#outbox.slots.set(index, slots);
+      this.#outbox.wake();
+      this.#beginWaiting(served);
+    }
+  }
+
   /** Takes tasks again. */
   resume(): void {
     this.#draining = false;
@@ -230,12 +249,16 @@ export class Tasks {
     const { served } = held;
     served.running -= 1;
     this.#finish(held, ending);
-    while (served.running < served.activity.slots) {
+    this.#beginWaiting(served);
+    this.#changed();
+  }
+
+  #beginWaiting(served: Served): void {
+    while (served.running < served.slots) {
       const next = served.waiting.shift();
       if (next === undefined) break;
       this.#begin(next);
     }
-    this.#changed();
   }
 
   /** Records the result of a task, unless its attempt is over. */

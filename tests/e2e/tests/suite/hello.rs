@@ -39,6 +39,7 @@ async fn hello(
         .map(|&(activity, slots)| api::ActivitySlots {
             activity: activity.to_owned(),
             slots,
+            max_rate: 0.0,
         })
         .collect();
     let message = api::WorkerMessage {

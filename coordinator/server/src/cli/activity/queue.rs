@@ -106,7 +106,7 @@ pub(super) async fn limit(
     update(request, client, output).await
 }
 
-async fn update(
+pub(super) async fn update(
     request: api::UpdateActivityRequest,
     client: &Client,
     output: &mut Output,
@@ -179,6 +179,7 @@ pub(super) fn held_back(settings: &api::ActivitySettings) -> String {
         let labels = labels(settings.required_labels.iter());
         words.push(format!("needs {labels}"));
     }
+    words.extend(super::turns::words(settings));
     match settings.away_max.and_then(|away| away.bound) {
         None => {}
         Some(Bound::Seconds(seconds)) => words.push(format!("{seconds} s away")),
@@ -204,7 +205,7 @@ pub(crate) fn labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>)
 
 pub(super) fn settings_json(settings: &api::ActivitySettings) -> serde_json::Value {
     let labels: std::collections::BTreeMap<_, _> = settings.required_labels.iter().collect();
-    serde_json::json!({
+    let mut document = serde_json::json!({
         "paused": settings.paused,
         "requiredLabels": labels,
         "maxConcurrency": settings.max_concurrency,
@@ -214,5 +215,7 @@ pub(super) fn settings_json(settings: &api::ActivitySettings) -> serde_json::Val
             Some(Bound::Seconds(seconds)) => seconds.into(),
             Some(Bound::Unbounded(_)) => "never".into(),
         },
-    })
+    });
+    super::turns::add_json(settings, &mut document);
+    document
 }

@@ -3,6 +3,7 @@
 mod away;
 mod progress;
 mod queues;
+mod turns;
 
 use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_client::ActivityServiceClient;
@@ -114,6 +115,7 @@ impl Stage {
         let activities = slots.iter().map(|(activity, slots)| v1::ActivitySlots {
             activity: (*activity).into(),
             slots: *slots,
+            max_rate: 0.0,
         });
         let labels = labels
             .iter()
@@ -380,6 +382,7 @@ async fn a_worker_with_odd_labels_is_refused() {
         activities: vec![v1::ActivitySlots {
             activity: "a".into(),
             slots: 1,
+            max_rate: 0.0,
         }],
         labels: labels.into_iter().collect(),
         ..Hello::default()
@@ -510,6 +513,7 @@ async fn a_worker_that_comes_back_is_told_again_what_it_missed() {
         activities: vec![v1::ActivitySlots {
             activity: "a".into(),
             slots: 1,
+            max_rate: 0.0,
         }],
         told_to_drain,
         ..Hello::default()

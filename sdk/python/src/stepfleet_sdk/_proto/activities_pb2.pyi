@@ -77,7 +77,7 @@ class DescribeActivityResponse(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[int] = ...) -> None: ...
 
 class ActivitySettings(_message.Message):
-    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate", "away_max")
+    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate", "away_max", "sticky", "ramp", "machine_weights")
     class RequiredLabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -85,17 +85,59 @@ class ActivitySettings(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class MachineWeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
     AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
+    STICKY_FIELD_NUMBER: _ClassVar[int]
+    RAMP_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     paused: bool
     required_labels: _containers.ScalarMap[str, str]
     max_concurrency: int
     max_rate: float
     away_max: AwayMax
-    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
+    sticky: Sticky
+    ramp: Ramp
+    machine_weights: _containers.ScalarMap[str, int]
+    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class Sticky(_message.Message):
+    __slots__ = ("for_ms", "wait_ms")
+    FOR_MS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    for_ms: int
+    wait_ms: int
+    def __init__(self, for_ms: _Optional[int] = ..., wait_ms: _Optional[int] = ...) -> None: ...
+
+class Ramp(_message.Message):
+    __slots__ = ("build_id", "percent")
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    build_id: str
+    percent: int
+    def __init__(self, build_id: _Optional[str] = ..., percent: _Optional[int] = ...) -> None: ...
+
+class MachineWeights(_message.Message):
+    __slots__ = ("weights",)
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    weights: _containers.ScalarMap[str, int]
+    def __init__(self, weights: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class AwayMax(_message.Message):
     __slots__ = ("seconds", "unbounded")
@@ -106,20 +148,26 @@ class AwayMax(_message.Message):
     def __init__(self, seconds: _Optional[int] = ..., unbounded: bool = ...) -> None: ...
 
 class UpdateActivityRequest(_message.Message):
-    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate", "away_max")
+    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate", "sticky", "ramp", "machine_weights", "away_max")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    STICKY_FIELD_NUMBER: _ClassVar[int]
+    RAMP_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     paused: bool
     required_labels: Labels
     max_concurrency: int
     max_rate: float
+    sticky: Sticky
+    ramp: Ramp
+    machine_weights: MachineWeights
     away_max: AwayMax
-    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
+    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., sticky: _Optional[_Union[Sticky, _Mapping]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ..., machine_weights: _Optional[_Union[MachineWeights, _Mapping]] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
 
 class Labels(_message.Message):
     __slots__ = ("labels",)
@@ -167,7 +215,7 @@ class GetActivityStatsRequest(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ...) -> None: ...
 
 class GetActivityStatsResponse(_message.Message):
-    __slots__ = ("activity_arn", "queued", "oldest_age_ms", "workers", "slots", "slots_used", "pollers", "window_ms", "started", "succeeded", "failed", "timed_out", "start_latency_p50_ms", "start_latency_p99_ms", "unserved", "settings", "in_hand", "unplaceable")
+    __slots__ = ("activity_arn", "queued", "oldest_age_ms", "workers", "slots", "slots_used", "pollers", "window_ms", "started", "succeeded", "failed", "timed_out", "start_latency_p50_ms", "start_latency_p99_ms", "unserved", "settings", "in_hand", "unplaceable", "sticky_hits", "sticky_misses", "builds")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     OLDEST_AGE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +234,9 @@ class GetActivityStatsResponse(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     IN_HAND_FIELD_NUMBER: _ClassVar[int]
     UNPLACEABLE_FIELD_NUMBER: _ClassVar[int]
+    STICKY_HITS_FIELD_NUMBER: _ClassVar[int]
+    STICKY_MISSES_FIELD_NUMBER: _ClassVar[int]
+    BUILDS_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     queued: int
     oldest_age_ms: int
@@ -204,7 +255,30 @@ class GetActivityStatsResponse(_message.Message):
     settings: ActivitySettings
     in_hand: int
     unplaceable: _containers.RepeatedCompositeFieldContainer[Unplaceable]
-    def __init__(self, activity_arn: _Optional[str] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., pollers: _Optional[int] = ..., window_ms: _Optional[int] = ..., started: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., timed_out: _Optional[int] = ..., start_latency_p50_ms: _Optional[int] = ..., start_latency_p99_ms: _Optional[int] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[_Iterable[_Union[Unplaceable, _Mapping]]] = ...) -> None: ...
+    sticky_hits: int
+    sticky_misses: int
+    builds: _containers.RepeatedCompositeFieldContainer[BuildStats]
+    def __init__(self, activity_arn: _Optional[str] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., pollers: _Optional[int] = ..., window_ms: _Optional[int] = ..., started: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., timed_out: _Optional[int] = ..., start_latency_p50_ms: _Optional[int] = ..., start_latency_p99_ms: _Optional[int] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[_Iterable[_Union[Unplaceable, _Mapping]]] = ..., sticky_hits: _Optional[int] = ..., sticky_misses: _Optional[int] = ..., builds: _Optional[_Iterable[_Union[BuildStats, _Mapping]]] = ...) -> None: ...
+
+class BuildStats(_message.Message):
+    __slots__ = ("build_id", "workers", "started", "succeeded", "failed", "timed_out", "run_p50_ms", "run_p99_ms")
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    TIMED_OUT_FIELD_NUMBER: _ClassVar[int]
+    RUN_P50_MS_FIELD_NUMBER: _ClassVar[int]
+    RUN_P99_MS_FIELD_NUMBER: _ClassVar[int]
+    build_id: str
+    workers: int
+    started: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    run_p50_ms: int
+    run_p99_ms: int
+    def __init__(self, build_id: _Optional[str] = ..., workers: _Optional[int] = ..., started: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., timed_out: _Optional[int] = ..., run_p50_ms: _Optional[int] = ..., run_p99_ms: _Optional[int] = ...) -> None: ...
 
 class Unplaceable(_message.Message):
     __slots__ = ("labels", "queued")

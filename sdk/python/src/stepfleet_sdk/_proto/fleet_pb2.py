@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/fleet.proto\x12\x0cstepfleet.v1\"\xc5\x01\n\rWorkerMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stepfleet.v1.Hello\x12)\n\x07results\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.TaskResult\x12/\n\nheartbeats\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.TaskHeartbeat\x12\x10\n\x08received\x18\x04 \x01(\x04\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x10\n\x08returned\x18\x06 \x03(\t\"\x86\x02\n\x05Hello\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12/\n\nactivities\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.ActivitySlots\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.stepfleet.v1.Hello.LabelsEntry\x12\x10\n\x08\x62uild_id\x18\x05 \x01(\t\x12\x0c\n\x04held\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x15\n\rtold_to_drain\x18\x08 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\rActivitySlots\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"{\n\nTaskResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x42\t\n\x07outcome\"I\n\x0bTaskFailure\x12\x12\n\x05\x65rror\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63\x61use\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_errorB\x08\n\x06_cause\"4\n\rTaskHeartbeat\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x02 \x01(\t\"\xab\x02\n\x12\x43oordinatorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stepfleet.v1.Welcome\x12\"\n\x06pushes\x18\x02 \x03(\x0b\x32\x12.stepfleet.v1.Push\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x11\n\tcancelled\x18\x04 \x03(\t\x12,\n\x07refused\x18\x05 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\x12\x1a\n\x12reconnect_after_ms\x18\x06 \x01(\r\x12\"\n\x05order\x18\x07 \x01(\x0e\x32\x13.stepfleet.v1.Order\x12\x35\n\x10refused_progress\x18\x14 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\"D\n\x07Welcome\x12\x0f\n\x07resumed\x18\x01 \x01(\x08\x12\x15\n\ractivity_arns\x18\x02 \x03(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\"\xba\x01\n\x04Push\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x12\n\ntask_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\r\x12\r\n\x05input\x18\x04 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x05 \x01(\r\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x15\n\rlast_progress\x18\x14 \x01(\t\"3\n\rRefusedResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*A\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORDER_DRAIN\x10\x01\x12\x10\n\x0cORDER_RESUME\x10\x02\x32Y\n\x0c\x46leetService\x12I\n\x04Work\x12\x1b.stepfleet.v1.WorkerMessage\x1a .stepfleet.v1.CoordinatorMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/fleet.proto\x12\x0cstepfleet.v1\"\xef\x01\n\rWorkerMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stepfleet.v1.Hello\x12)\n\x07results\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.TaskResult\x12/\n\nheartbeats\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.TaskHeartbeat\x12\x10\n\x08received\x18\x04 \x01(\x04\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x10\n\x08returned\x18\x06 \x03(\t\x12(\n\x05slots\x18\x14 \x03(\x0b\x32\x19.stepfleet.v1.SlotsChange\".\n\x0bSlotsChange\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\r\x12\r\n\x05slots\x18\x02 \x01(\r\"\x99\x02\n\x05Hello\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12/\n\nactivities\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.ActivitySlots\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.stepfleet.v1.Hello.LabelsEntry\x12\x10\n\x08\x62uild_id\x18\x05 \x01(\t\x12\x0c\n\x04held\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x15\n\rtold_to_drain\x18\x08 \x01(\x08\x12\x11\n\tmax_tasks\x18\x14 \x01(\r\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\rActivitySlots\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x10\n\x08max_rate\x18\x14 \x01(\x01\"{\n\nTaskResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x42\t\n\x07outcome\"I\n\x0bTaskFailure\x12\x12\n\x05\x65rror\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63\x61use\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_errorB\x08\n\x06_cause\"4\n\rTaskHeartbeat\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x02 \x01(\t\"\xab\x02\n\x12\x43oordinatorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stepfleet.v1.Welcome\x12\"\n\x06pushes\x18\x02 \x03(\x0b\x32\x12.stepfleet.v1.Push\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x11\n\tcancelled\x18\x04 \x03(\t\x12,\n\x07refused\x18\x05 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\x12\x1a\n\x12reconnect_after_ms\x18\x06 \x01(\r\x12\"\n\x05order\x18\x07 \x01(\x0e\x32\x13.stepfleet.v1.Order\x12\x35\n\x10refused_progress\x18\x14 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\"D\n\x07Welcome\x12\x0f\n\x07resumed\x18\x01 \x01(\x08\x12\x15\n\ractivity_arns\x18\x02 \x03(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\"\xba\x01\n\x04Push\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x12\n\ntask_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\r\x12\r\n\x05input\x18\x04 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x05 \x01(\r\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x15\n\rlast_progress\x18\x14 \x01(\t\"3\n\rRefusedResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t*A\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORDER_DRAIN\x10\x01\x12\x10\n\x0cORDER_RESUME\x10\x02\x32Y\n\x0c\x46leetService\x12I\n\x04Work\x12\x1b.stepfleet.v1.WorkerMessage\x1a .stepfleet.v1.CoordinatorMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,30 +33,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HELLO_LABELSENTRY']._loaded_options = None
   _globals['_HELLO_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ORDER']._serialized_start=1425
-  _globals['_ORDER']._serialized_end=1490
+  _globals['_ORDER']._serialized_start=1552
+  _globals['_ORDER']._serialized_end=1617
   _globals['_WORKERMESSAGE']._serialized_start=43
-  _globals['_WORKERMESSAGE']._serialized_end=240
-  _globals['_HELLO']._serialized_start=243
-  _globals['_HELLO']._serialized_end=505
-  _globals['_HELLO_LABELSENTRY']._serialized_start=460
-  _globals['_HELLO_LABELSENTRY']._serialized_end=505
-  _globals['_ACTIVITYSLOTS']._serialized_start=507
-  _globals['_ACTIVITYSLOTS']._serialized_end=555
-  _globals['_TASKRESULT']._serialized_start=557
-  _globals['_TASKRESULT']._serialized_end=680
-  _globals['_TASKFAILURE']._serialized_start=682
-  _globals['_TASKFAILURE']._serialized_end=755
-  _globals['_TASKHEARTBEAT']._serialized_start=757
-  _globals['_TASKHEARTBEAT']._serialized_end=809
-  _globals['_COORDINATORMESSAGE']._serialized_start=812
-  _globals['_COORDINATORMESSAGE']._serialized_end=1111
-  _globals['_WELCOME']._serialized_start=1113
-  _globals['_WELCOME']._serialized_end=1181
-  _globals['_PUSH']._serialized_start=1184
-  _globals['_PUSH']._serialized_end=1370
-  _globals['_REFUSEDRESULT']._serialized_start=1372
-  _globals['_REFUSEDRESULT']._serialized_end=1423
-  _globals['_FLEETSERVICE']._serialized_start=1492
-  _globals['_FLEETSERVICE']._serialized_end=1581
+  _globals['_WORKERMESSAGE']._serialized_end=282
+  _globals['_SLOTSCHANGE']._serialized_start=284
+  _globals['_SLOTSCHANGE']._serialized_end=330
+  _globals['_HELLO']._serialized_start=333
+  _globals['_HELLO']._serialized_end=614
+  _globals['_HELLO_LABELSENTRY']._serialized_start=569
+  _globals['_HELLO_LABELSENTRY']._serialized_end=614
+  _globals['_ACTIVITYSLOTS']._serialized_start=616
+  _globals['_ACTIVITYSLOTS']._serialized_end=682
+  _globals['_TASKRESULT']._serialized_start=684
+  _globals['_TASKRESULT']._serialized_end=807
+  _globals['_TASKFAILURE']._serialized_start=809
+  _globals['_TASKFAILURE']._serialized_end=882
+  _globals['_TASKHEARTBEAT']._serialized_start=884
+  _globals['_TASKHEARTBEAT']._serialized_end=936
+  _globals['_COORDINATORMESSAGE']._serialized_start=939
+  _globals['_COORDINATORMESSAGE']._serialized_end=1238
+  _globals['_WELCOME']._serialized_start=1240
+  _globals['_WELCOME']._serialized_end=1308
+  _globals['_PUSH']._serialized_start=1311
+  _globals['_PUSH']._serialized_end=1497
+  _globals['_REFUSEDRESULT']._serialized_start=1499
+  _globals['_REFUSEDRESULT']._serialized_end=1550
+  _globals['_FLEETSERVICE']._serialized_start=1619
+  _globals['_FLEETSERVICE']._serialized_end=1708
 # @@protoc_insertion_point(module_scope)

@@ -17,23 +17,33 @@ ORDER_DRAIN: Order
 ORDER_RESUME: Order
 
 class WorkerMessage(_message.Message):
-    __slots__ = ("hello", "results", "heartbeats", "received", "draining", "returned")
+    __slots__ = ("hello", "results", "heartbeats", "received", "draining", "returned", "slots")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEATS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     RETURNED_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     results: _containers.RepeatedCompositeFieldContainer[TaskResult]
     heartbeats: _containers.RepeatedCompositeFieldContainer[TaskHeartbeat]
     received: int
     draining: bool
     returned: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TaskResult, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[TaskHeartbeat, _Mapping]]] = ..., received: _Optional[int] = ..., draining: bool = ..., returned: _Optional[_Iterable[str]] = ...) -> None: ...
+    slots: _containers.RepeatedCompositeFieldContainer[SlotsChange]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TaskResult, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[TaskHeartbeat, _Mapping]]] = ..., received: _Optional[int] = ..., draining: bool = ..., returned: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[_Union[SlotsChange, _Mapping]]] = ...) -> None: ...
+
+class SlotsChange(_message.Message):
+    __slots__ = ("activity", "slots")
+    ACTIVITY_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    activity: int
+    slots: int
+    def __init__(self, activity: _Optional[int] = ..., slots: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("worker_name", "session_id", "activities", "labels", "build_id", "held", "host", "told_to_drain")
+    __slots__ = ("worker_name", "session_id", "activities", "labels", "build_id", "held", "host", "told_to_drain", "max_tasks")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +59,7 @@ class Hello(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     TOLD_TO_DRAIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_TASKS_FIELD_NUMBER: _ClassVar[int]
     worker_name: str
     session_id: str
     activities: _containers.RepeatedCompositeFieldContainer[ActivitySlots]
@@ -57,15 +68,18 @@ class Hello(_message.Message):
     held: _containers.RepeatedScalarFieldContainer[str]
     host: str
     told_to_drain: bool
-    def __init__(self, worker_name: _Optional[str] = ..., session_id: _Optional[str] = ..., activities: _Optional[_Iterable[_Union[ActivitySlots, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ..., host: _Optional[str] = ..., told_to_drain: bool = ...) -> None: ...
+    max_tasks: int
+    def __init__(self, worker_name: _Optional[str] = ..., session_id: _Optional[str] = ..., activities: _Optional[_Iterable[_Union[ActivitySlots, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., held: _Optional[_Iterable[str]] = ..., host: _Optional[str] = ..., told_to_drain: bool = ..., max_tasks: _Optional[int] = ...) -> None: ...
 
 class ActivitySlots(_message.Message):
-    __slots__ = ("activity", "slots")
+    __slots__ = ("activity", "slots", "max_rate")
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
     activity: str
     slots: int
-    def __init__(self, activity: _Optional[str] = ..., slots: _Optional[int] = ...) -> None: ...
+    max_rate: float
+    def __init__(self, activity: _Optional[str] = ..., slots: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
 
 class TaskResult(_message.Message):
     __slots__ = ("task_token", "number", "output", "failure")

@@ -65,7 +65,7 @@ class DescribeWorkerResponse(_message.Message):
     def __init__(self, worker: _Optional[_Union[WorkerInfo, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[WorkerTask, _Mapping]]] = ...) -> None: ...
 
 class WorkerInfo(_message.Message):
-    __slots__ = ("session_id", "name", "host", "build_id", "labels", "activities", "status", "connected_date", "last_seen_date", "gone_date")
+    __slots__ = ("session_id", "name", "host", "build_id", "labels", "activities", "status", "connected_date", "last_seen_date", "gone_date", "max_tasks")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class WorkerInfo(_message.Message):
     CONNECTED_DATE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_DATE_FIELD_NUMBER: _ClassVar[int]
     GONE_DATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_TASKS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     name: str
     host: str
@@ -93,17 +94,20 @@ class WorkerInfo(_message.Message):
     connected_date: _timestamp_pb2.Timestamp
     last_seen_date: _timestamp_pb2.Timestamp
     gone_date: _timestamp_pb2.Timestamp
-    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., host: _Optional[str] = ..., build_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., activities: _Optional[_Iterable[_Union[WorkerActivity, _Mapping]]] = ..., status: _Optional[_Union[WorkerStatus, str]] = ..., connected_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gone_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    max_tasks: int
+    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., host: _Optional[str] = ..., build_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., activities: _Optional[_Iterable[_Union[WorkerActivity, _Mapping]]] = ..., status: _Optional[_Union[WorkerStatus, str]] = ..., connected_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gone_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_tasks: _Optional[int] = ...) -> None: ...
 
 class WorkerActivity(_message.Message):
-    __slots__ = ("activity_arn", "slots", "used")
+    __slots__ = ("activity_arn", "slots", "used", "max_rate")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
+    MAX_RATE_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     slots: int
     used: int
-    def __init__(self, activity_arn: _Optional[str] = ..., slots: _Optional[int] = ..., used: _Optional[int] = ...) -> None: ...
+    max_rate: float
+    def __init__(self, activity_arn: _Optional[str] = ..., slots: _Optional[int] = ..., used: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
 
 class WorkerTask(_message.Message):
     __slots__ = ("execution_arn", "activity_arn", "since_date", "progress", "progress_date")

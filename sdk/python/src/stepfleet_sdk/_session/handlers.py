@@ -25,7 +25,10 @@ class Activity:
     """An activity as it was registered."""
 
     name: str
+    #: Tasks of it at once when the worker begins.
     slots: int
+    #: Tasks that the worker is given a second; 0 is no bound.
+    max_rate: float
     function: Callable[[Task[Any]], Any]
     #: From the JSON text to what the function takes.
     decode: Callable[[str], Any]

@@ -24,6 +24,8 @@ class Outbox:
     def __init__(self) -> None:
         self.results: list[pb.TaskResult] = []
         self.returned: list[str] = []
+        #: Slots that changed, by the index of the activity.
+        self.slots: dict[int, int] = {}
         #: Number of the last push received.
         self.received = 0
         #: Nothing more will come: the stream ends when all has gone out.
@@ -46,6 +48,8 @@ class Outbox:
         self._draining_told = False
         self.results.clear()
         self.returned.clear()
+        # `hello` tells them.
+        self.slots.clear()
 
     def ended(self) -> None:
         """The connection is over."""
@@ -103,12 +107,16 @@ class Outbox:
 
     def _take(self) -> pb.WorkerMessage | None:
         untold = self.draining and not self._draining_told
-        if not self._welcomed or not (self.results or self._beats or self.returned or self._acknowledge or untold):
+        news = self.results or self._beats or self.returned or self.slots
+        if not self._welcomed or not (news or self._acknowledge or untold):
             return None
         self._acknowledge = False
         self._received_sent = self.received
         self._draining_told = self.draining
         message = pb.WorkerMessage(received=self.received, draining=self.draining)
+        for activity, slots in self.slots.items():
+            message.slots.add(activity=activity, slots=slots)
+        self.slots.clear()
         message.returned.extend(self.returned[:FRAME_TOKENS_MAX])
         del self.returned[:FRAME_TOKENS_MAX]
         for token in list(self._beats)[:FRAME_TOKENS_MAX]:

@@ -59,6 +59,8 @@ class Options:
     grace: float
     stop_timeout: float
     confirm_timeout: float
+    #: Tasks at once over all activities; 0 is no bound.
+    max_tasks: int = 0
     session_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -114,6 +116,10 @@ class Session:
                 self._acknowledging.cancel()
             self._tasks.close()
             await asyncio.gather(link, waiting, told, return_exceptions=True)
+
+    def set_slots(self, activity: str, slots: int) -> None:
+        """Changes the slots of an activity."""
+        self._tasks.set_slots(activity, slots)
 
     async def _wind_down(self) -> int:
         """Draining, stopping, confirming; gives how many handlers did not end although they were cancelled."""
@@ -216,7 +222,11 @@ class Session:
         hello = pb.Hello(
             worker_name=self._options.name,
             session_id=self._options.session_id,
-            activities=[pb.ActivitySlots(activity=a.name, slots=a.slots) for a in self._activities],
+            activities=[
+                pb.ActivitySlots(activity=a.name, slots=slots, max_rate=a.max_rate)
+                for a, slots in zip(self._activities, self._tasks.slots(), strict=True)
+            ],
+            max_tasks=self._options.max_tasks,
             labels=self._options.labels,
             build_id=self._options.build_id,
             held=self._tasks.inventory(),

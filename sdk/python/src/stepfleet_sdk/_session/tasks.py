@@ -18,6 +18,7 @@ from .._proto import fleet_pb2 as pb
 from ..task import Task, TaskError
 from .handlers import Activity, Ending
 from .outbox import Outbox
+from .spans import span
 from .threads import Threads
 
 _log = logging.getLogger("stepfleet_sdk.worker")
@@ -37,6 +38,7 @@ class Served:
 
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
+        self.slots = activity.slots
         #: Handlers that run, those of cancelled tasks included.
         self.running = 0
         self.waiting: deque[Held] = deque()
@@ -163,7 +165,7 @@ class Tasks:
         served = self._served[push.activity]
         held = self._held[push.task_token] = Held(push, served, self._beat)
         self._schedule_beat(held)
-        if served.running >= served.activity.slots:
+        if served.running >= served.slots:
             served.waiting.append(held)
         else:
             self._begin(held)
@@ -213,6 +215,22 @@ class Tasks:
                 self._outbox.returned.append(held.token)
             served.waiting.clear()
 
+    def slots(self) -> list[int]:
+        """Tasks at once, in the order of `Hello.activities`."""
+        return [served.slots for served in self._served]
+
+    def set_slots(self, name: str, slots: int) -> None:
+        """From now on so many tasks of an activity run at once; those that waited for room begin."""
+        for index, served in enumerate(self._served):
+            if served.activity.name != name or served.slots == slots:
+                continue
+            served.slots = slots
+            if not served.activity.is_async:
+                self._threads.grow(sum(each.slots for each in self._served if not each.activity.is_async))
+            self._outbox.slots[index] = slots
+            self._outbox.wake()
+            self._begin_waiting(served)
+
     def resume(self) -> None:
         """Takes tasks again."""
         self._draining = False
@@ -238,14 +256,15 @@ class Tasks:
         held.served.running += 1
         activity = held.served.activity
         if activity.is_async:
-            held.work = self._loop.create_task(activity.call(held.task))
+            held.work = self._loop.create_task(_call(held))
             held.work.add_done_callback(lambda work: self._on_done(held, _ending(work)))
         else:
             self._threads.submit(lambda: self._block(held))
 
     def _block(self, held: Held) -> None:
         """In a thread."""
-        ending = held.served.activity.call_blocking(held.task)
+        with span(held) as told:
+            ending = told.ended(held.served.activity.call_blocking(held.task))
         try:
             self._loop.call_soon_threadsafe(self._on_done, held, ending)
         except RuntimeError:
@@ -256,9 +275,12 @@ class Tasks:
         served = held.served
         served.running -= 1
         self._finish(held, ending)
-        while served.waiting and served.running < served.activity.slots:
-            self._begin(served.waiting.popleft())
+        self._begin_waiting(served)
         self._changed()
+
+    def _begin_waiting(self, served: Served) -> None:
+        while served.waiting and served.running < served.slots:
+            self._begin(served.waiting.popleft())
 
     def _finish(self, held: Held, ending: Ending) -> None:
         """Records the result of a task, unless its attempt is over."""
@@ -298,6 +320,11 @@ class Tasks:
         if held.timer is not None:
             held.timer.cancel()
             held.timer = None
+
+
+async def _call(held: Held) -> Ending:
+    with span(held) as told:
+        return told.ended(await held.served.activity.call(held.task))
 
 
 def _ending(work: asyncio.Task[Ending]) -> Ending:

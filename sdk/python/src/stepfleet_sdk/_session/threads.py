@@ -29,6 +29,11 @@ class Threads:
                 threading.Thread(target=self._serve, name=f"stepfleet-{self._count}", daemon=True).start()
         self._work.put(work)
 
+    def grow(self, count_max: int) -> None:
+        """Allows more threads; those that there are stay."""
+        with self._lock:
+            self._count_max = max(self._count_max, count_max)
+
     def close(self) -> None:
         """Ends the threads that have nothing to do, and the others when they are done."""
         for _ in range(self._count):

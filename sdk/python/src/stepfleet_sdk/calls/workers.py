@@ -93,6 +93,9 @@ class Workers(HasConnection):
         max_concurrency: int | None = None,
         max_rate: float | None = None,
         away_max: float | Literal["default"] | None = None,
+        sticky: model.Sticky | None = None,
+        ramp: model.Ramp | None = None,
+        machine_weights: Mapping[str, int] | None = None,
     ) -> model.ActivitySettings:
         """Changes what holds the activity's tasks back, durably; what is not given stays.
 
@@ -104,6 +107,10 @@ class Workers(HasConnection):
             max_rate: Tasks that may start a second; 0 is no bound.
             away_max: Whole seconds that a worker may be away before its tasks end as lost, 0 for at once;
                 `math.inf`: their own timeouts alone end them; `"default"`: as the coordinator's.
+            sticky: Gives an execution's next task preferably to the worker that had its last; `Sticky(0)` takes it back.
+            ramp: Gives a share of the executions to one build; `Ramp("", 0)` takes it back.
+            machine_weights: By ARN of the state machine, in the place of those that were set: how many of its tasks go for
+                one of a machine without a weight.
         """
         request = activities_pb2.UpdateActivityRequest(
             activity_arn=arn, max_concurrency=max_concurrency, max_rate=max_rate
@@ -112,6 +119,14 @@ class Workers(HasConnection):
             request.paused = paused
         if required_labels is not None:
             request.required_labels.CopyFrom(activities_pb2.Labels(labels=dict(required_labels)))
+        if sticky is not None:
+            request.sticky.for_ms, request.sticky.wait_ms = sticky.for_ms, sticky.wait_ms
+            request.sticky.SetInParent()
+        if ramp is not None:
+            request.ramp.build_id, request.ramp.percent = ramp.build_id, ramp.percent
+            request.ramp.SetInParent()
+        if machine_weights is not None:
+            request.machine_weights.CopyFrom(activities_pb2.MachineWeights(weights=dict(machine_weights)))
         if away_max is not None:
             request.away_max.CopyFrom(_away_max(away_max))
         path = "ActivityService/UpdateActivity"
@@ -163,6 +178,21 @@ class Workers(HasConnection):
             unserved=answer.unserved,
             settings=_settings(answer.settings),
             unplaceable=[(dict(waiting.labels), waiting.queued) for waiting in answer.unplaceable],
+            sticky_hits=answer.sticky_hits,
+            sticky_misses=answer.sticky_misses,
+            builds=[
+                model.BuildStats(
+                    each.build_id,
+                    each.workers,
+                    each.started,
+                    each.succeeded,
+                    each.failed,
+                    each.timed_out,
+                    each.run_p50_ms,
+                    each.run_p99_ms,
+                )
+                for each in answer.builds
+            ],
         )
 
 
@@ -173,15 +203,19 @@ def _worker(info: workers_pb2.WorkerInfo) -> model.WorkerInfo:
         host=info.host,
         build_id=info.build_id,
         labels=dict(info.labels),
-        activities=[model.WorkerActivity(each.activity_arn, each.slots, each.used) for each in info.activities],
+        activities=[
+            model.WorkerActivity(each.activity_arn, each.slots, each.used, each.max_rate) for each in info.activities
+        ],
         status=model.word(workers_pb2.WorkerStatus, info.status),
         connected_date=model.date(info, "connected_date"),
         last_seen_date=model.date(info, "last_seen_date"),
         gone_date=model.maybe_date(info, "gone_date"),
+        max_tasks=info.max_tasks,
     )
 
 
 def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettings:
+    sticky, ramp = settings.sticky, settings.ramp
     bound = settings.away_max.WhichOneof("bound")
     seconds = {None: None, "seconds": float(settings.away_max.seconds), "unbounded": math.inf}
     return model.ActivitySettings(
@@ -189,6 +223,9 @@ def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettin
         dict(settings.required_labels),
         settings.max_concurrency,
         settings.max_rate,
+        model.Sticky(sticky.for_ms, sticky.wait_ms) if settings.HasField("sticky") else None,
+        model.Ramp(ramp.build_id, ramp.percent) if settings.HasField("ramp") else None,
+        dict(settings.machine_weights),
         seconds[bound],
     )
 

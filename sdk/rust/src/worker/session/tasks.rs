@@ -19,7 +19,7 @@ use super::super::heartbeats::{Beat, Heartbeats};
 use super::super::outbox::News;
 use super::super::registry::{self, Activity, Ending, Handler, Work};
 use super::super::task::{Origin, Shared, TaskContext, TaskError, short_hash};
-use crate::api::{Push, RefusedResult, Welcome};
+use crate::api::{Push, RefusedResult, SlotsChange, Welcome};
 
 /// A handler that takes longer than this before it first waits would hold up the others.
 const INLINE_MAX: Duration = Duration::from_micros(100);
@@ -285,6 +285,25 @@ impl Tasks {
                 self.beat(task);
             }
         }
+    }
+
+    /// From now on so many tasks of an activity run at once; those that waited for room begin.
+    pub(crate) fn set_slots(&mut self, activity: u32, slots: u32) {
+        let index = usize::try_from(activity).unwrap_or(usize::MAX);
+        if let Some(served) = self.served.get_mut(index) {
+            served.slots = usize::try_from(slots).unwrap_or(usize::MAX);
+            self.news.slots.push(SlotsChange { activity, slots });
+            self.begin_waiting(index);
+        }
+    }
+
+    /// Tasks of an activity that run or wait for room.
+    pub(crate) fn used(&self, activity: usize) -> u32 {
+        let used = self
+            .served
+            .get(activity)
+            .map_or(0, |served| served.running + served.waiting.len());
+        u32::try_from(used).unwrap_or(u32::MAX)
     }
 
     /// Takes no more, and hands back what waits.

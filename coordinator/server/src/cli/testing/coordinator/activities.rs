@@ -13,7 +13,7 @@ fn held() -> ActivitySettings {
         required_labels: [("region".to_owned(), "eu".to_owned())].into(),
         max_concurrency: 5,
         max_rate: 0.5,
-        away_max: None,
+        ..ActivitySettings::default()
     }
 }
 
@@ -103,6 +103,18 @@ impl ActivityService for Canned {
                 labels: [("gpu".to_owned(), String::new())].into(),
                 queued: 1,
             }],
+            sticky_hits: 9,
+            sticky_misses: 3,
+            builds: vec![BuildStats {
+                build_id: "2026.9".into(),
+                workers: 2,
+                started: 40,
+                succeeded: 36,
+                failed: 3,
+                timed_out: 1,
+                run_p50_ms: 15,
+                run_p99_ms: 420,
+            }],
             ..GetActivityStatsResponse::default()
         })
     }
@@ -118,6 +130,9 @@ impl ActivityService for Canned {
             required_labels: labels,
             max_concurrency: request.max_concurrency.unwrap_or(0),
             max_rate: request.max_rate.unwrap_or(0.0),
+            sticky: request.sticky.filter(|sticky| sticky.for_ms > 0),
+            ramp: request.ramp.filter(|ramp| !ramp.build_id.is_empty()),
+            machine_weights: request.machine_weights.unwrap_or_default().weights,
             away_max: request.away_max,
         };
         self.note(format!("update {} {settings:?}", request.activity_arn));

@@ -93,6 +93,7 @@ fn worker(name: &str) -> WorkerInfo {
             activity_arn: format!("{PREFIX}activity:checksum"),
             slots: 4,
             used: u32::from(!gone),
+            max_rate: if gone { 0.0 } else { 2.5 },
         }],
         status: if gone {
             WorkerStatus::Gone
@@ -102,6 +103,7 @@ fn worker(name: &str) -> WorkerInfo {
         .into(),
         connected_date: ago(90_000),
         last_seen_date: ago(3),
+        max_tasks: if gone { 0 } else { 3 },
         gone_date: if gone { ago(2) } else { None },
     }
 }

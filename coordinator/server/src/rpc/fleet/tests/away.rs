@@ -59,6 +59,7 @@ impl Stage {
         let slots = |activity: &str| v1::ActivitySlots {
             activity: activity.into(),
             slots: 1,
+            max_rate: 0.0,
         };
         self.connect(Hello {
             worker_name: "w".into(),

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/activities.proto.
  */
 export const file_stepfleet_v1_activities: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMi+gEKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBEicKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXgaNQoTUmVxdWlyZWRMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKB0F3YXlNYXgSEQoHc2Vjb25kcxgBIAEoDUgAEhMKCXVuYm91bmRlZBgCIAEoCEgAQgcKBWJvdW5kIqYCChVVcGRhdGVBY3Rpdml0eVJlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEhMKBnBhdXNlZBgCIAEoCEgAiAEBEjIKD3JlcXVpcmVkX2xhYmVscxgDIAEoCzIULnN0ZXBmbGVldC52MS5MYWJlbHNIAYgBARIcCg9tYXhfY29uY3VycmVuY3kYBCABKA1IAogBARIVCghtYXhfcmF0ZRgFIAEoAUgDiAEBEiwKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXhIBIgBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGVCCwoJX2F3YXlfbWF4ImkKBkxhYmVscxIwCgZsYWJlbHMYASADKAsyIC5zdGVwZmxlZXQudjEuTGFiZWxzLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSgoWVXBkYXRlQWN0aXZpdHlSZXNwb25zZRIwCghzZXR0aW5ncxgBIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzInAKFFB1cmdlQWN0aXZpdHlSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRIzCg9zY2hlZHVsZWRfdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNhdXNlGAMgASgJImoKFVB1cmdlQWN0aXZpdHlSZXNwb25zZRIOCgZwdXJnZWQYASABKAMSDAoEbW9yZRgCIAEoCBIzCg9zY2hlZHVsZWRfdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KF0dldEFjdGl2aXR5U3RhdHNSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCSK3AwoYR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlEhQKDGFjdGl2aXR5X2FybhgBIAEoCRIOCgZxdWV1ZWQYAiABKAMSFQoNb2xkZXN0X2FnZV9tcxgDIAEoAxIPCgd3b3JrZXJzGAQgASgDEg0KBXNsb3RzGAUgASgDEhIKCnNsb3RzX3VzZWQYBiABKAMSDwoHcG9sbGVycxgHIAEoAxIRCgl3aW5kb3dfbXMYCCABKAMSDwoHc3RhcnRlZBgJIAEoAxIRCglzdWNjZWVkZWQYCiABKAMSDgoGZmFpbGVkGAsgASgDEhEKCXRpbWVkX291dBgMIAEoAxIcChRzdGFydF9sYXRlbmN5X3A1MF9tcxgNIAEoAxIcChRzdGFydF9sYXRlbmN5X3A5OV9tcxgOIAEoAxIQCgh1bnNlcnZlZBgPIAEoCBIwCghzZXR0aW5ncxgQIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYESABKAMSLgoLdW5wbGFjZWFibGUYEiADKAsyGS5zdGVwZmxlZXQudjEuVW5wbGFjZWFibGUigwEKC1VucGxhY2VhYmxlEjUKBmxhYmVscxgBIAMoCzIlLnN0ZXBmbGVldC52MS5VbnBsYWNlYWJsZS5MYWJlbHNFbnRyeRIOCgZxdWV1ZWQYAiABKAMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+ChVMaXN0QWN0aXZpdGllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiZQoWTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIyCgphY3Rpdml0aWVzGAEgAygLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5TGlzdEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKEEFjdGl2aXR5TGlzdEl0ZW0SFAoMYWN0aXZpdHlfYXJuGAEgASgJEgwKBG5hbWUYAiABKAkSMQoNY3JlYXRpb25fZGF0ZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdW5zZXJ2ZWQYBCABKAgiQwoWR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSEwoLd29ya2VyX25hbWUYAiABKAkiUwoXR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USEgoKdGFza190b2tlbhgBIAEoCRINCgVpbnB1dBgCIAEoCRIVCg1sYXN0X3Byb2dyZXNzGBQgASgJIjwKFlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRIOCgZvdXRwdXQYAiABKAkiGQoXU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2UiaAoWU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEhIKBWVycm9yGAIgASgJSACIAQESEgoFY2F1c2UYAyABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIhkKF1NlbmRUYXNrRmFpbHVyZVJlc3BvbnNlIj8KGFNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYFCABKAkiGwoZU2VuZFRhc2tIZWFydGJlYXRSZXNwb25zZSKlAQoUTGlzdENhbGxiYWNrc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSFQoNZXhlY3V0aW9uX2FybhgDIAEoCRIZChFzdGF0ZV9tYWNoaW5lX2FybhgEIAEoCRI0ChBzY2hlZHVsZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJbChVMaXN0Q2FsbGJhY2tzUmVzcG9uc2USKQoJY2FsbGJhY2tzGAEgAygLMhYuc3RlcGZsZWV0LnYxLkNhbGxiYWNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKWAgoIQ2FsbGJhY2sSEgoKdGFza190b2tlbhgBIAEoCRIVCg1leGVjdXRpb25fYXJuGAIgASgJEhIKCnN0YXRlX25hbWUYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEgoKcGFyYW1ldGVycxgFIAEoCRIyCg5zY2hlZHVsZWRfZGF0ZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZGVhZGxpbmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2dyZXNzGBQgASgJEjEKDXByb2dyZXNzX2RhdGUYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMqUFCg9BY3Rpdml0eVNlcnZpY2USWwoOQ3JlYXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuQ3JlYXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USWwoORGVsZXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuRGVsZXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkRlbGV0ZUFjdGl2aXR5UmVzcG9uc2USYQoQRGVzY3JpYmVBY3Rpdml0eRIlLnN0ZXBmbGVldC52MS5EZXNjcmliZUFjdGl2aXR5UmVxdWVzdBomLnN0ZXBmbGVldC52MS5EZXNjcmliZUFjdGl2aXR5UmVzcG9uc2USWwoOTGlzdEFjdGl2aXRpZXMSIy5zdGVwZmxlZXQudjEuTGlzdEFjdGl2aXRpZXNSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkxpc3RBY3Rpdml0aWVzUmVzcG9uc2USWwoOVXBkYXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuVXBkYXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLlVwZGF0ZUFjdGl2aXR5UmVzcG9uc2USWAoNUHVyZ2VBY3Rpdml0eRIiLnN0ZXBmbGVldC52MS5QdXJnZUFjdGl2aXR5UmVxdWVzdBojLnN0ZXBmbGVldC52MS5QdXJnZUFjdGl2aXR5UmVzcG9uc2USYQoQR2V0QWN0aXZpdHlTdGF0cxIlLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVN0YXRzUmVxdWVzdBomLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVN0YXRzUmVzcG9uc2Uy7QMKC1Rhc2tTZXJ2aWNlEl4KD0dldEFjdGl2aXR5VGFzaxIkLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVRhc2tSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5VGFza1Jlc3BvbnNlEl4KD1NlbmRUYXNrU3VjY2VzcxIkLnN0ZXBmbGVldC52MS5TZW5kVGFza1N1Y2Nlc3NSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLlNlbmRUYXNrU3VjY2Vzc1Jlc3BvbnNlEl4KD1NlbmRUYXNrRmFpbHVyZRIkLnN0ZXBmbGVldC52MS5TZW5kVGFza0ZhaWx1cmVSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLlNlbmRUYXNrRmFpbHVyZVJlc3BvbnNlEmQKEVNlbmRUYXNrSGVhcnRiZWF0EiYuc3RlcGZsZWV0LnYxLlNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBonLnN0ZXBmbGVldC52MS5TZW5kVGFza0hlYXJ0YmVhdFJlc3BvbnNlElgKDUxpc3RDYWxsYmFja3MSIi5zdGVwZmxlZXQudjEuTGlzdENhbGxiYWNrc1JlcXVlc3QaIy5zdGVwZmxlZXQudjEuTGlzdENhbGxiYWNrc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMixgMKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBEicKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXgSJAoGc3RpY2t5GBQgASgLMhQuc3RlcGZsZWV0LnYxLlN0aWNreRIgCgRyYW1wGBUgASgLMhIuc3RlcGZsZWV0LnYxLlJhbXASSwoPbWFjaGluZV93ZWlnaHRzGBYgAygLMjIuc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MuTWFjaGluZVdlaWdodHNFbnRyeRo1ChNSZXF1aXJlZExhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNQoTTWFjaGluZVdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIikKBlN0aWNreRIOCgZmb3JfbXMYASABKAMSDwoHd2FpdF9tcxgCIAEoAyIpCgRSYW1wEhAKCGJ1aWxkX2lkGAEgASgJEg8KB3BlcmNlbnQYAiABKA0ifAoOTWFjaGluZVdlaWdodHMSOgoHd2VpZ2h0cxgBIAMoCzIpLnN0ZXBmbGVldC52MS5NYWNoaW5lV2VpZ2h0cy5XZWlnaHRzRW50cnkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiOgoHQXdheU1heBIRCgdzZWNvbmRzGAEgASgNSAASEwoJdW5ib3VuZGVkGAIgASgISABCBwoFYm91bmQi3AMKFVVwZGF0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSEwoGcGF1c2VkGAIgASgISACIAQESMgoPcmVxdWlyZWRfbGFiZWxzGAMgASgLMhQuc3RlcGZsZWV0LnYxLkxhYmVsc0gBiAEBEhwKD21heF9jb25jdXJyZW5jeRgEIAEoDUgCiAEBEhUKCG1heF9yYXRlGAUgASgBSAOIAQESKQoGc3RpY2t5GBQgASgLMhQuc3RlcGZsZWV0LnYxLlN0aWNreUgEiAEBEiUKBHJhbXAYFSABKAsyEi5zdGVwZmxlZXQudjEuUmFtcEgFiAEBEjoKD21hY2hpbmVfd2VpZ2h0cxgWIAEoCzIcLnN0ZXBmbGVldC52MS5NYWNoaW5lV2VpZ2h0c0gGiAEBEiwKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXhIB4gBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGVCCQoHX3N0aWNreUIHCgVfcmFtcEISChBfbWFjaGluZV93ZWlnaHRzQgsKCV9hd2F5X21heCJpCgZMYWJlbHMSMAoGbGFiZWxzGAEgAygLMiAuc3RlcGZsZWV0LnYxLkxhYmVscy5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKFlVwZGF0ZUFjdGl2aXR5UmVzcG9uc2USMAoIc2V0dGluZ3MYASABKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlTZXR0aW5ncyJwChRQdXJnZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSMwoPc2NoZWR1bGVkX3VudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjYXVzZRgDIAEoCSJqChVQdXJnZUFjdGl2aXR5UmVzcG9uc2USDgoGcHVyZ2VkGAEgASgDEgwKBG1vcmUYAiABKAgSMwoPc2NoZWR1bGVkX3VudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChdHZXRBY3Rpdml0eVN0YXRzUmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkijQQKGEdldEFjdGl2aXR5U3RhdHNSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDgoGcXVldWVkGAIgASgDEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAMSDwoHd29ya2VycxgEIAEoAxINCgVzbG90cxgFIAEoAxISCgpzbG90c191c2VkGAYgASgDEg8KB3BvbGxlcnMYByABKAMSEQoJd2luZG93X21zGAggASgDEg8KB3N0YXJ0ZWQYCSABKAMSEQoJc3VjY2VlZGVkGAogASgDEg4KBmZhaWxlZBgLIAEoAxIRCgl0aW1lZF9vdXQYDCABKAMSHAoUc3RhcnRfbGF0ZW5jeV9wNTBfbXMYDSABKAMSHAoUc3RhcnRfbGF0ZW5jeV9wOTlfbXMYDiABKAMSEAoIdW5zZXJ2ZWQYDyABKAgSMAoIc2V0dGluZ3MYECABKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlTZXR0aW5ncxIPCgdpbl9oYW5kGBEgASgDEi4KC3VucGxhY2VhYmxlGBIgAygLMhkuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlEhMKC3N0aWNreV9oaXRzGBQgASgDEhUKDXN0aWNreV9taXNzZXMYFSABKAMSKAoGYnVpbGRzGBYgAygLMhguc3RlcGZsZWV0LnYxLkJ1aWxkU3RhdHMingEKCkJ1aWxkU3RhdHMSEAoIYnVpbGRfaWQYASABKAkSDwoHd29ya2VycxgCIAEoAxIPCgdzdGFydGVkGAMgASgDEhEKCXN1Y2NlZWRlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSEQoJdGltZWRfb3V0GAYgASgDEhIKCnJ1bl9wNTBfbXMYByABKAMSEgoKcnVuX3A5OV9tcxgIIAEoAyKDAQoLVW5wbGFjZWFibGUSNQoGbGFiZWxzGAEgAygLMiUuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlLkxhYmVsc0VudHJ5Eg4KBnF1ZXVlZBgCIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj4KFUxpc3RBY3Rpdml0aWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJlChZMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEjIKCmFjdGl2aXRpZXMYASADKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlMaXN0SXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiewoQQWN0aXZpdHlMaXN0SXRlbRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1bnNlcnZlZBgEIAEoCCJDChZHZXRBY3Rpdml0eVRhc2tSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgt3b3JrZXJfbmFtZRgCIAEoCSJTChdHZXRBY3Rpdml0eVRhc2tSZXNwb25zZRISCgp0YXNrX3Rva2VuGAEgASgJEg0KBWlucHV0GAIgASgJEhUKDWxhc3RfcHJvZ3Jlc3MYFCABKAkiPAoWU2VuZFRhc2tTdWNjZXNzUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBm91dHB1dBgCIAEoCSIZChdTZW5kVGFza1N1Y2Nlc3NSZXNwb25zZSJoChZTZW5kVGFza0ZhaWx1cmVSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSEgoFZXJyb3IYAiABKAlIAIgBARISCgVjYXVzZRgDIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiGQoXU2VuZFRhc2tGYWlsdXJlUmVzcG9uc2UiPwoYU2VuZFRhc2tIZWFydGJlYXRSZXF1ZXN0EhIKCnRhc2tfdG9rZW4YASABKAkSDwoHZGV0YWlscxgUIAEoCSIbChlTZW5kVGFza0hlYXJ0YmVhdFJlc3BvbnNlIqUBChRMaXN0Q2FsbGJhY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIVCg1leGVjdXRpb25fYXJuGAMgASgJEhkKEXN0YXRlX21hY2hpbmVfYXJuGAQgASgJEjQKEHNjaGVkdWxlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlsKFUxpc3RDYWxsYmFja3NSZXNwb25zZRIpCgljYWxsYmFja3MYASADKAsyFi5zdGVwZmxlZXQudjEuQ2FsbGJhY2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpYCCghDYWxsYmFjaxISCgp0YXNrX3Rva2VuGAEgASgJEhUKDWV4ZWN1dGlvbl9hcm4YAiABKAkSEgoKc3RhdGVfbmFtZRgDIAEoCRIQCghyZXNvdXJjZRgEIAEoCRISCgpwYXJhbWV0ZXJzGAUgASgJEjIKDnNjaGVkdWxlZF9kYXRlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJvZ3Jlc3MYFCABKAkSMQoNcHJvZ3Jlc3NfZGF0ZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAypQUKD0FjdGl2aXR5U2VydmljZRJbCg5DcmVhdGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuQ3JlYXRlQWN0aXZpdHlSZXNwb25zZRJbCg5EZWxldGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuRGVsZXRlQWN0aXZpdHlSZXNwb25zZRJhChBEZXNjcmliZUFjdGl2aXR5EiUuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXF1ZXN0GiYuc3RlcGZsZWV0LnYxLkRlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRJbCg5MaXN0QWN0aXZpdGllcxIjLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1JlcXVlc3QaJC5zdGVwZmxlZXQudjEuTGlzdEFjdGl2aXRpZXNSZXNwb25zZRJbCg5VcGRhdGVBY3Rpdml0eRIjLnN0ZXBmbGVldC52MS5VcGRhdGVBY3Rpdml0eVJlcXVlc3QaJC5zdGVwZmxlZXQudjEuVXBkYXRlQWN0aXZpdHlSZXNwb25zZRJYCg1QdXJnZUFjdGl2aXR5EiIuc3RlcGZsZWV0LnYxLlB1cmdlQWN0aXZpdHlSZXF1ZXN0GiMuc3RlcGZsZWV0LnYxLlB1cmdlQWN0aXZpdHlSZXNwb25zZRJhChBHZXRBY3Rpdml0eVN0YXRzEiUuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5U3RhdHNSZXF1ZXN0GiYuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5U3RhdHNSZXNwb25zZTLtAwoLVGFza1NlcnZpY2USXgoPR2V0QWN0aXZpdHlUYXNrEiQuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5VGFza1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USXgoPU2VuZFRhc2tTdWNjZXNzEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2USXgoPU2VuZFRhc2tGYWlsdXJlEiQuc3RlcGZsZWV0LnYxLlNlbmRUYXNrRmFpbHVyZVJlcXVlc3QaJS5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVzcG9uc2USZAoRU2VuZFRhc2tIZWFydGJlYXQSJi5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXF1ZXN0Gicuc3RlcGZsZWV0LnYxLlNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2USWAoNTGlzdENhbGxiYWNrcxIiLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVxdWVzdBojLnN0ZXBmbGVldC52MS5MaXN0Q2FsbGJhY2tzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message stepfleet.v1.CreateActivityRequest
@@ -235,6 +235,27 @@ export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
    * @generated from field: stepfleet.v1.AwayMax away_max = 40;
    */
   awayMax?: AwayMax | undefined;
+
+  /**
+   * Absent when executions keep to no worker.
+   *
+   * @generated from field: stepfleet.v1.Sticky sticky = 20;
+   */
+  sticky?: Sticky | undefined;
+
+  /**
+   * Absent when every build gets tasks alike.
+   *
+   * @generated from field: stepfleet.v1.Ramp ramp = 21;
+   */
+  ramp?: Ramp | undefined;
+
+  /**
+   * By ARN of the state machine: how many of its tasks go for one of a machine that has no weight here, while both wait.
+   *
+   * @generated from field: map<string, uint32> machine_weights = 22;
+   */
+  machineWeights: { [key: string]: number };
 };
 
 /**
@@ -243,6 +264,82 @@ export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
  */
 export const ActivitySettingsSchema: GenMessage<ActivitySettings> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_activities, 6);
+
+/**
+ * An execution's next task is preferably given to the worker that had its last.
+ *
+ * @generated from message stepfleet.v1.Sticky
+ */
+export type Sticky = Message<"stepfleet.v1.Sticky"> & {
+  /**
+   * For so long after the last, milliseconds: at most a day. In a change, 0 takes it back.
+   *
+   * @generated from field: int64 for_ms = 1;
+   */
+  forMs: bigint;
+
+  /**
+   * How long a task waits for that worker when it has no free slot, milliseconds: at most an hour.
+   *
+   * @generated from field: int64 wait_ms = 2;
+   */
+  waitMs: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.Sticky.
+ * Use `create(StickySchema)` to create a new message.
+ */
+export const StickySchema: GenMessage<Sticky> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 7);
+
+/**
+ * Of the executions so many per cent go to workers of one build, the others to the others. Which ones is a function of the
+ * execution, so that all its tasks go to one side, and a greater share only adds to it.
+ *
+ * @generated from message stepfleet.v1.Ramp
+ */
+export type Ramp = Message<"stepfleet.v1.Ramp"> & {
+  /**
+   * `Hello.build_id`. In a change, an empty one takes the ramp back.
+   *
+   * @generated from field: string build_id = 1;
+   */
+  buildId: string;
+
+  /**
+   * 0 to 100.
+   *
+   * @generated from field: uint32 percent = 2;
+   */
+  percent: number;
+};
+
+/**
+ * Describes the message stepfleet.v1.Ramp.
+ * Use `create(RampSchema)` to create a new message.
+ */
+export const RampSchema: GenMessage<Ramp> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 8);
+
+/**
+ * @generated from message stepfleet.v1.MachineWeights
+ */
+export type MachineWeights = Message<"stepfleet.v1.MachineWeights"> & {
+  /**
+   * 1 to 1000, by ARN; at most 100.
+   *
+   * @generated from field: map<string, uint32> weights = 1;
+   */
+  weights: { [key: string]: number };
+};
+
+/**
+ * Describes the message stepfleet.v1.MachineWeights.
+ * Use `create(MachineWeightsSchema)` to create a new message.
+ */
+export const MachineWeightsSchema: GenMessage<MachineWeights> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 9);
 
 /**
  * How long a worker may be away, its connection gone, before its tasks end as lost. Without a bound: as long as the
@@ -279,7 +376,7 @@ export type AwayMax = Message<"stepfleet.v1.AwayMax"> & {
  * Use `create(AwayMaxSchema)` to create a new message.
  */
 export const AwayMaxSchema: GenMessage<AwayMax> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 7);
+  messageDesc(file_stepfleet_v1_activities, 10);
 
 /**
  * @generated from message stepfleet.v1.UpdateActivityRequest
@@ -313,6 +410,23 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
   maxRate?: number | undefined;
 
   /**
+   * @generated from field: optional stepfleet.v1.Sticky sticky = 20;
+   */
+  sticky?: Sticky | undefined;
+
+  /**
+   * @generated from field: optional stepfleet.v1.Ramp ramp = 21;
+   */
+  ramp?: Ramp | undefined;
+
+  /**
+   * In the place of those that were set.
+   *
+   * @generated from field: optional stepfleet.v1.MachineWeights machine_weights = 22;
+   */
+  machineWeights?: MachineWeights | undefined;
+
+  /**
    * Without a bound: as the coordinator's.
    *
    * @generated from field: optional stepfleet.v1.AwayMax away_max = 40;
@@ -325,7 +439,7 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
  * Use `create(UpdateActivityRequestSchema)` to create a new message.
  */
 export const UpdateActivityRequestSchema: GenMessage<UpdateActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 8);
+  messageDesc(file_stepfleet_v1_activities, 11);
 
 /**
  * @generated from message stepfleet.v1.Labels
@@ -344,7 +458,7 @@ export type Labels = Message<"stepfleet.v1.Labels"> & {
  * Use `create(LabelsSchema)` to create a new message.
  */
 export const LabelsSchema: GenMessage<Labels> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 9);
+  messageDesc(file_stepfleet_v1_activities, 12);
 
 /**
  * @generated from message stepfleet.v1.UpdateActivityResponse
@@ -361,7 +475,7 @@ export type UpdateActivityResponse = Message<"stepfleet.v1.UpdateActivityRespons
  * Use `create(UpdateActivityResponseSchema)` to create a new message.
  */
 export const UpdateActivityResponseSchema: GenMessage<UpdateActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 10);
+  messageDesc(file_stepfleet_v1_activities, 13);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityRequest
@@ -392,7 +506,7 @@ export type PurgeActivityRequest = Message<"stepfleet.v1.PurgeActivityRequest"> 
  * Use `create(PurgeActivityRequestSchema)` to create a new message.
  */
 export const PurgeActivityRequestSchema: GenMessage<PurgeActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 11);
+  messageDesc(file_stepfleet_v1_activities, 14);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityResponse
@@ -421,7 +535,7 @@ export type PurgeActivityResponse = Message<"stepfleet.v1.PurgeActivityResponse"
  * Use `create(PurgeActivityResponseSchema)` to create a new message.
  */
 export const PurgeActivityResponseSchema: GenMessage<PurgeActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 12);
+  messageDesc(file_stepfleet_v1_activities, 15);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsRequest
@@ -438,7 +552,7 @@ export type GetActivityStatsRequest = Message<"stepfleet.v1.GetActivityStatsRequ
  * Use `create(GetActivityStatsRequestSchema)` to create a new message.
  */
 export const GetActivityStatsRequestSchema: GenMessage<GetActivityStatsRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 13);
+  messageDesc(file_stepfleet_v1_activities, 16);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsResponse
@@ -545,6 +659,26 @@ export type GetActivityStatsResponse = Message<"stepfleet.v1.GetActivityStatsRes
    * @generated from field: repeated stepfleet.v1.Unplaceable unplaceable = 18;
    */
   unplaceable: Unplaceable[];
+
+  /**
+   * Since the start of the coordinator: tasks of an activity that keeps to workers whose worker was known, and had them or
+   * had them not.
+   *
+   * @generated from field: int64 sticky_hits = 20;
+   */
+  stickyHits: bigint;
+
+  /**
+   * @generated from field: int64 sticky_misses = 21;
+   */
+  stickyMisses: bigint;
+
+  /**
+   * In the window, by the build of the workers; at most 50, and only of workers that tell.
+   *
+   * @generated from field: repeated stepfleet.v1.BuildStats builds = 22;
+   */
+  builds: BuildStats[];
 };
 
 /**
@@ -552,7 +686,63 @@ export type GetActivityStatsResponse = Message<"stepfleet.v1.GetActivityStatsRes
  * Use `create(GetActivityStatsResponseSchema)` to create a new message.
  */
 export const GetActivityStatsResponseSchema: GenMessage<GetActivityStatsResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 14);
+  messageDesc(file_stepfleet_v1_activities, 17);
+
+/**
+ * @generated from message stepfleet.v1.BuildStats
+ */
+export type BuildStats = Message<"stepfleet.v1.BuildStats"> & {
+  /**
+   * @generated from field: string build_id = 1;
+   */
+  buildId: string;
+
+  /**
+   * Sessions that serve the activity now.
+   *
+   * @generated from field: int64 workers = 2;
+   */
+  workers: bigint;
+
+  /**
+   * @generated from field: int64 started = 3;
+   */
+  started: bigint;
+
+  /**
+   * @generated from field: int64 succeeded = 4;
+   */
+  succeeded: bigint;
+
+  /**
+   * @generated from field: int64 failed = 5;
+   */
+  failed: bigint;
+
+  /**
+   * @generated from field: int64 timed_out = 6;
+   */
+  timedOut: bigint;
+
+  /**
+   * From start to end, milliseconds, exact to a fifth; 0 when none ended.
+   *
+   * @generated from field: int64 run_p50_ms = 7;
+   */
+  runP50Ms: bigint;
+
+  /**
+   * @generated from field: int64 run_p99_ms = 8;
+   */
+  runP99Ms: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.BuildStats.
+ * Use `create(BuildStatsSchema)` to create a new message.
+ */
+export const BuildStatsSchema: GenMessage<BuildStats> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 18);
 
 /**
  * Waiting tasks for which no worker has the labels.
@@ -576,7 +766,7 @@ export type Unplaceable = Message<"stepfleet.v1.Unplaceable"> & {
  * Use `create(UnplaceableSchema)` to create a new message.
  */
 export const UnplaceableSchema: GenMessage<Unplaceable> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 15);
+  messageDesc(file_stepfleet_v1_activities, 19);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesRequest
@@ -598,7 +788,7 @@ export type ListActivitiesRequest = Message<"stepfleet.v1.ListActivitiesRequest"
  * Use `create(ListActivitiesRequestSchema)` to create a new message.
  */
 export const ListActivitiesRequestSchema: GenMessage<ListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 16);
+  messageDesc(file_stepfleet_v1_activities, 20);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesResponse
@@ -620,7 +810,7 @@ export type ListActivitiesResponse = Message<"stepfleet.v1.ListActivitiesRespons
  * Use `create(ListActivitiesResponseSchema)` to create a new message.
  */
 export const ListActivitiesResponseSchema: GenMessage<ListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 17);
+  messageDesc(file_stepfleet_v1_activities, 21);
 
 /**
  * @generated from message stepfleet.v1.ActivityListItem
@@ -654,7 +844,7 @@ export type ActivityListItem = Message<"stepfleet.v1.ActivityListItem"> & {
  * Use `create(ActivityListItemSchema)` to create a new message.
  */
 export const ActivityListItemSchema: GenMessage<ActivityListItem> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 18);
+  messageDesc(file_stepfleet_v1_activities, 22);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskRequest
@@ -676,7 +866,7 @@ export type GetActivityTaskRequest = Message<"stepfleet.v1.GetActivityTaskReques
  * Use `create(GetActivityTaskRequestSchema)` to create a new message.
  */
 export const GetActivityTaskRequestSchema: GenMessage<GetActivityTaskRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 19);
+  messageDesc(file_stepfleet_v1_activities, 23);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskResponse
@@ -705,7 +895,7 @@ export type GetActivityTaskResponse = Message<"stepfleet.v1.GetActivityTaskRespo
  * Use `create(GetActivityTaskResponseSchema)` to create a new message.
  */
 export const GetActivityTaskResponseSchema: GenMessage<GetActivityTaskResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 20);
+  messageDesc(file_stepfleet_v1_activities, 24);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessRequest
@@ -727,7 +917,7 @@ export type SendTaskSuccessRequest = Message<"stepfleet.v1.SendTaskSuccessReques
  * Use `create(SendTaskSuccessRequestSchema)` to create a new message.
  */
 export const SendTaskSuccessRequestSchema: GenMessage<SendTaskSuccessRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 21);
+  messageDesc(file_stepfleet_v1_activities, 25);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessResponse
@@ -740,7 +930,7 @@ export type SendTaskSuccessResponse = Message<"stepfleet.v1.SendTaskSuccessRespo
  * Use `create(SendTaskSuccessResponseSchema)` to create a new message.
  */
 export const SendTaskSuccessResponseSchema: GenMessage<SendTaskSuccessResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 22);
+  messageDesc(file_stepfleet_v1_activities, 26);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureRequest
@@ -767,7 +957,7 @@ export type SendTaskFailureRequest = Message<"stepfleet.v1.SendTaskFailureReques
  * Use `create(SendTaskFailureRequestSchema)` to create a new message.
  */
 export const SendTaskFailureRequestSchema: GenMessage<SendTaskFailureRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 23);
+  messageDesc(file_stepfleet_v1_activities, 27);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureResponse
@@ -780,7 +970,7 @@ export type SendTaskFailureResponse = Message<"stepfleet.v1.SendTaskFailureRespo
  * Use `create(SendTaskFailureResponseSchema)` to create a new message.
  */
 export const SendTaskFailureResponseSchema: GenMessage<SendTaskFailureResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 24);
+  messageDesc(file_stepfleet_v1_activities, 28);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatRequest
@@ -804,7 +994,7 @@ export type SendTaskHeartbeatRequest = Message<"stepfleet.v1.SendTaskHeartbeatRe
  * Use `create(SendTaskHeartbeatRequestSchema)` to create a new message.
  */
 export const SendTaskHeartbeatRequestSchema: GenMessage<SendTaskHeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 25);
+  messageDesc(file_stepfleet_v1_activities, 29);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatResponse
@@ -817,7 +1007,7 @@ export type SendTaskHeartbeatResponse = Message<"stepfleet.v1.SendTaskHeartbeatR
  * Use `create(SendTaskHeartbeatResponseSchema)` to create a new message.
  */
 export const SendTaskHeartbeatResponseSchema: GenMessage<SendTaskHeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 26);
+  messageDesc(file_stepfleet_v1_activities, 30);
 
 /**
  * Filters narrow the list; a page may hold fewer callbacks than asked for, even none, before the last one.
@@ -862,7 +1052,7 @@ export type ListCallbacksRequest = Message<"stepfleet.v1.ListCallbacksRequest"> 
  * Use `create(ListCallbacksRequestSchema)` to create a new message.
  */
 export const ListCallbacksRequestSchema: GenMessage<ListCallbacksRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 27);
+  messageDesc(file_stepfleet_v1_activities, 31);
 
 /**
  * @generated from message stepfleet.v1.ListCallbacksResponse
@@ -884,7 +1074,7 @@ export type ListCallbacksResponse = Message<"stepfleet.v1.ListCallbacksResponse"
  * Use `create(ListCallbacksResponseSchema)` to create a new message.
  */
 export const ListCallbacksResponseSchema: GenMessage<ListCallbacksResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 28);
+  messageDesc(file_stepfleet_v1_activities, 32);
 
 /**
  * @generated from message stepfleet.v1.Callback
@@ -949,7 +1139,7 @@ export type Callback = Message<"stepfleet.v1.Callback"> & {
  * Use `create(CallbackSchema)` to create a new message.
  */
 export const CallbackSchema: GenMessage<Callback> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 29);
+  messageDesc(file_stepfleet_v1_activities, 33);
 
 /**
  * @generated from service stepfleet.v1.ActivityService

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/fleet.proto.
  */
 export const file_stepfleet_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIoYCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNInsKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAkiqwIKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyEjUKEHJlZnVzZWRfcHJvZ3Jlc3MYFCADKAsyGy5zdGVwZmxlZXQudjEuUmVmdXNlZFJlc3VsdCJECgdXZWxjb21lEg8KB3Jlc3VtZWQYASABKAgSFQoNYWN0aXZpdHlfYXJucxgCIAMoCRIRCgljb25maXJtZWQYAyABKAQiugEKBFB1c2gSDgoGbnVtYmVyGAEgASgEEhIKCnRhc2tfdG9rZW4YAiABKAkSEAoIYWN0aXZpdHkYAyABKA0SDQoFaW5wdXQYBCABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYBSABKA0SFQoNZXhlY3V0aW9uX2FybhgGIAEoCRIPCgdhdHRlbXB0GAcgASgNEhMKC3RyYWNlcGFyZW50GAggASgJEhUKDWxhc3RfcHJvZ3Jlc3MYFCABKAkiMwoNUmVmdXNlZFJlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLvAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJEigKBXNsb3RzGBQgAygLMhkuc3RlcGZsZWV0LnYxLlNsb3RzQ2hhbmdlIi4KC1Nsb3RzQ2hhbmdlEhAKCGFjdGl2aXR5GAEgASgNEg0KBXNsb3RzGAIgASgNIpkCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgSEQoJbWF4X3Rhc2tzGBQgASgNGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQgoNQWN0aXZpdHlTbG90cxIQCghhY3Rpdml0eRgBIAEoCRINCgVzbG90cxgCIAEoDRIQCghtYXhfcmF0ZRgUIAEoASJ7CgpUYXNrUmVzdWx0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGbnVtYmVyGAIgASgEEhAKBm91dHB1dBgDIAEoCUgAEiwKB2ZhaWx1cmUYBCABKAsyGS5zdGVwZmxlZXQudjEuVGFza0ZhaWx1cmVIAEIJCgdvdXRjb21lIkkKC1Rhc2tGYWlsdXJlEhIKBWVycm9yGAEgASgJSACIAQESEgoFY2F1c2UYAiABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIjQKDVRhc2tIZWFydGJlYXQSEgoKdGFza190b2tlbhgBIAEoCRIPCgdkZXRhaWxzGAIgASgJIqsCChJDb29yZGluYXRvck1lc3NhZ2USJgoHd2VsY29tZRgBIAEoCzIVLnN0ZXBmbGVldC52MS5XZWxjb21lEiIKBnB1c2hlcxgCIAMoCzISLnN0ZXBmbGVldC52MS5QdXNoEhEKCWNvbmZpcm1lZBgDIAEoBBIRCgljYW5jZWxsZWQYBCADKAkSLAoHcmVmdXNlZBgFIAMoCzIbLnN0ZXBmbGVldC52MS5SZWZ1c2VkUmVzdWx0EhoKEnJlY29ubmVjdF9hZnRlcl9tcxgGIAEoDRIiCgVvcmRlchgHIAEoDjITLnN0ZXBmbGVldC52MS5PcmRlchI1ChByZWZ1c2VkX3Byb2dyZXNzGBQgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQiRAoHV2VsY29tZRIPCgdyZXN1bWVkGAEgASgIEhUKDWFjdGl2aXR5X2FybnMYAiADKAkSEQoJY29uZmlybWVkGAMgASgEIroBCgRQdXNoEg4KBm51bWJlchgBIAEoBBISCgp0YXNrX3Rva2VuGAIgASgJEhAKCGFjdGl2aXR5GAMgASgNEg0KBWlucHV0GAQgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAUgASgNEhUKDWV4ZWN1dGlvbl9hcm4YBiABKAkSDwoHYXR0ZW1wdBgHIAEoDRITCgt0cmFjZXBhcmVudBgIIAEoCRIVCg1sYXN0X3Byb2dyZXNzGBQgASgJIjMKDVJlZnVzZWRSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZyZWFzb24YAiABKAkqQQoFT3JkZXISFQoRT1JERVJfVU5TUEVDSUZJRUQQABIPCgtPUkRFUl9EUkFJThABEhAKDE9SREVSX1JFU1VNRRACMlkKDEZsZWV0U2VydmljZRJJCgRXb3JrEhsuc3RlcGZsZWV0LnYxLldvcmtlck1lc3NhZ2UaIC5zdGVwZmxlZXQudjEuQ29vcmRpbmF0b3JNZXNzYWdlKAEwAWIGcHJvdG8z");
 
 /**
  * From the worker. Every message may carry any of the parts.
@@ -60,6 +60,15 @@ export type WorkerMessage = Message<"stepfleet.v1.WorkerMessage"> & {
    * @generated from field: repeated string returned = 6;
    */
   returned: string[];
+
+  /**
+   * Slots that change from now on; a later connection tells them in `hello`. Tasks in hand beyond fewer slots go on, and
+   * none is pushed until there is room again. A change that cannot be (an index of no activity, no slots, too many over
+   * all activities) ends the connection with an error.
+   *
+   * @generated from field: repeated stepfleet.v1.SlotsChange slots = 20;
+   */
+  slots: SlotsChange[];
 };
 
 /**
@@ -68,6 +77,32 @@ export type WorkerMessage = Message<"stepfleet.v1.WorkerMessage"> & {
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_fleet, 0);
+
+/**
+ * @generated from message stepfleet.v1.SlotsChange
+ */
+export type SlotsChange = Message<"stepfleet.v1.SlotsChange"> & {
+  /**
+   * Index into `Hello.activities`.
+   *
+   * @generated from field: uint32 activity = 1;
+   */
+  activity: number;
+
+  /**
+   * Tasks of it at once, at least 1.
+   *
+   * @generated from field: uint32 slots = 2;
+   */
+  slots: number;
+};
+
+/**
+ * Describes the message stepfleet.v1.SlotsChange.
+ * Use `create(SlotsChangeSchema)` to create a new message.
+ */
+export const SlotsChangeSchema: GenMessage<SlotsChange> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 1);
 
 /**
  * @generated from message stepfleet.v1.Hello
@@ -126,6 +161,13 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
    * @generated from field: bool told_to_drain = 8;
    */
   toldToDrain: boolean;
+
+  /**
+   * Tasks at once over all activities, besides the slots of each; 0 is no bound.
+   *
+   * @generated from field: uint32 max_tasks = 20;
+   */
+  maxTasks: number;
 };
 
 /**
@@ -133,7 +175,7 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 1);
+  messageDesc(file_stepfleet_v1_fleet, 2);
 
 /**
  * @generated from message stepfleet.v1.ActivitySlots
@@ -152,6 +194,13 @@ export type ActivitySlots = Message<"stepfleet.v1.ActivitySlots"> & {
    * @generated from field: uint32 slots = 2;
    */
   slots: number;
+
+  /**
+   * Tasks of this activity that this worker is given a second, exact to a thousandth; 0 is no bound.
+   *
+   * @generated from field: double max_rate = 20;
+   */
+  maxRate: number;
 };
 
 /**
@@ -159,7 +208,7 @@ export type ActivitySlots = Message<"stepfleet.v1.ActivitySlots"> & {
  * Use `create(ActivitySlotsSchema)` to create a new message.
  */
 export const ActivitySlotsSchema: GenMessage<ActivitySlots> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 2);
+  messageDesc(file_stepfleet_v1_fleet, 3);
 
 /**
  * @generated from message stepfleet.v1.TaskResult
@@ -202,7 +251,7 @@ export type TaskResult = Message<"stepfleet.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 3);
+  messageDesc(file_stepfleet_v1_fleet, 4);
 
 /**
  * @generated from message stepfleet.v1.TaskFailure
@@ -224,7 +273,7 @@ export type TaskFailure = Message<"stepfleet.v1.TaskFailure"> & {
  * Use `create(TaskFailureSchema)` to create a new message.
  */
 export const TaskFailureSchema: GenMessage<TaskFailure> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 4);
+  messageDesc(file_stepfleet_v1_fleet, 5);
 
 /**
  * @generated from message stepfleet.v1.TaskHeartbeat
@@ -249,7 +298,7 @@ export type TaskHeartbeat = Message<"stepfleet.v1.TaskHeartbeat"> & {
  * Use `create(TaskHeartbeatSchema)` to create a new message.
  */
 export const TaskHeartbeatSchema: GenMessage<TaskHeartbeat> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 5);
+  messageDesc(file_stepfleet_v1_fleet, 6);
 
 /**
  * From the coordinator. Every message may carry any of the parts.
@@ -313,7 +362,7 @@ export type CoordinatorMessage = Message<"stepfleet.v1.CoordinatorMessage"> & {
  * Use `create(CoordinatorMessageSchema)` to create a new message.
  */
 export const CoordinatorMessageSchema: GenMessage<CoordinatorMessage> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 6);
+  messageDesc(file_stepfleet_v1_fleet, 7);
 
 /**
  * @generated from message stepfleet.v1.Welcome
@@ -346,7 +395,7 @@ export type Welcome = Message<"stepfleet.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 7);
+  messageDesc(file_stepfleet_v1_fleet, 8);
 
 /**
  * @generated from message stepfleet.v1.Push
@@ -417,7 +466,7 @@ export type Push = Message<"stepfleet.v1.Push"> & {
  * Use `create(PushSchema)` to create a new message.
  */
 export const PushSchema: GenMessage<Push> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 8);
+  messageDesc(file_stepfleet_v1_fleet, 9);
 
 /**
  * @generated from message stepfleet.v1.RefusedResult
@@ -441,7 +490,7 @@ export type RefusedResult = Message<"stepfleet.v1.RefusedResult"> & {
  * Use `create(RefusedResultSchema)` to create a new message.
  */
 export const RefusedResultSchema: GenMessage<RefusedResult> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_fleet, 9);
+  messageDesc(file_stepfleet_v1_fleet, 10);
 
 /**
  * What an operator asks of a worker.
