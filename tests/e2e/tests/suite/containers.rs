@@ -217,12 +217,9 @@ fn a_real_engine_runs_containers_and_keeps_none() {
         start(&client, &slow, "killed", &json!({})).await?;
         appears(&engine, true).await?;
         serving.kill()?;
-        ensure!(
-            !engine.containers()?.is_empty(),
-            "nobody was left to remove it"
-        );
-        let _next = worker(world, "next", &text, &environment)?;
         let left = engine.containers()?;
+        ensure!(!left.is_empty(), "nobody was left to remove it");
+        let _next = worker(world, "next", &text, &environment)?;
         until(
             "what was left behind is removed",
             Deadline::seconds(30),
