@@ -229,10 +229,7 @@ fn tail(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
+/// As serde calls it.
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }

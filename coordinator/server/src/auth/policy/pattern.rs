@@ -43,10 +43,13 @@ impl ActionPattern {
     }
 
     pub(super) fn matches(&self, action: Action) -> bool {
+        let same = |pattern: char, c: char| pattern == c.to_ascii_lowercase();
         (self.service == "*" || self.service == action.service)
-            && matches_by(&self.name, action.name, |pattern, c| {
-                pattern == c.to_ascii_lowercase()
-            })
+            && match plain(&self.name) {
+                Plain::Anything => true,
+                Plain::Itself => self.name.eq_ignore_ascii_case(action.name),
+                Plain::No => matches_by(&self.name, action.name, same),
+            }
     }
 
     /// Whether it is about actions that exist here.
@@ -86,7 +89,28 @@ impl ResourcePattern {
 
 /// Whether a whole text follows a pattern.
 pub(in crate::auth) fn matches(pattern: &str, text: &str) -> bool {
-    matches_by(pattern, text, |pattern, c| pattern == c)
+    match plain(pattern) {
+        Plain::Anything => true,
+        Plain::Itself => pattern == text,
+        Plain::No => matches_by(pattern, text, |pattern, c| pattern == c),
+    }
+}
+
+/// What most patterns are, and what costs next to nothing.
+enum Plain {
+    Anything,
+    Itself,
+    No,
+}
+
+fn plain(pattern: &str) -> Plain {
+    if pattern == "*" {
+        Plain::Anything
+    } else if pattern.bytes().any(|byte| byte == b'*' || byte == b'?') {
+        Plain::No
+    } else {
+        Plain::Itself
+    }
 }
 
 /// Remembers the last `*` alone and tries more for it when the rest does not fit: time is the product of the lengths at
