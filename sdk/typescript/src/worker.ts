@@ -6,6 +6,7 @@ import { decode, encode } from "./json.js";
 import { type Logger, WARNINGS } from "./log.js";
 import { type Activity, rawOutput } from "./session/handlers.js";
 import { type Options, Session } from "./session/session.js";
+import { findOpenTelemetry } from "./session/spans.js";
 import type { Task } from "./task.js";
 
 /** Tasks of one activity at once, unless `slots` says otherwise. */
@@ -124,6 +125,7 @@ export class Worker {
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.#check();
+    await findOpenTelemetry();
     const session = new Session(this.client.connection, [...this.#activities], this.#options);
     this.#running = session;
     try {

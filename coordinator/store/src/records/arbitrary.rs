@@ -421,7 +421,7 @@ impl Parts {
             details: Arc::clone(&self.name),
             at: Timestamp(self.at),
             recorded_at: self.seconds.map(|_| Timestamp(self.at).plus_ms(-7)),
-            is_recorded: self.b % 2 == 0,
+            is_recorded: self.b.is_multiple_of(2),
         }
     }
 

@@ -187,7 +187,7 @@ mod tests {
         };
         write("proc/stat", "cpu 0 0 0 0 0\n");
         write("proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 70 kB\n");
-        write("proc/self/cgroup", "0::/work\n");
+        write("proc/self/cgroup", "0::/render\n");
         let mut host = Host::below(root.path());
         let begun = Instant::now();
         assert_eq!(host.usage(begun), None, "the first reading tells nothing");
@@ -198,13 +198,13 @@ mod tests {
             "{usage:?}"
         );
         // A group of half a processor that uses a quarter of one, and most of its memory.
-        write("sys/fs/cgroup/work/cpu.max", "50000 100000\n");
-        write("sys/fs/cgroup/work/cpu.stat", "usage_usec 1000000\n");
-        write("sys/fs/cgroup/work/memory.max", "1000\n");
-        write("sys/fs/cgroup/work/memory.current", "900\n");
-        write("sys/fs/cgroup/work/memory.stat", "inactive_file 100\n");
+        write("sys/fs/cgroup/render/cpu.max", "50000 100000\n");
+        write("sys/fs/cgroup/render/cpu.stat", "usage_usec 1000000\n");
+        write("sys/fs/cgroup/render/memory.max", "1000\n");
+        write("sys/fs/cgroup/render/memory.current", "900\n");
+        write("sys/fs/cgroup/render/memory.stat", "inactive_file 100\n");
         host.usage(begun + Duration::from_secs(2)).unwrap();
-        write("sys/fs/cgroup/work/cpu.stat", "usage_usec 1250000\n");
+        write("sys/fs/cgroup/render/cpu.stat", "usage_usec 1250000\n");
         let usage = host.usage(begun + Duration::from_secs(3)).unwrap();
         assert!(
             near(Some(usage.cpu), 0.5) && near(Some(usage.memory), 0.8),

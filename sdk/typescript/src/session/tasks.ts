@@ -8,6 +8,7 @@ import type { Logger } from "../log.js";
 import { Task, TaskCancelled, TaskError } from "../task.js";
 import { type Activity, call, type Ending } from "./handlers.js";
 import type { Outbox } from "./outbox.js";
+import { inSpan } from "./spans.js";
 
 /** An activity at work. */
 class Served {
@@ -239,9 +240,8 @@ export class Tasks {
     held.phase = "running";
     held.served.running += 1;
     const { activity } = held.served;
-    void call(activity, held.push.input, (input) => held.task(input), this.#log).then((ending) =>
-      this.#onDone(held, ending),
-    );
+    const run = () => call(activity, held.push.input, (input) => held.task(input), this.#log);
+    void inSpan(held.push, activity.name, run).then((ending) => this.#onDone(held, ending));
   }
 
   /** A handler is done: records its result, and gives its slot to a task that waits. */

@@ -208,3 +208,38 @@ async fn heartbeats_write_one_record_however_many_come() {
     assert_eq!(stage.open("one").await[0].2, "199");
     assert_eq!(written(), before);
 }
+
+#[tokio::test]
+async fn ten_thousand_heartbeats_over_the_stream_write_one_record_for_each_task() {
+    use std::sync::atomic::Ordering;
+    let stage = stage().await;
+    stage.retrying().await;
+    let mut hand = stage.worker("w", &[("a", 100)], &[]).await;
+    let mut pushes = Vec::new();
+    for number in 0..100 {
+        stage.start("m", &format!("e{number}"), "{}").await;
+    }
+    while pushes.len() < 100 {
+        pushes.extend(hand.pushes().await);
+    }
+    let written = || stage.shared.counters.log_bytes.load(Ordering::Relaxed);
+    let before = written();
+    for round in 0..100 {
+        let beat = |push: &v1::Push| TaskHeartbeat {
+            task_token: push.task_token.clone(),
+            details: format!("{{\"row\":{round}}}"),
+        };
+        let message = WorkerMessage {
+            heartbeats: pushes.iter().map(beat).collect(),
+            ..WorkerMessage::default()
+        };
+        hand.say.send(message).await.unwrap();
+    }
+    let all_said = async |stage: &Stage| {
+        let tasks = stage.describe("w").await.unwrap().tasks;
+        tasks.iter().all(|task| task.progress == r#"{"row":99}"#)
+    };
+    stage.until(all_said).await;
+    let bytes = written() - before;
+    assert!(bytes < 100 * 200, "{bytes} bytes for 10 000 heartbeats");
+}
