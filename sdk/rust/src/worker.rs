@@ -2,8 +2,9 @@
 //!
 //! Inside: `session` owns everything that one worker process knows and is the only writer; `link` is its connection,
 //! `outbox` what is ready to go out, `frame` how that is written, `heartbeats` when to say that a task is alive,
-//! `registry` the handlers, `task` what a handler sees.
+//! `registry` the handlers, `connector` what serves integrations, `task` what a handler sees.
 
+mod connector;
 mod frame;
 mod heartbeats;
 mod link;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+pub use self::connector::{Connector, Pattern, Reports, Resumed, Standing, Start, Started, Work};
 use self::registry::{Activity, Handler};
 use self::session::Session;
 pub use self::task::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskContext, TaskError};
@@ -111,6 +113,21 @@ impl Worker {
         Fut: Future<Output = Result<String, E>> + Send + 'static,
     {
         self.register(name.into(), registry::raw(handler))
+    }
+
+    /// Serves `arn:aws:states:::<name>`, `<name>.sync` and `<name>.waitForTaskToken`, where `name` is
+    /// `<service>:<action>`. Starts wait in the queue of the activity `connector.<service>.<action>`, which must exist
+    /// ([`Self::create_activities`]); [`Self::slots`] is how many are begun at once, not how much work goes on.
+    #[must_use]
+    pub fn connector(mut self, name: impl Into<String>, connector: impl Connector) -> Self {
+        let serving = connector::serve(connector);
+        self.activities.push(Activity {
+            name: name.into(),
+            slots: self.default_slots,
+            handler: connector::starts(&serving),
+            connector: Some(serving),
+        });
+        self
     }
 
     /// How many tasks of the activity registered last this worker takes at once; before the first activity, the default
@@ -205,6 +222,7 @@ impl Worker {
             name,
             slots: self.default_slots,
             handler,
+            connector: None,
         });
         self
     }
@@ -212,7 +230,7 @@ impl Worker {
     fn check(&self) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Configuration(text));
         if self.activities.is_empty() {
-            return refuse("a worker needs at least one activity".to_owned());
+            return refuse("a worker needs at least one activity or connector".to_owned());
         }
         if !(1..=NAME_CHARS_MAX).contains(&self.options.name.chars().count()) {
             return refuse(format!(

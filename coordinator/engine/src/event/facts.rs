@@ -16,6 +16,8 @@ impl EventBody {
                 | Self::RetryScheduled { .. }
                 | Self::ActivityReoffered { .. }
                 | Self::ActivityRestarted { .. }
+                | Self::StartOffered { .. }
+                | Self::HandleGiven { .. }
         )
     }
 
@@ -47,6 +49,7 @@ impl EventBody {
             | Self::MapStateStarted { items: data, .. }
             | Self::MapIterationStarted { input: data, .. }
             | Self::BranchStarted { input: data, .. }
+            | Self::StartOffered { input: data, .. }
             | Self::BranchSucceeded { output: data, .. } => Some(data),
             Self::ExecutionFailed(_)
             | Self::ExecutionAborted(_)
@@ -74,6 +77,7 @@ impl EventBody {
             | Self::RetryScheduled { .. }
             | Self::ActivityReoffered { .. }
             | Self::ActivityRestarted { .. }
+            | Self::HandleGiven { .. }
             | Self::BranchFailed { .. }
             | Self::EvaluationFailed { .. } => None,
         }
@@ -130,6 +134,8 @@ impl EventBody {
             | Self::RetryScheduled { frame, .. }
             | Self::ActivityReoffered { frame }
             | Self::ActivityRestarted { frame, .. }
+            | Self::StartOffered { frame, .. }
+            | Self::HandleGiven { frame, .. }
             | Self::BranchFailed { frame, .. }
             | Self::EvaluationFailed { frame, .. } => Some(*frame),
         }

@@ -271,7 +271,9 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
         | E::WaitScheduled { .. }
         | E::RetryScheduled { .. }
         | E::ActivityReoffered { .. }
-        | E::ActivityRestarted { .. } => return None,
+        | E::ActivityRestarted { .. }
+        | E::StartOffered { .. }
+        | E::HandleGiven { .. } => return None,
     })
 }
 

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
-use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
-use tokio::sync::Notify;
+use stepfleet_proto::v1::connector_answer::Answer;
+use stepfleet_proto::v1::{
+    ConnectorAnswer, ConnectorQuery, CoordinatorMessage, Order, Push, RefusedResult,
+};
+use tokio::sync::{Notify, oneshot};
 
 use crate::matching::Queue;
 use crate::service::api::Caller;
@@ -22,6 +25,8 @@ pub(crate) struct Served {
     pub arn: Arc<str>,
     pub queue: Arc<Queue>,
     pub slots: u32,
+    /// Of a connector: the place of its work, empty when it has none.
+    pub connector: Option<Arc<str>>,
 }
 
 /// What a worker tells of itself.
@@ -131,6 +136,9 @@ struct Inner {
     held: BTreeMap<HeldKey, Held>,
     /// The last push that the worker said it has.
     received: u64,
+    /// Questions of this connection that have no answer yet.
+    asked: BTreeMap<u64, oneshot::Sender<Answer>>,
+    questions: u64,
 }
 
 fn key(task: &TaskRef) -> HeldKey {
@@ -178,6 +186,8 @@ impl Session {
         self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
+        inner.asked.clear();
+        inner.questions = 0;
         if self.current() == 0 {
             self.told_to_drain.store(told_to_drain, Ordering::Release);
         } else if self.is_told_to_drain() {
@@ -203,6 +213,7 @@ impl Session {
         let current = self.is_current(connection);
         if current {
             self.open.store(false, Ordering::Release);
+            self.lock().asked.clear();
         }
         current
     }
@@ -446,6 +457,30 @@ impl Session {
             *counts.entry(held.activity).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// Asks the worker about work of a connector. The answer never comes when the connection ends first.
+    pub(crate) fn ask(&self, mut query: ConnectorQuery) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut inner = self.lock();
+        // Under the lock, so that a connection that ends at this moment forgets the question.
+        if self.is_open() {
+            inner.questions += 1;
+            query.number = inner.questions;
+            inner.asked.retain(|_, asker| !asker.is_closed());
+            inner.asked.insert(query.number, sender);
+            inner.outgoing.queries.push(query);
+            self.wake.notify_one();
+        }
+        receiver
+    }
+
+    /// The worker has answered a question; one that nobody asks any more is none.
+    pub(crate) fn answered(&self, answer: ConnectorAnswer) {
+        let asker = self.lock().asked.remove(&answer.number);
+        if let (Some(asker), Some(answer)) = (asker, answer.answer) {
+            let _gone = asker.send(answer);
+        }
     }
 
     /// Wakes the writer of the current connection.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
+use stepfleet_asl::resource::Pattern;
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{ExecutionId, PartitionId, TaskRef};
 use stepfleet_proto::v1::{Push, RefusedResult};
@@ -102,6 +103,8 @@ pub(crate) enum Effect {
         input: stepfleet_asl::Payload,
         heartbeat_seconds: u32,
         trace_header: Option<Arc<str>>,
+        /// Of a task that the worker begins, how that waits.
+        pattern: Option<Pattern>,
     },
     /// The attempt ended otherwise: its worker is told.
     Cancel {
@@ -225,5 +228,6 @@ pub(crate) fn push(
         execution_arn: header.execution_arn.to_string(),
         attempt: task.attempt.attempt,
         traceparent: String::new(),
+        start: None,
     }
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use stepfleet_asl::resource::Pattern;
 use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
@@ -311,7 +312,11 @@ impl Desk {
         };
         resident.execution = decision.execution;
         events.extend(decision.events);
-        let Some((input, heartbeat_seconds)) = activity_input(&resident.execution, attempt.entry)
+        let Some(Given {
+            input,
+            heartbeat_seconds,
+            pattern,
+        }) = given(&resident.execution, attempt.entry)
         else {
             return Err(slot);
         };
@@ -327,6 +332,7 @@ impl Desk {
             input,
             heartbeat_seconds,
             trace_header,
+            pattern,
         });
         Ok(())
     }
@@ -524,12 +530,22 @@ pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
     }
 }
 
-fn activity_input(execution: &Execution, entry: EventId) -> Option<(Payload, u32)> {
+/// What a worker is given.
+struct Given {
+    input: Payload,
+    heartbeat_seconds: u32,
+    pattern: Option<Pattern>,
+}
+
+fn given(execution: &Execution, entry: EventId) -> Option<Given> {
+    let mut integrations = tasks::integrations(execution);
+    let begins = integrations.find(|(attempt, _)| attempt.entry == entry);
     let (_, work) = tasks::activities(execution).find(|(attempt, _)| attempt.entry == entry)?;
-    Some((
-        work.input.payload.clone(),
-        work.heartbeat_seconds.unwrap_or(0),
-    ))
+    Some(Given {
+        input: work.input.payload.clone(),
+        heartbeat_seconds: work.heartbeat_seconds.unwrap_or(0),
+        pattern: begins.map(|(_, task)| task.resource.pattern()),
+    })
 }
 
 /// The failure that a stop carries.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stepfleet_asl::Payload;
-use stepfleet_engine::event::Failure;
+use stepfleet_engine::event::{Failure, Handle};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{
     Attempt, EventId, Execution, ExecutionId, KeyHash, PartitionId, SessionId, TaskRef, Timestamp,
@@ -92,7 +92,9 @@ impl Message {
 impl Outcome {
     fn bytes(&self) -> usize {
         match self {
-            Self::Succeeded(output) | Self::Submitted(output) => output.len(),
+            Self::Succeeded(output) | Self::Submitted(output) | Self::Begun(output, _) => {
+                output.len()
+            }
             Self::Failed(_)
             | Self::Withdrawn(_)
             | Self::Heartbeat
@@ -158,6 +160,8 @@ pub(crate) enum Outcome {
     Succeeded(Payload),
     /// An integration has begun what it is waited for; the answer to that.
     Submitted(Payload),
+    /// A worker has begun what a task of an integration waits for.
+    Begun(Payload, Handle),
     Failed(Failure),
     Heartbeat,
     /// Never reached its worker, or was handed back unbegun.
@@ -192,6 +196,8 @@ pub(crate) enum TaskReply {
 pub(crate) struct Claimed {
     pub task: TaskRef,
     pub live: Option<(Arc<str>, Arc<Header>)>,
+    /// Nobody waits for it.
+    pub over: bool,
 }
 
 /// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.

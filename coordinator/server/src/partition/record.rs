@@ -77,6 +77,7 @@ impl Desk {
         let last = &mut self.last_activity;
         metrics.timed(last, at, events, before.execution, after);
         self.tasks_left(events, before.execution);
+        self.connected(events, before.execution, &resident.execution);
         let decided = Decided {
             revision: &resident.revision,
             machine_type: MachineType::Standard,

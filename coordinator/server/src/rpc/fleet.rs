@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use futures::Stream;
 use stepfleet_asl::Payload;
+use stepfleet_asl::resource::{Pattern, Resource as AslResource};
+use stepfleet_engine::event::Handle;
 use stepfleet_engine::{SessionId, TaskRef};
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+    Begun, CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -34,7 +36,9 @@ use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 const SLOTS_MAX: u32 = 65_536;
 /// How long a worker that left in order is waited for: it will not come back.
 const LEFT: Duration = Duration::from_secs(1);
-/// Activities that one worker process may serve.
+/// Bytes of what a connector keeps of work that it has begun.
+const HANDLE_BYTES_MAX: usize = 8192;
+/// Activities that one worker process may serve, connectors included.
 const ACTIVITIES_MAX: usize = 1000;
 
 /// The service over all sessions.
@@ -124,11 +128,13 @@ impl FleetFace {
             confirmed,
             held,
         } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
-        let activity_arns = session
-            .activities
-            .iter()
-            .map(|served| served.arn.to_string())
-            .collect();
+        let arns = |connectors: bool| {
+            let all = session.activities.iter();
+            all.filter(|served| served.connector.is_some() == connectors)
+                .map(|served| served.arn.to_string())
+                .collect()
+        };
+        let (activity_arns, connector_arns) = (arns(false), arns(true));
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
@@ -146,23 +152,18 @@ impl FleetFace {
                 resumed,
                 activity_arns,
                 confirmed,
+                connector_arns,
             },
             inventory,
         ))
     }
 
     fn served(&self, caller: &Caller, hello: &Hello) -> Result<Vec<Served>, ApiError> {
-        if hello.activities.is_empty() || hello.activities.len() > ACTIVITIES_MAX {
-            let message = format!(
-                "a worker serves 1 to {ACTIVITIES_MAX} activities, not {}",
-                hello.activities.len()
-            );
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        let all = Wanted::of(hello)?;
         let shared = &self.service.shared;
-        let mut served = Vec::with_capacity(hello.activities.len());
+        let mut served = Vec::with_capacity(all.len());
         let mut slots = 0_u32;
-        for wanted in &hello.activities {
+        for wanted in all {
             let arn = if wanted.activity.starts_with("arn:") {
                 check_activity_arn(caller, &wanted.activity)?;
                 wanted.activity.clone()
@@ -189,9 +190,55 @@ impl FleetFace {
                 queue: shared.matching.queue(&arn),
                 arn,
                 slots: wanted.slots,
+                connector: wanted.place,
             });
         }
         Ok(served)
+    }
+}
+
+/// What a worker serves: activities, and behind them connectors, whose starts wait in the queues of activities.
+struct Wanted {
+    activity: String,
+    slots: u32,
+    place: Option<Arc<str>>,
+}
+
+impl Wanted {
+    fn of(hello: &Hello) -> Result<Vec<Self>, ApiError> {
+        let refuse = |message: String| Err(ApiError::new(ErrorCode::ValidationException, message));
+        let activities = hello.activities.iter().map(|wanted| Self {
+            activity: wanted.activity.clone(),
+            slots: wanted.slots,
+            place: None,
+        });
+        let mut wanted: Vec<Self> = activities.collect();
+        for connector in &hello.connectors {
+            let name = &connector.connector;
+            let resource = format!("arn:aws:states:::{name}");
+            let integration = AslResource::parse_connector(&resource)
+                .filter(|it| it.pattern == Pattern::RequestResponse);
+            let Some(integration) = integration else {
+                return refuse(format!(
+                    "'{name}' cannot be a connector: it must look like service:action"
+                ));
+            };
+            if connector.place.chars().count() > TEXT_CHARS_MAX {
+                return refuse("the `place` of a connector has at most 256 characters".to_owned());
+            }
+            wanted.push(Self {
+                activity: integration.connector(),
+                slots: connector.slots,
+                place: Some(connector.place.as_str().into()),
+            });
+        }
+        if wanted.is_empty() || wanted.len() > ACTIVITIES_MAX {
+            return refuse(format!(
+                "a worker serves 1 to {ACTIVITIES_MAX} activities, not {}",
+                wanted.len()
+            ));
+        }
+        Ok(wanted)
     }
 }
 
@@ -289,10 +336,11 @@ impl Link {
                 });
                 match in_hand {
                     Some(in_hand) => self.session.adopt(claimed.task, in_hand),
-                    None => drop(self.session.cancel(
+                    None if claimed.over => drop(self.session.cancel(
                         &claimed.task,
                         self.service.shared.tokens.seal(&claimed.task),
                     )),
+                    None => {}
                 }
             }
         }
@@ -407,6 +455,9 @@ impl Link {
                 ));
             }
         }
+        for answer in message.answers {
+            self.session.answered(answer);
+        }
         for token in message.returned {
             if let Some(task) = self.service.shared.tokens.open(&token) {
                 if let Some(freed) = self.session.release(&task) {
@@ -453,10 +504,15 @@ impl Link {
                 Ok(output) => Outcome::Succeeded(output),
                 Err(error) => Outcome::Failed(error),
             },
+            Some(Reported::Begun(begun)) if task.attempt.is_start() => match self.begun(begun) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Failed(error),
+            },
             Some(Reported::Failure(failure)) => {
                 Outcome::Failed(stop_failure(failure.error, failure.cause))
             }
-            None => {
+            // A task that is no start begins nothing.
+            Some(Reported::Begun(_)) | None => {
                 refuse(ErrorCode::InvalidOutput.as_str());
                 return None;
             }
@@ -472,6 +528,26 @@ impl Link {
                 number: result.number,
             },
         ))
+    }
+
+    fn begun(&self, begun: Begun) -> Result<Outcome, stepfleet_engine::event::Failure> {
+        let Begun {
+            handle,
+            output,
+            place,
+        } = begun;
+        let fits = handle.len() <= HANDLE_BYTES_MAX && Payload::parse(handle.as_str()).is_ok();
+        if !fits || place.chars().count() > TEXT_CHARS_MAX {
+            let cause = format!(
+                "the handle of the connector is not JSON of at most {HANDLE_BYTES_MAX} bytes, or its place too long"
+            );
+            return Err(stop_failure(Some("States.Runtime".to_owned()), Some(cause)));
+        }
+        let handle = Handle {
+            text: handle.into(),
+            place: place.into(),
+        };
+        Ok(Outcome::Begun(self.output(output)?, handle))
     }
 
     /// A result that cannot be one fails its task: nobody will send another for it.

@@ -7,8 +7,8 @@ use stepfleet_asl::Program;
 use stepfleet_asl::definition;
 use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use stepfleet_asl::program::{Kind, Task};
-use stepfleet_asl::resource::Resource;
-use stepfleet_engine::Timestamp;
+use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_engine::{Served, Timestamp};
 
 use super::api::{
     Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineType, Publish,
@@ -165,10 +165,11 @@ impl Service {
             );
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
-        match catalog::compile(text, machine_type, &self.shared.integrations) {
+        let connects = self.connects(namespace, machine_type);
+        match catalog::compile(text, machine_type, &self.shared.integrations, &connects) {
             Ok(mut program) => {
                 check_activities(&program, namespace)?;
-                let mut warnings = self.activity_warnings(&program);
+                let mut warnings = self.activity_warnings(namespace, &program);
                 warnings.extend(self.callback_warning(text));
                 program.warnings.extend(warnings);
                 Ok(program.warnings)
@@ -180,9 +181,21 @@ impl Service {
         }
     }
 
+    /// Whether the fleet of an account serves an integration: its workers have no tasks of Express executions.
+    fn connects(
+        &self,
+        namespace: &str,
+        machine_type: MachineType,
+    ) -> impl Fn(&Integration) -> bool {
+        move |integration| {
+            let connector = || self.shared.connector_of(namespace, integration);
+            machine_type == MachineType::Standard && connector().is_some()
+        }
+    }
+
     /// Activities that nobody serves now, or that do not exist: a task of such a one waits, or fails.
-    fn activity_warnings(&self, program: &Program) -> Vec<Diagnostic> {
-        let mut warnings = Vec::new();
+    fn activity_warnings(&self, namespace: &str, program: &Program) -> Vec<Diagnostic> {
+        let mut warnings = self.connector_warnings(namespace, program);
         for state in &program.states {
             let Kind::Task(Task {
                 resource: Resource::Activity { arn },
@@ -206,6 +219,35 @@ impl Service {
                 message,
                 location: Some(format!("{}/Resource", state.pointer)),
             });
+        }
+        warnings
+    }
+
+    /// Connectors that no worker serves now: their tasks wait.
+    fn connector_warnings(&self, namespace: &str, program: &Program) -> Vec<Diagnostic> {
+        let mut warnings = Vec::new();
+        for state in &program.states {
+            let Kind::Task(Task {
+                resource: Resource::Integration(integration),
+                ..
+            }) = &state.kind
+            else {
+                continue;
+            };
+            if self.shared.integrations.served(integration) == Served::No
+                && let Some(connector) = self.shared.connector_of(namespace, integration)
+                && !self.shared.is_served(&connector)
+            {
+                warnings.push(Diagnostic {
+                    severity: Severity::Warning,
+                    code: "CONNECTOR_UNSERVED",
+                    message: format!(
+                        "No worker serves {} now: its tasks wait in the queue of {connector}",
+                        integration.arn
+                    ),
+                    location: Some(format!("{}/Resource", state.pointer)),
+                });
+            }
         }
         warnings
     }
@@ -409,14 +451,19 @@ impl Service {
 
     pub(crate) async fn validate_definition(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         definition: &str,
         machine_type: MachineType,
         include_warnings: bool,
         limit: u32,
     ) -> Result<Validation, ApiError> {
-        let mut diagnostics =
-            catalog::validate(definition, machine_type, &self.shared.integrations);
+        let namespace = &*caller.namespace;
+        let registry = &self.shared.integrations;
+        let connects = self.connects(namespace, machine_type);
+        let mut diagnostics = catalog::validate(definition, machine_type, registry, &connects);
+        if let Ok(program) = catalog::compile(definition, machine_type, registry, &connects) {
+            diagnostics.extend(self.connector_warnings(namespace, &program));
+        }
         diagnostics.extend(self.callback_warning(definition));
         let ok = diagnostics
             .iter()

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
-use stepfleet_engine::event::{Failure, TaskResource};
+use stepfleet_engine::event::{Failure, Handle, TaskResource};
 use stepfleet_engine::execution::{
     ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Redrive, Redrives,
     StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
@@ -22,7 +22,7 @@ use super::live::{Live, Offer};
 use super::record::ControlChange;
 
 /// Kinds of event body.
-pub(crate) const BODIES: usize = 41;
+pub(crate) const BODIES: usize = 43;
 /// Kinds of work, and of phases.
 const WORKS: usize = 8;
 const PHASES: usize = 4;
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) redrives: bool,
     /// Whether tasks of integrations tell when they were scheduled.
     pub(crate) times: bool,
+    /// Whether tasks of integrations have what came with connectors.
+    pub(crate) connectors: bool,
 }
 
 pub(crate) fn data(id: u32) -> Data {
@@ -100,12 +102,12 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         kinds(),
     );
     let variables = vec((text(), 1..400_u32), 0..3);
-    (numbers, texts, variables, any::<(bool, bool)>()).prop_map(
+    (numbers, texts, variables, any::<(bool, bool, bool)>()).prop_map(
         |(
             (a, b, payload, at),
             (name, text, seconds, session, kind),
             variables,
-            (redrives, times),
+            (redrives, times, connectors),
         )| Parts {
             a,
             b,
@@ -119,6 +121,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             variables,
             redrives,
             times,
+            connectors,
         },
     )
 }
@@ -139,6 +142,7 @@ impl Parts {
             variables: Vec::new(),
             redrives: false,
             times: false,
+            connectors: false,
         }
     }
 
@@ -344,13 +348,45 @@ impl Parts {
                 name,
                 failure,
             },
-            _ => E::ExecutionRedriven {
+            40 => E::ExecutionRedriven {
                 count: self.a,
                 deadline: self.seconds.map(|_| until),
                 client_token: self.text.clone(),
                 status: Status::TimedOut,
                 closed_at: until,
             },
+            41 => E::StartOffered {
+                frame,
+                activity: name,
+                input: data,
+                heartbeat_seconds,
+            },
+            _ => E::HandleGiven {
+                frame,
+                handle: self.handle(),
+            },
+        }
+    }
+
+    fn handle(&self) -> Handle {
+        Handle {
+            text: Arc::clone(&self.name),
+            place: self.text.clone().unwrap_or_default(),
+        }
+    }
+
+    fn activity(&self) -> ActivityWork {
+        let until = Timestamp(self.at);
+        ActivityWork {
+            activity: Arc::clone(&self.name),
+            input: data(self.payload),
+            generation: self.b,
+            scheduled_at: until,
+            started_at: self.session.map(|_| until),
+            worker: self.worker(),
+            deadline: self.seconds.map(|_| until),
+            heartbeat_seconds: self.seconds,
+            heartbeat_deadline: self.session.map(|_| until),
         }
     }
 
@@ -365,17 +401,7 @@ impl Parts {
         };
         match number {
             0 => Work::Entered,
-            1 => Work::Activity(ActivityWork {
-                activity: Arc::clone(&self.name),
-                input: data(self.payload),
-                generation: self.b,
-                scheduled_at: until,
-                started_at: self.session.map(|_| until),
-                worker: self.worker(),
-                deadline,
-                heartbeat_seconds,
-                heartbeat_deadline,
-            }),
+            1 => Work::Activity(self.activity()),
             2 => Work::Task(TaskWork {
                 resource: self.resource(),
                 parameters: data(self.payload),
@@ -388,6 +414,8 @@ impl Parts {
                 deadline,
                 heartbeat_seconds,
                 heartbeat_deadline,
+                start: self.connectors.then(|| Box::new(self.activity())),
+                handle: self.connectors.then(|| Box::new(self.handle())),
             }),
             3 => Work::Waiting { until },
             4 => Work::Backoff { until },

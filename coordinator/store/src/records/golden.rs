@@ -48,6 +48,14 @@ fn with_times() -> Parts {
     }
 }
 
+/// The same of a release whose tasks of integrations may be begun by workers.
+fn with_connectors() -> Parts {
+    Parts {
+        connectors: true,
+        ..with_times()
+    }
+}
+
 /// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
 fn check(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -75,6 +83,8 @@ fn check(name: &str, bytes: &[u8]) {
 const FIRST_BODIES: usize = 39;
 /// The same with `EvaluationFailed`.
 const EVALUATION_BODIES: usize = 40;
+/// The same with `ExecutionRedriven`.
+const REDRIVEN_BODIES: usize = 41;
 
 fn events(parts: &Parts, bodies: Range<usize>) -> Vec<Event> {
     bodies
@@ -111,7 +121,12 @@ fn records_keep_their_bytes() {
         (
             "record_redriven",
             with_redrives(),
-            EVALUATION_BODIES..BODIES,
+            EVALUATION_BODIES..REDRIVEN_BODIES,
+        ),
+        (
+            "record_connectors",
+            with_connectors(),
+            REDRIVEN_BODIES..BODIES,
         ),
         ("record_started_redrivable", with_redrives(), 0..1),
     ];
@@ -163,6 +178,7 @@ fn snapshots_keep_their_bytes() {
         ("execution_variables", with_variables()),
         ("execution_redriven", with_redrives()),
         ("execution_task_times", with_times()),
+        ("execution_connectors", with_connectors()),
     ] {
         let frames = (0..8)
             .map(|work| parts.frame(2, work))

@@ -2,6 +2,7 @@
 //! token into changes of [`Tasks`], and hands the news to the outbox.
 
 mod tasks;
+mod works;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,11 +16,12 @@ use tracing::{debug, info, warn};
 
 use self::tasks::Tasks;
 use super::Options;
+use super::connector::{self, Report, Reports};
 use super::link::{Link, LinkEvent};
 use super::outbox::Outbox;
 use super::registry::Activity;
 use super::task::Shared;
-use crate::api::{ActivitySlots, CoordinatorMessage, Hello, Order};
+use crate::api::{ActivitySlots, ConnectorSlots, CoordinatorMessage, Hello, Order};
 use crate::client::Client;
 use crate::error::Error;
 
@@ -42,6 +44,8 @@ pub(crate) struct Session {
     options: Options,
     url: String,
     activities: Vec<ActivitySlots>,
+    connectors: Vec<ConnectorSlots>,
+    reports: mpsc::Receiver<Report>,
     reached: Reached,
     acknowledge_at: Option<Instant>,
     phase: Phase,
@@ -73,20 +77,37 @@ enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, activities: Vec<Activity>, options: Options) -> Self {
+    pub(crate) fn new(client: Client, mut activities: Vec<Activity>, options: Options) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS_MAX);
-        let slots = |activity: &Activity| ActivitySlots {
-            activity: activity.name.clone(),
-            slots: activity.slots,
-        };
-        let listed: Vec<_> = activities.iter().map(slots).collect();
-        let missing = match options.create_activities {
-            true => listed
-                .iter()
-                .map(|listed| listed.activity.clone())
-                .collect(),
-            false => Vec::new(),
-        };
+        let (reporter, reports) = Reports::channel();
+        // Pushes count connectors behind activities.
+        activities.sort_by_key(|activity| activity.connector.is_some());
+        let mut missing = Vec::new();
+        let (mut listed, mut connectors) = (Vec::new(), Vec::new());
+        for (index, activity) in activities.iter().enumerate() {
+            let (name, slots) = (activity.name.clone(), activity.slots);
+            match &activity.connector {
+                None => {
+                    missing.push(name.clone());
+                    listed.push(ActivitySlots {
+                        activity: name,
+                        slots,
+                    });
+                }
+                Some(serving) => {
+                    missing.push(connector::activity(&name));
+                    serving.attach(Reports::new(index, &reporter));
+                    connectors.push(ConnectorSlots {
+                        connector: name,
+                        slots,
+                        place: serving.place(),
+                    });
+                }
+            }
+        }
+        if !options.create_activities {
+            missing.clear();
+        }
         Self {
             url: client.endpoint().url().to_owned(),
             link: Link::new(client, missing),
@@ -95,6 +116,8 @@ impl Session {
             progress,
             options,
             activities: listed,
+            connectors,
+            reports,
             reached: Reached::NotYet,
             acknowledge_at: None,
             phase: Phase::Serving,
@@ -118,7 +141,8 @@ impl Session {
             }
             tokio::select! {
                 event = self.link.next() => self.on_link(event)?,
-                Some(done) = self.tasks.next_done() => self.tasks.on_done(done),
+                Some(made) = self.tasks.next_made() => self.tasks.on_made(made),
+                Some(report) = self.reports.recv() => self.tasks.on_report(report),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
                 () = shutdown.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.drain(Instant::now()),
@@ -163,6 +187,9 @@ impl Session {
         self.tasks.on_confirmed(message.confirmed);
         for token in &message.cancelled {
             self.tasks.on_cancelled(token);
+        }
+        for query in message.queries {
+            self.tasks.on_query(query);
         }
         if !message.pushes.is_empty() {
             let now = Instant::now();
@@ -296,12 +323,16 @@ impl Session {
             held: self.tasks.inventory(),
             host: self.options.host.clone(),
             told_to_drain: self.phase == Phase::Told,
+            connectors: self.connectors.clone(),
         }
     }
 
     /// Lets what is still to be said go out.
     async fn leave(&mut self) {
         self.outbox.close();
+        if timeout(LEAVE_TIMEOUT, self.tasks.stopped()).await.is_err() {
+            warn!("work that nobody waits for was not stopped in time");
+        }
         let last_words = async {
             while self.link.is_open() {
                 if let LinkEvent::Down(_) = self.link.next().await {

@@ -1,5 +1,6 @@
 //! Workers over the face in memory: what operators see of them and do with them.
 
+mod connectors;
 mod queues;
 
 use stepfleet_proto::v1;
