@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::OutputMode;
 
@@ -45,7 +45,11 @@ SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second on
 /// Serves Stepfleet activities by running commands: any program becomes an activity worker.
 #[derive(Debug, Default, Parser)]
 #[command(version, after_long_help = AFTER_HELP, after_help = "`--help` shows how a command sees its task, and a configuration file.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Order>,
+
     /// Configuration file (TOML).
     #[arg(short, long, value_name = "FILE", env = "STEPFLEET_WORKER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -122,6 +126,27 @@ pub(crate) struct Cli {
     /// How the log is written, to standard error.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Check a configuration file, show what it says, and leave.
+    Check {
+        /// Configuration file (TOML).
+        file: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Flags, with those that a command stands for.
+    pub(crate) fn read() -> Self {
+        let mut cli = Self::parse();
+        if let Some(Order::Check { file }) = cli.command.take() {
+            cli.config = Some(file);
+            cli.check = true;
+        }
+        cli
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

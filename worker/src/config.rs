@@ -1,30 +1,29 @@
 //! What to serve and how to reach the coordinator: flags over environment over file over defaults, checked as a whole.
 
+mod activity;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fmt, fs};
 
 use anyhow::{Context as _, bail};
-use clap::ValueEnum;
 use serde::Deserialize;
 use stepfleet_sdk::{DEFAULT_ENDPOINT, Endpoint};
 
+pub(crate) use self::activity::{Activity, Arguments, OutputMode, Program};
+use self::activity::{FileActivity, check_activities, flag_activity};
 use crate::cli::Cli;
-use crate::template::Template;
 
 const DRAIN_SECONDS: u64 = 30;
 const KILL_SECONDS: u64 = 5;
-/// Most commands of one activity at once.
-const CONCURRENCY_MAX: u32 = 10_000;
 /// Longest worker name, characters.
 const NAME_CHARS_MAX: usize = 80;
 
 /// A worker that can be started.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: Option<String>,
@@ -33,49 +32,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) kill_after: Duration,
     pub(crate) activities: Vec<Activity>,
-}
-
-/// An activity and the command that serves it.
-#[derive(Clone, Debug)]
-pub(crate) struct Activity {
-    pub(crate) name: String,
-    pub(crate) program: Program,
-    pub(crate) output: OutputMode,
-    pub(crate) concurrency: u32,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) directory: Option<PathBuf>,
-    pub(crate) environment: BTreeMap<String, String>,
-}
-
-/// What is run, and where the input goes.
-#[derive(Clone, Debug)]
-pub(crate) enum Program {
-    /// `/bin/sh -c`, input on standard input.
-    Shell(String),
-    /// As it stands, input on standard input.
-    Literal(Vec<String>),
-    /// Arguments made of the input.
-    Filled(Template),
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum InputMode {
-    #[default]
-    Stdin,
-    Arguments,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OutputMode {
-    /// JSON if it is, else text.
-    #[default]
-    Auto,
-    /// Must be JSON.
-    Json,
-    /// Becomes a JSON string, without the newline at its end.
-    Text,
+    /// The file is read again when it changes.
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,26 +49,11 @@ struct File {
     drain_seconds: Option<u64>,
     kill_seconds: Option<u64>,
     #[serde(default)]
+    watch: bool,
+    #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
     activity: Vec<FileActivity>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileActivity {
-    name: String,
-    command: Option<Vec<String>>,
-    shell: Option<String>,
-    #[serde(default)]
-    input: InputMode,
-    #[serde(default)]
-    output: OutputMode,
-    concurrency: Option<u32>,
-    timeout_seconds: Option<u64>,
-    directory: Option<PathBuf>,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -180,17 +123,8 @@ impl Config {
             drain: seconds(cli.drain_seconds, file.drain_seconds, DRAIN_SECONDS),
             kill_after: seconds(cli.kill_seconds, file.kill_seconds, KILL_SECONDS),
             activities,
+            watch: file.watch,
         })
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shell(text) => f.write_str(text),
-            Self::Literal(arguments) => f.write_str(&arguments.join(" ")),
-            Self::Filled(template) => f.write_str(&template.source().join(" ")),
-        }
     }
 }
 
@@ -228,155 +162,4 @@ fn endpoint(cli: &Cli, file: &File) -> anyhow::Result<Endpoint> {
         endpoint = endpoint.client_identity_files(certificate, key)?;
     }
     Ok(endpoint)
-}
-
-fn flag_activity(cli: &Cli, text: &str) -> Result<FileActivity, String> {
-    let Some((name, command)) = text.split_once('=') else {
-        return Err(format!("--activity `{text}` must look like NAME=COMMAND"));
-    };
-    Ok(FileActivity {
-        name: name.to_owned(),
-        shell: Some(command.to_owned()),
-        output: cli.output.unwrap_or_default(),
-        concurrency: cli.concurrency,
-        timeout_seconds: cli.timeout_seconds,
-        ..FileActivity::default()
-    })
-}
-
-fn check_activities(entries: Vec<FileActivity>, problems: &mut Vec<String>) -> Vec<Activity> {
-    let mut names = BTreeSet::new();
-    let mut activities = Vec::new();
-    for entry in entries {
-        let name = entry.name.clone();
-        if !names.insert(name.rsplit(':').next().unwrap_or(&name).to_owned()) {
-            problems.push(format!("activity `{name}`: named twice"));
-        }
-        match check_activity(entry) {
-            Ok(activity) => activities.push(activity),
-            Err(found) => {
-                problems.extend(
-                    found
-                        .into_iter()
-                        .map(|text| format!("activity `{name}`: {text}")),
-                );
-            }
-        }
-    }
-    activities
-}
-
-fn check_activity(entry: FileActivity) -> Result<Activity, Vec<String>> {
-    let mut problems = Vec::new();
-    if let Err(text) = check_name(&entry.name) {
-        problems.push(text);
-    }
-    let concurrency = entry.concurrency.unwrap_or(1);
-    if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
-        problems.push(format!(
-            "concurrency must be 1 to {CONCURRENCY_MAX}, not {concurrency}"
-        ));
-    }
-    if entry.timeout_seconds == Some(0) {
-        problems.push("timeout_seconds must be at least 1".to_owned());
-    }
-    if let Some(directory) = entry
-        .directory
-        .as_ref()
-        .filter(|directory| !directory.is_dir())
-    {
-        problems.push(format!("directory {} does not exist", directory.display()));
-    }
-    for key in entry.environment.keys() {
-        if key.is_empty() || key.contains(['=', '\0']) {
-            problems.push(format!(
-                "`{key}` cannot be the name of an environment variable"
-            ));
-        }
-    }
-    let program = program(entry.command, entry.shell, entry.input);
-    let program = program.and_then(|program| {
-        check_executable(&program, entry.directory.as_deref())?;
-        Ok(program)
-    });
-    match program {
-        Ok(program) if problems.is_empty() => Ok(Activity {
-            name: entry.name,
-            program,
-            output: entry.output,
-            concurrency,
-            timeout: entry.timeout_seconds.map(Duration::from_secs),
-            directory: entry.directory,
-            environment: entry.environment,
-        }),
-        Ok(_) => Err(problems),
-        Err(text) => {
-            problems.push(text);
-            Err(problems)
-        }
-    }
-}
-
-fn program(
-    command: Option<Vec<String>>,
-    shell: Option<String>,
-    input: InputMode,
-) -> Result<Program, String> {
-    match (command, shell, input) {
-        (Some(_), Some(_), _) => Err("has both command and shell; keep one".to_owned()),
-        (None, None, _) => Err("needs command = [\"program\", …] or shell = \"…\"".to_owned()),
-        (Some(command), None, _) if command.first().is_none_or(String::is_empty) => {
-            Err("command names no program".to_owned())
-        }
-        (None, Some(shell), _) if shell.trim().is_empty() => Err("shell is empty".to_owned()),
-        (None, Some(_), InputMode::Arguments) => {
-            let text = "input = \"arguments\" needs command instead of shell: \
-                        values never pass through a shell";
-            Err(text.to_owned())
-        }
-        (None, Some(shell), InputMode::Stdin) => Ok(Program::Shell(shell)),
-        (Some(command), None, InputMode::Stdin) => Ok(Program::Literal(command)),
-        (Some(command), None, InputMode::Arguments) => {
-            Template::parse(&command).map(Program::Filled)
-        }
-    }
-}
-
-/// The rules for activity names, so that a mistake shows here and not as a refusal of the whole worker.
-fn check_name(name: &str) -> Result<(), String> {
-    let bare = name.rsplit(':').next().unwrap_or(name);
-    if bare != name && !name.starts_with("arn:") {
-        return Err("the name is neither a bare name nor an ARN".to_owned());
-    }
-    let bad =
-        |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;/".contains(c);
-    if bare.is_empty() || bare.chars().count() > NAME_CHARS_MAX || bare.contains(bad) {
-        return Err(format!(
-            "the name must have 1 to {NAME_CHARS_MAX} characters, without white space, brackets and \"#%\\^|~`$&,;:/"
-        ));
-    }
-    Ok(())
-}
-
-/// A program that is not there fails every task: better to know now.
-fn check_executable(program: &Program, directory: Option<&Path>) -> Result<(), String> {
-    let name = match program {
-        Program::Shell(_) => return Ok(()),
-        Program::Literal(command) => &command[0],
-        Program::Filled(template) => match template.fixed_program() {
-            Some(name) => name,
-            None => return Ok(()),
-        },
-    };
-    let found = if name.contains('/') {
-        directory.unwrap_or(Path::new(".")).join(name).is_file()
-    } else {
-        let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path).any(|folder| folder.join(name).is_file())
-    };
-    if found {
-        Ok(())
-    } else {
-        Err(format!("program `{name}` was not found"))
-    }
 }

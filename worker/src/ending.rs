@@ -1,4 +1,4 @@
-//! What a command left (exit status, standard output and error) as the task's output or failure.
+//! What a handler left (exit status, standard output and error, an answer) as the task's output or failure.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -22,7 +22,7 @@ const SHELL_NOT_FOUND: i32 = 127;
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) status: ExitStatus,
-    /// At most [`OUTPUT_BYTES_MAX`].
+    /// At most as much as the call allowed.
     pub(crate) stdout: Vec<u8>,
     /// The last [`STDERR_BYTES_MAX`].
     pub(crate) stderr: Vec<u8>,
@@ -41,29 +41,18 @@ struct Chosen {
 
 impl Left {
     /// The task's output as JSON text, or its failure.
-    pub(crate) fn outcome(self, mode: OutputMode) -> Result<String, TaskError> {
+    pub(crate) fn outcome(self, mode: OutputMode, bytes_max: usize) -> Result<String, TaskError> {
         if !self.status.success() {
             return Err(self.failure());
         }
-        let stdout = String::from_utf8(self.stdout)
-            .map_err(|_| TaskError::new("InvalidOutput", "standard output is not UTF-8"))?;
-        match (mode, is_json(&stdout)) {
-            (OutputMode::Json | OutputMode::Auto, Ok(())) => Ok(stdout.trim().to_owned()),
-            (OutputMode::Json, Err(error)) => {
-                let begin: String = stdout.chars().take(200).collect();
-                let cause =
-                    format!("standard output is not JSON: {error}; it begins with: {begin}");
-                Err(TaskError::new("InvalidOutput", cause))
-            }
-            (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&stdout),
-        }
+        output("standard output", self.stdout, mode, bytes_max)
     }
 
     fn failure(&self) -> TaskError {
         let stderr = tail(&self.stderr);
         let last_line = stderr.trim_end().lines().next_back().unwrap_or_default();
-        if let Ok(Chosen { error, cause }) = serde_json::from_str(last_line) {
-            return TaskError::new(error, cause);
+        if let Some(error) = chosen(last_line) {
+            return error;
         }
         let (error, status) = match (self.status.code(), self.status.signal()) {
             (Some(code), _) if self.shell && code == SHELL_NOT_FOUND => {
@@ -75,6 +64,32 @@ impl Left {
         };
         TaskError::new(error, with_stderr(status, &self.stderr))
     }
+}
+
+/// What a handler gave, which is called `what`, as the task's output.
+pub(crate) fn output(
+    what: &str,
+    given: Vec<u8>,
+    mode: OutputMode,
+    bytes_max: usize,
+) -> Result<String, TaskError> {
+    let text = String::from_utf8(given)
+        .map_err(|_| TaskError::new("InvalidOutput", format!("{what} is not UTF-8")))?;
+    match (mode, is_json(&text)) {
+        (OutputMode::Json | OutputMode::Auto, Ok(())) => Ok(text.trim().to_owned()),
+        (OutputMode::Json, Err(error)) => {
+            let begin: String = text.chars().take(200).collect();
+            let cause = format!("{what} is not JSON: {error}; it begins with: {begin}");
+            Err(TaskError::new("InvalidOutput", cause))
+        }
+        (OutputMode::Text, _) | (OutputMode::Auto, Err(_)) => json_string(&text, bytes_max),
+    }
+}
+
+/// The failure that a handler chose, if this text is one.
+pub(crate) fn chosen(text: &str) -> Option<TaskError> {
+    let Chosen { error, cause } = serde_json::from_str(text).ok()?;
+    Some(TaskError::new(error, cause))
 }
 
 /// `what`, and the end of standard error if there is any.
@@ -108,20 +123,20 @@ fn is_json(text: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<&RawValue>(text).map(drop)
 }
 
-fn json_string(text: &str) -> Result<String, TaskError> {
+fn json_string(text: &str, bytes_max: usize) -> Result<String, TaskError> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     let json = serde_json::to_string(line)?;
     // Quotes and escapes count too.
-    if json.len() > OUTPUT_BYTES_MAX {
-        return Err(too_large());
+    if json.len() > bytes_max {
+        return Err(too_large(bytes_max));
     }
     Ok(json)
 }
 
 /// The failure of a command that wrote more than fits.
-pub(crate) fn too_large() -> TaskError {
-    let cause = format!("the output is larger than {OUTPUT_BYTES_MAX} bytes");
+pub(crate) fn too_large(bytes_max: usize) -> TaskError {
+    let cause = format!("the output is larger than {bytes_max} bytes");
     TaskError::new("OutputTooLarge", cause)
 }
 
@@ -141,7 +156,7 @@ mod tests {
         let expect = expect
             .map(str::to_owned)
             .map_err(|(error, cause)| TaskError::new(error, cause));
-        assert_eq!(left.outcome(mode), expect);
+        assert_eq!(left.outcome(mode, OUTPUT_BYTES_MAX), expect);
     }
 
     #[test]

@@ -1,18 +1,30 @@
-//! The stock worker: serves activities by running commands. This file puts the parts together: `cli` and `config` say
-//! what to serve, `template` makes the arguments of a task, `process` runs a command, `ending` reads what it left.
+//! The stock worker: serves activities by commands, containers and HTTP endpoints. This file puts the parts together: `cli` and
+//! `config` say what to serve, `serve` serves it and takes changes (`watch`, `service`), `handler` does a task (`gate`); `template` makes its arguments, `process`,
+//! `container` and `http` have it done, `logs` and `progress` pass on what that says, `ending` reads what it left.
 
 mod cli;
 mod config;
+mod container;
 mod ending;
+mod environment;
+mod gate;
+mod handler;
+mod http;
+mod identity;
+mod logs;
 mod process;
+mod progress;
 mod serve;
+mod service;
 mod template;
+mod trace;
+mod watch;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use self::cli::{Cli, LogFormat};
@@ -20,14 +32,14 @@ use self::config::Config;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     start_log(&cli)?;
     let config = Config::load(&cli)?;
     if cli.check {
         print_summary(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    serve::serve(config).await
+    serve::serve(&cli, config).await
 }
 
 fn start_log(cli: &Cli) -> anyhow::Result<()> {
@@ -58,4 +70,11 @@ fn print_summary(config: &Config) {
         let (name, slots) = (&activity.name, activity.concurrency);
         println!("  {name}: {} (at most {slots} at once)", activity.program);
     }
+}
+
+/// Names a task without giving its token away.
+fn token_hash(token: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }

@@ -4,10 +4,13 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use std::{fs, io};
+
+use command_fds::CommandFdExt as _;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
@@ -19,7 +22,10 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::ending::{Left, OUTPUT_BYTES_MAX, STDERR_BYTES_MAX, too_large, with_stderr};
+use crate::ending::{Left, STDERR_BYTES_MAX, too_large, with_stderr};
+use crate::identity::Identity;
+use crate::logs::TaskLog;
+use crate::progress::{Listener, Progress};
 
 /// How long output may still come after the command itself has ended, from processes that it left behind.
 const STRAGGLERS: Duration = Duration::from_secs(2);
@@ -36,10 +42,32 @@ pub(crate) struct Call {
     pub(crate) shell: bool,
     pub(crate) stdin: Option<String>,
     pub(crate) directory: Option<PathBuf>,
-    pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) timeout: Option<Duration>,
+    /// All of it: nothing else is inherited.
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    /// Whom it runs as; as the worker otherwise.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) limit: Option<TimeLimit>,
     /// From SIGTERM to SIGKILL.
     pub(crate) kill_after: Duration,
+    pub(crate) output_bytes_max: usize,
+    pub(crate) log: TaskLog,
+    /// Who is told of its progress; it gets no descriptor for that otherwise.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// When a call is over, and how long that is from its begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLimit {
+    at: Instant,
+    of: Duration,
+}
+
+impl TimeLimit {
+    /// Begins now.
+    pub(crate) fn new(of: Duration) -> Self {
+        let at = Instant::now() + of;
+        Self { at, of }
+    }
 }
 
 /// Why a command was ended.
@@ -58,27 +86,34 @@ struct Group {
 
 impl Call {
     /// Runs to the end, or until `cancelled`; then whatever is left of its group is gone.
-    pub(crate) async fn run(self, cancelled: &CancellationToken) -> Result<Left, TaskError> {
-        let (mut child, mut group) = self.spawn()?;
+    pub(crate) async fn run(mut self, cancelled: &CancellationToken) -> Result<Left, TaskError> {
+        let (mut child, mut group, progress) = self.spawn()?;
         let stdin = child.stdin.take();
         let mut stdout = child.stdout.take().expect("the command was given a pipe");
         let mut stderr = child.stderr.take().expect("the command was given a pipe");
         let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let mut log = std::mem::take(&mut self.log);
         let ended = {
             let mut work = std::pin::pin!(async {
                 let pipes = async {
                     let fed = feed(stdin, self.stdin.as_deref());
-                    let read = read_bounded(&mut stdout, &mut output);
-                    let logged = read_tail(&mut stderr, &mut errors);
-                    tokio::try_join!(fed, read, logged).map(drop)
+                    let read = read_bounded(&mut stdout, &mut output, self.output_bytes_max);
+                    let logged = read_tail(&mut stderr, &mut errors, &mut log);
+                    let progressed = async {
+                        if let Some(progress) = progress {
+                            progress.listen().await;
+                        }
+                        Ok(())
+                    };
+                    tokio::try_join!(fed, read, logged, progressed).map(drop)
                 };
                 attend(&mut child, pipes).await
             });
-            let limit = self.timeout.unwrap_or(Duration::MAX);
+            let limit = self.limit.unwrap_or_else(|| TimeLimit::new(Duration::ZERO));
             tokio::select! {
                 ended = &mut work => ended.map_err(|error| not_started(&self, &error))?,
                 () = cancelled.cancelled() => Ended::Cancelled,
-                () = sleep(limit), if self.timeout.is_some() => Ended::TimedOut(limit),
+                () = sleep_until(limit.at), if self.limit.is_some() => Ended::TimedOut(limit.of),
             }
         };
         match ended {
@@ -88,6 +123,7 @@ impl Call {
                 group.end(&mut child, self.kill_after).await;
             }
         }
+        log.end().await;
         match ended {
             Ended::ByItself(status) => Ok(Left {
                 status,
@@ -103,20 +139,21 @@ impl Call {
                     with_stderr(what, &errors),
                 ))
             }
-            Ended::TooLarge => Err(too_large()),
+            Ended::TooLarge => Err(too_large(self.output_bytes_max)),
         }
     }
 
-    fn spawn(&self) -> Result<(Child, Group), TaskError> {
+    fn spawn(&mut self) -> Result<(Child, Group, Option<Listener>), TaskError> {
         let mut command = Command::new(&self.arguments[0]);
+        let stdin = match self.stdin {
+            Some(_) => Stdio::piped(),
+            None => Stdio::null(),
+        };
         command
             .args(&self.arguments[1..])
+            .env_clear()
             .envs(&self.environment)
-            .stdin(if self.stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -124,12 +161,23 @@ impl Call {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
+        if let Some(identity) = &self.identity {
+            identity.apply(&mut command);
+        }
+        let mut listener = None;
+        if let Some(progress) = self.progress.take() {
+            let (heard, mapping) = progress.open().map_err(|error| not_started(self, &error))?;
+            listener = Some(heard);
+            command
+                .fd_mappings(vec![mapping])
+                .expect("one descriptor collides with no other");
+        }
         let child = command.spawn().map_err(|error| not_started(self, &error))?;
         let id = child
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .map(Pid::from_raw);
-        Ok((child, Group { id }))
+        Ok((child, Group { id }, listener))
     }
 }
 
@@ -250,6 +298,7 @@ async fn feed(stdin: Option<ChildStdin>, input: Option<&str>) -> Result<(), Brok
 async fn read_bounded(
     pipe: &mut (impl AsyncRead + Unpin),
     output: &mut Vec<u8>,
+    bytes_max: usize,
 ) -> Result<(), Broken> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -258,16 +307,21 @@ async fn read_bounded(
             return Ok(());
         }
         output.extend_from_slice(&buffer[..count]);
-        if output.len() > OUTPUT_BYTES_MAX {
+        if output.len() > bytes_max {
             return Err(Broken::TooLarge);
         }
     }
 }
 
-/// Reads all and keeps the end. What cannot be read is left out: it only explains.
-async fn read_tail(pipe: &mut (impl AsyncRead + Unpin), tail: &mut Vec<u8>) -> Result<(), Broken> {
+/// Reads all, logs it and keeps the end. What cannot be read is left out: it only explains.
+async fn read_tail(
+    pipe: &mut (impl AsyncRead + Unpin),
+    tail: &mut Vec<u8>,
+    log: &mut TaskLog,
+) -> Result<(), Broken> {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        log.write(&buffer[..count]).await;
         tail.extend_from_slice(&buffer[..count]);
         // Twice the limit, so that bytes are moved once per limit and not once per read.
         if tail.len() > 2 * STDERR_BYTES_MAX {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A command whose arguments are filled from the input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     source: Vec<String>,
     arguments: Vec<Vec<Part>>,

@@ -33,7 +33,7 @@ const SYSTEM_ROOTS: [&str; 4] = [
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: String,
     api_key: Option<String>,

@@ -43,6 +43,6 @@ pub use self::client::{Client, Outcome, Responses};
 pub use self::endpoint::{DEFAULT_ENDPOINT, Endpoint};
 pub use self::error::Error;
 pub use self::worker::{
-    CAUSE_CHARS_MAX, Connector, ERROR_CHARS_MAX, Pattern, Reports, Resumed, SLOTS_DEFAULT,
-    Standing, Start, Started, Task, TaskContext, TaskError, Work, Worker,
+    CAUSE_CHARS_MAX, Connector, ERROR_CHARS_MAX, Monitor, Pattern, Pulse, Reports, Resumed,
+    SLOTS_DEFAULT, Standing, Start, Started, Task, TaskContext, TaskError, Work, Worker,
 };

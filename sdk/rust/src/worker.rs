@@ -2,12 +2,14 @@
 //!
 //! Inside: `session` owns everything that one worker process knows and is the only writer; `link` is its connection,
 //! `outbox` what is ready to go out, `frame` how that is written, `heartbeats` when to say that a task is alive,
-//! `registry` the handlers, `connector` what serves integrations, `task` what a handler sees.
+//! `registry` the handlers, `connector` what serves integrations, `task` what a handler sees, `monitor` what others see of
+//! the worker.
 
 mod connector;
 mod frame;
 mod heartbeats;
 mod link;
+mod monitor;
 mod outbox;
 mod registry;
 mod session;
@@ -23,6 +25,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use self::connector::{Connector, Pattern, Reports, Resumed, Standing, Start, Started, Work};
+use self::monitor::Watched;
+pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
 use self::session::Session;
 pub use self::task::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskContext, TaskError};
@@ -51,6 +55,8 @@ pub struct Worker {
     activities: Vec<Activity>,
     default_slots: u32,
     options: Options,
+    monitor: Monitor,
+    watched: Watched,
 }
 
 /// How a worker presents itself, and how long it may take to stop.
@@ -65,6 +71,7 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     pub(crate) stop_timeout: Duration,
     pub(crate) confirm_timeout: Duration,
+    pub(crate) retired: CancellationToken,
 }
 
 impl Worker {
@@ -80,12 +87,16 @@ impl Worker {
             grace: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(10),
+            retired: CancellationToken::new(),
         };
+        let (monitor, watched) = monitor::pair();
         Self {
             client,
             activities: Vec::new(),
             default_slots: SLOTS_DEFAULT,
             options,
+            monitor,
+            watched,
         }
     }
 
@@ -192,6 +203,19 @@ impl Worker {
         self
     }
 
+    /// When this is cancelled the worker takes no new tasks, finishes what it has however long that takes, and leaves: for
+    /// one that another has replaced. Asked to shut down meanwhile, it hurries as ever.
+    #[must_use]
+    pub fn retire_on(mut self, retired: CancellationToken) -> Self {
+        self.options.retired = retired;
+        self
+    }
+
+    /// What watches this worker while it runs.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
     /// Serves until `shutdown` is cancelled, then drains: takes no new tasks, hands back what has not begun, finishes the
     /// rest within the grace period, and leaves when every result is confirmed. Breaks of the connection are bridged: the
     /// worker comes back under the same session and sends again what was not confirmed. A coordinator that tells the worker to
@@ -205,7 +229,9 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         self.check()?;
         let span = tracing::info_span!("worker", name = %self.options.name);
-        let session = Session::new(self.client, self.activities, self.options);
+        // Nobody can ask once all others are gone.
+        drop(self.monitor);
+        let session = Session::new(self.client, self.activities, self.options, self.watched);
         match spawn(span, session.run(shutdown)).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

@@ -69,7 +69,10 @@ fn a_complete_file_is_understood() {
         ["diskssd", "zonea"]
     );
     let [copy, sum] = config.activities.try_into().unwrap();
-    assert!(matches!(copy.program, Program::Filled(_)));
+    assert!(matches!(
+        copy.program,
+        Program::Command(Arguments::Filled(_))
+    ));
     assert_eq!((copy.output, copy.concurrency), (OutputMode::Text, 4));
     assert_eq!(copy.timeout, Some(Duration::from_secs(60)));
     assert_eq!(copy.environment["KEY"], "value");
@@ -145,7 +148,7 @@ fn every_problem_is_reported_at_once() {
         "activity `a`: concurrency must be 1 to 10000, not 0",
         "activity `a`: timeout_seconds must be at least 1",
         "activity `b c`: the name must have 1 to 80 characters",
-        "activity `b c`: needs command = [\"program\", …] or shell = \"…\"",
+        "activity `b c`: needs command = [\"program\", …], shell = \"…\", container = { … } or http = { … }",
         "activity `d`: input = \"arguments\" needs command instead of shell",
         "activity `e`: argument `{x` has a single `{`",
         "activity `f`: directory /no/such/folder does not exist",

@@ -7,6 +7,7 @@ use tokio::fs::File;
 
 use super::*;
 use crate::config::OutputMode;
+use crate::ending::OUTPUT_BYTES_MAX;
 
 fn shell(text: &str) -> Call {
     Call {
@@ -14,24 +15,27 @@ fn shell(text: &str) -> Call {
         shell: true,
         stdin: Some(String::new()),
         directory: None,
-        environment: BTreeMap::new(),
-        timeout: None,
+        environment: std::env::vars_os().collect(),
+        identity: None,
+        limit: None,
         kill_after: Duration::from_secs(30),
+        output_bytes_max: OUTPUT_BYTES_MAX,
+        log: TaskLog::default(),
+        progress: None,
     }
 }
 
 async fn outcome(call: Call) -> Result<String, TaskError> {
     call.run(&CancellationToken::new())
         .await?
-        .outcome(OutputMode::Auto)
+        .outcome(OutputMode::Auto, OUTPUT_BYTES_MAX)
 }
 
 /// Runs until the command writes to `$FIFO`, then cancels; gives what it wrote and how it ended.
 async fn cancel_when_ready(mut call: Call, folder: &TempDir) -> (String, Result<Left, TaskError>) {
     let fifo = folder.path().join("ready");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    call.environment
-        .insert("FIFO".to_owned(), fifo.to_str().unwrap().to_owned());
+    call.environment.insert("FIFO".into(), fifo.clone().into());
     let cancelled = CancellationToken::new();
     let ready = async {
         let mut text = String::new();
@@ -68,7 +72,7 @@ async fn gone(id: &str) {
 async fn input_goes_in_and_output_comes_out() {
     let mut call = shell("cat; printf ' '; printf '%s' \"$EXTRA\"; pwd");
     call.stdin = Some("[1,".to_owned());
-    call.environment.insert("EXTRA".to_owned(), "2]".to_owned());
+    call.environment.insert("EXTRA".into(), "2]".into());
     call.directory = Some(PathBuf::from("/"));
     assert_eq!(outcome(call).await, Ok("\"[1, 2]/\"".to_owned()));
 }
@@ -125,7 +129,10 @@ async fn failures_of_real_commands_have_their_names() {
 
 #[tokio::test]
 async fn an_endless_output_ends_the_command() {
-    assert_eq!(outcome(shell("yes")).await, Err(too_large()));
+    assert_eq!(
+        outcome(shell("yes")).await,
+        Err(too_large(OUTPUT_BYTES_MAX))
+    );
     let fits = format!("head -c {OUTPUT_BYTES_MAX} /dev/zero | tr '\\0' 1");
     assert_eq!(
         outcome(shell(&fits)).await.map(|output| output.len()),
@@ -145,7 +152,7 @@ async fn an_endless_standard_error_keeps_its_end() {
 #[tokio::test]
 async fn a_command_beyond_its_time_is_ended() {
     let mut call = shell("echo partial >&2; exec sleep 1000");
-    call.timeout = Some(Duration::from_millis(200));
+    call.limit = Some(TimeLimit::new(Duration::from_millis(200)));
     let error = outcome(call).await.unwrap_err();
     assert_eq!(error.error, "CommandTimedOut");
     assert_eq!(error.cause, "still running after 0 s: partial");
@@ -190,8 +197,7 @@ async fn dropping_the_work_kills_the_group() {
     let fifo = folder.path().join("ready");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut call = shell("sleep 1000 & echo $! >$FIFO; wait");
-    call.environment
-        .insert("FIFO".to_owned(), fifo.to_str().unwrap().to_owned());
+    call.environment.insert("FIFO".into(), fifo.clone().into());
     let cancelled = CancellationToken::new();
     let mut child = String::new();
     {

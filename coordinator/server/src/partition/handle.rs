@@ -145,11 +145,17 @@ impl Host {
         if let Some(waiting) = &mut resident.aside {
             return waiting.push(Message::Task(report));
         }
+        // Whoever else completes a task ends the work of the session that has it.
+        let holder = match &report.reply {
+            TaskReply::Unary(_) => tasks::holder(&resident.execution, report.task.attempt),
+            TaskReply::None | TaskReply::Result { .. } | TaskReply::Heartbeat { .. } => None,
+        };
         let header = &resident.execution.header;
         let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
+        let heartbeats = matches!(report.outcome, Outcome::Heartbeat);
         let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
-        } else if matches!(report.outcome, Outcome::Heartbeat) {
+        } else if heartbeats {
             let attempt = report.task.attempt;
             heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
         } else {
@@ -159,6 +165,14 @@ impl Host {
             }
         };
         let TaskReport { task, reply, .. } = report;
+        if let Some(session) = holder.filter(|_| !heartbeats && result.is_ok())
+            && let Some(session) = self.desk.shared.fleet.session(session)
+        {
+            self.desk
+                .batch
+                .effects
+                .push(Effect::Cancel { session, task });
+        }
         let effect = Effect::Task {
             reply,
             task,

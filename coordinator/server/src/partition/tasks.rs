@@ -110,6 +110,13 @@ pub(crate) fn held(execution: &Execution) -> impl Iterator<Item = (SessionId, At
     started(execution).filter_map(|(attempt, work)| Some((work.worker.session?, attempt)))
 }
 
+/// The session that an attempt was pushed to.
+pub(crate) fn holder(execution: &Execution, wanted: Attempt) -> Option<SessionId> {
+    held(execution)
+        .find(|(_, attempt)| *attempt == wanted)
+        .map(|(session, _)| session)
+}
+
 pub(crate) fn is_held_by_session(execution: &Execution) -> bool {
     held(execution).next().is_some()
 }

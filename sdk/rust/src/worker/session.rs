@@ -18,6 +18,7 @@ use self::tasks::Tasks;
 use super::Options;
 use super::connector::{self, Report, Reports};
 use super::link::{Link, LinkEvent};
+use super::monitor::{Pulse, Watched};
 use super::outbox::Outbox;
 use super::registry::Activity;
 use super::task::Shared;
@@ -42,6 +43,7 @@ pub(crate) struct Session {
     tasks: Tasks,
     progress: mpsc::Receiver<Arc<Shared>>,
     options: Options,
+    watched: Watched,
     url: String,
     activities: Vec<ActivitySlots>,
     connectors: Vec<ConnectorSlots>,
@@ -62,12 +64,14 @@ enum Reached {
     NoLonger,
 }
 
-/// Where the worker is between start and end; each phase but the first two has its deadline.
+/// Where the worker is between start and end; each phase but the first three has its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
     /// The coordinator told it to drain: what runs may finish, however long that takes.
     Told,
+    /// It is replaced: likewise, and for good.
+    Retired,
     /// Running tasks may finish.
     Draining(Instant),
     /// They were cancelled and may clean up.
@@ -77,7 +81,12 @@ enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, mut activities: Vec<Activity>, options: Options) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        mut activities: Vec<Activity>,
+        options: Options,
+        watched: Watched,
+    ) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS_MAX);
         let (reporter, reports) = Reports::channel();
         // Pushes count connectors behind activities.
@@ -115,6 +124,7 @@ impl Session {
             tasks: Tasks::new(activities, &sender),
             progress,
             options,
+            watched,
             activities: listed,
             connectors,
             reports,
@@ -127,6 +137,8 @@ impl Session {
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut shutdown = pin!(shutdown.cancelled_owned());
+        let mut retired = pin!(self.options.retired.clone().cancelled_owned());
+        let mut can_be_asked = true;
         let mut timer = pin!(sleep_until(Instant::now()));
         let result = loop {
             if let Some(result) = self.advance(Instant::now()) {
@@ -145,12 +157,30 @@ impl Session {
                 Some(report) = self.reports.recv() => self.tasks.on_report(report),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
-                () = shutdown.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.drain(Instant::now()),
+                () = shutdown.as_mut(), if self.may_hurry() => self.drain(Instant::now()),
+                () = retired.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.retire(),
+                asked = self.watched.asked(), if can_be_asked => match asked {
+                    Some(answer) => drop(answer.send(self.pulse())),
+                    None => can_be_asked = false,
+                },
             }
         };
         self.outbox.add(&mut self.tasks.news);
         self.leave().await;
         result
+    }
+
+    /// Whether a shutdown is news.
+    fn may_hurry(&self) -> bool {
+        matches!(self.phase, Phase::Serving | Phase::Told | Phase::Retired)
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse {
+            connected: self.watched.is_connected(),
+            running: self.tasks.running(),
+            unconfirmed: self.tasks.unconfirmed(),
+        }
     }
 
     fn on_link(&mut self, event: LinkEvent) -> Result<(), Error> {
@@ -176,6 +206,7 @@ impl Session {
         info!(endpoint = %self.url, resumed = welcome.resumed, "connected to the coordinator");
         debug!(activities = ?welcome.activity_arns, "serving");
         self.reached = Reached::Yes;
+        self.watched.say_connected(true);
         self.tasks.on_welcome(welcome);
         self.outbox.welcomed(self.tasks.news.received);
     }
@@ -205,6 +236,7 @@ impl Session {
             let after = Duration::from_millis(u64::from(message.reconnect_after_ms));
             info!(?after, "the coordinator asks to reconnect");
             self.reached = Reached::NoLonger;
+            self.watched.say_connected(false);
             self.link.leave(after);
         }
     }
@@ -229,6 +261,7 @@ impl Session {
 
     /// Goes on without connection, unless this worker was never welcome and never will be.
     fn on_down(&mut self, error: Error) -> Result<(), Error> {
+        self.watched.say_connected(false);
         let said = match self.reached {
             Reached::NotYet | Reached::NotYetAndSaid if is_final(&error) => return Err(error),
             Reached::NotYet | Reached::Yes => false,
@@ -261,10 +294,20 @@ impl Session {
         self.outbox.drain();
     }
 
+    fn retire(&mut self) {
+        info!(running = self.tasks.running(), "replaced; draining");
+        self.phase = Phase::Retired;
+        self.tasks.drain();
+        self.outbox.drain();
+    }
+
     /// Moves through the phases of stopping; the result when the last is over.
     fn advance(&mut self, now: Instant) -> Option<Result<(), Error>> {
         // Nothing is left to hand over before it says that it leaves: until then it can be told to go on.
-        if self.phase == Phase::Told && self.tasks.running() == 0 && self.tasks.unconfirmed() == 0 {
+        if matches!(self.phase, Phase::Told | Phase::Retired)
+            && self.tasks.running() == 0
+            && self.tasks.unconfirmed() == 0
+        {
             self.outbox.drain();
             self.phase = Phase::Confirming(now);
         }
@@ -304,7 +347,7 @@ impl Session {
 
     fn next_alarm(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Serving | Phase::Told => None,
+            Phase::Serving | Phase::Told | Phase::Retired => None,
             Phase::Draining(at) | Phase::Stopping(at) | Phase::Confirming(at) => Some(at),
         };
         [phase, self.acknowledge_at, self.tasks.next_beat()]

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     details: Mutex<Option<String>>,
     /// A heartbeat of this task waits to go out.
     beating: AtomicBool,
+    /// Its heartbeats are sent by somebody else.
+    left: AtomicBool,
 }
 
 /// What all tasks of an activity share.
@@ -132,7 +134,13 @@ impl TaskContext {
             .then(|| Duration::from_secs(u64::from(self.0.heartbeat_seconds)))
     }
 
-    /// Resolves when the attempt is over (timed out, stopped, or the worker ends): nobody wants the result any more.
+    /// Leaves the heartbeats of this task to whoever has its token by now: from here on the worker sends none but with
+    /// [`Self::progress`]. The attempt is over when they do not come, and this task is cancelled then.
+    pub fn leave_heartbeats(&self) {
+        self.0.left.store(true, Ordering::Release);
+    }
+
+    /// Resolves when the attempt is over (timed out, stopped, completed by somebody else, or the worker ends): nobody wants the result any more.
     pub async fn cancelled(&self) {
         self.cancellation_token().cancelled().await;
     }
@@ -216,6 +224,7 @@ impl Shared {
             cancellation: OnceLock::new(),
             details: Mutex::new(None),
             beating: AtomicBool::new(false),
+            left: AtomicBool::new(false),
         };
         (Arc::new(shared), push.input)
     }
@@ -247,6 +256,11 @@ impl Shared {
         if let Some(token) = self.cancellation.get() {
             token.cancel();
         }
+    }
+
+    /// Whether somebody else sends the heartbeats.
+    pub(crate) fn left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     /// Marks that a heartbeat waits to go out; false when one did already.

@@ -206,7 +206,8 @@ impl Tasks {
         self.connection += 1;
         self.ask_about_works();
         self.news.results = self.unconfirmed.iter().map(Arc::clone).collect();
-        let alive = self.heartbeats.tasks().filter(|task| task.begin_beat());
+        let alive = self.heartbeats.tasks();
+        let alive = alive.filter(|task| !task.left() && task.begin_beat());
         self.news.heartbeats.extend(alive.map(Arc::clone));
     }
 
@@ -351,7 +352,7 @@ impl Tasks {
                 (Some(Holding::Finished) | None, Some(open)) => open.beat = next,
                 (Some(Holding::Finished) | None, None) => continue,
             }
-            if connected {
+            if connected && !task.left() {
                 self.beat(task);
             }
         }
