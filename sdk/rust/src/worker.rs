@@ -256,7 +256,7 @@ impl Worker {
     fn check(&self) -> Result<(), Error> {
         let refuse = |text: String| Err(Error::Configuration(text));
         if self.activities.is_empty() {
-            return refuse("a worker needs at least one activity or connector".to_owned());
+            return refuse("a worker needs at least one activity".to_owned());
         }
         if !(1..=NAME_CHARS_MAX).contains(&self.options.name.chars().count()) {
             return refuse(format!(

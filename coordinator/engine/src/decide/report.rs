@@ -23,6 +23,14 @@ pub(super) fn target(execution: &Execution, input: &Input) -> Result<Option<Fram
             |_| false,
         )
         .map(Some),
+        // A session that is gone takes no work along that it has begun.
+        Input::WorkerLost { attempt } if attempt.is_start() => find(
+            execution,
+            *attempt,
+            |work| work.started_at.is_some(),
+            |_| false,
+        )
+        .map(Some),
         Input::Begun { attempt, .. } if !attempt.is_start() => Err(Rejection::TaskTimedOut),
         Input::Undelivered { attempt } | Input::Begun { attempt, .. } => find(
             execution,
