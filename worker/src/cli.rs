@@ -110,6 +110,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) kill_seconds: Option<u64>,
 
+    /// Look after the work of this folder (used by the worker itself).
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub(crate) supervise: Option<PathBuf>,
+
     /// Check the configuration, show it, and leave.
     #[arg(long)]
     pub(crate) check: bool,

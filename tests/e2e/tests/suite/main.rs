@@ -3,6 +3,7 @@
 mod backup;
 mod bad_input;
 mod callbacks;
+mod connectors;
 mod data_folder;
 mod deletion;
 mod disk;

@@ -1,0 +1,1 @@
+//! Allow-lists, folders and supervisors.
