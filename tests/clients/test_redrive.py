@@ -136,6 +136,17 @@ class Redrive(Case):
         described = self.sfn.describe_execution(executionArn=failed)
         self.assertEqual((described["redriveStatus"], described["redriveStatusReason"]), ("NOT_REDRIVABLE", deleting))
 
+        # One of the same name that was created since has nothing to do with it.
+        name = machine.rsplit(":", 1)[1]
+        until("the name is free", lambda: self.made_again(name))
+        self.refused("ExecutionNotRedrivable", deleting, redrive, executionArn=failed)
+
+    def made_again(self, name):
+        try:
+            return self.machine(pass_state(), name)
+        except self.sfn.exceptions.StateMachineDeleting:
+            return None
+
     def test_the_definition_is_that_of_the_start(self):
         activity = self.activity()
         machine = self.machine(task_state(activity))

@@ -14,6 +14,7 @@ use stepfleet_asl::Program;
 use stepfleet_asl::definition::{self, MachineType as Language};
 use stepfleet_asl::diagnostic::Diagnostic;
 use stepfleet_asl::resource::{Integration, Resource};
+use stepfleet_engine::execution::Header;
 use stepfleet_engine::{Served, Timestamp};
 
 use crate::control::{ControlError, ControlStore};
@@ -113,6 +114,16 @@ impl Catalog {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&key)
             .cloned()
+    }
+
+    /// The state machine that an execution belongs to. None once that is deleted, or being deleted: one that was created since
+    /// has its name, and nothing else of it.
+    pub(crate) fn machine_of(&self, header: &Header) -> Option<Arc<Versioned<MachineRecord>>> {
+        self.machine(&header.namespace, &header.machine_name)
+            .filter(|machine| {
+                let record = &machine.record;
+                !record.deleting && record.first_revision <= header.revision
+            })
     }
 
     /// State machines of a namespace after `name`, by name.

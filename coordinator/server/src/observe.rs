@@ -2,6 +2,7 @@
 //! it is recorded, and told when it is durable. Telling never waits: each destination has a bounded queue, and what finds
 //! it full is counted and lost.
 
+mod insist;
 mod log;
 mod otlp;
 pub(crate) mod queue;

@@ -29,7 +29,7 @@ use address::{Refused, Rules};
 use connector::Connector;
 
 pub(crate) use exchange::{Answer, Bounds, Trouble};
-pub(crate) use tls::TlsFault;
+pub(crate) use tls::{TlsFault, tls};
 
 /// Connections that wait for another request: how long, and how many for one host.
 const IDLE: Duration = Duration::from_secs(30);

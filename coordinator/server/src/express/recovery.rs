@@ -11,7 +11,7 @@ use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 
 use super::budget::Place;
 use super::journal::{Journal, PARTITION, Started, carry_out};
-use super::run::{Run, is_there};
+use super::run::Run;
 use crate::partition::batch::Partition;
 use crate::shared::Shared;
 
@@ -116,7 +116,7 @@ pub(crate) fn resume(shared: &Arc<Shared>, interrupted: Interrupted) {
 async fn run_again(shared: Arc<Shared>, started: Started, place: Place) {
     let Started { header, input, .. } = started;
     let revision = match shared.revision_of(&header) {
-        Ok(revision) if is_there(&shared, &header) => revision,
+        Ok(revision) if shared.catalog.machine_of(&header).is_some() => revision,
         Ok(_) => return shared.express.journal().ended(header.id).await,
         Err(error) => {
             let arn = &header.execution_arn;

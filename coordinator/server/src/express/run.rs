@@ -157,7 +157,7 @@ impl Run {
             }
             let deleted = deletions.has_changed().unwrap_or(false) && {
                 deletions.mark_unchanged();
-                !is_there(&self.shared, &execution.header)
+                self.shared.catalog.machine_of(&execution.header).is_none()
             };
             return Ok(if deleted { stop() } else { Input::Continue });
         }
@@ -170,7 +170,7 @@ impl Run {
                 Some(answer) = tasks.next() => return answer.ok_or(Unended::GoingDown),
                 () = &mut timer => return Ok(Input::Tick),
                 Ok(()) = deletions.changed() => {
-                    if !is_there(&self.shared, &execution.header) {
+                    if self.shared.catalog.machine_of(&execution.header).is_none() {
                         return Ok(stop());
                     }
                 }
@@ -284,17 +284,6 @@ async fn answer(call: Call, attempt: Attempt) -> Option<Input> {
 /// What the deletion of its state machine does to an execution.
 fn stop() -> Input {
     Input::Stop(Failure::default())
-}
-
-/// Whether the state machine that an execution was started from is neither gone nor going. Revisions of a later one of
-/// the same name have greater numbers.
-pub(super) fn is_there(shared: &Shared, header: &Header) -> bool {
-    let machine = shared
-        .catalog
-        .machine(&header.namespace, &header.machine_name);
-    machine.is_some_and(|machine| {
-        !machine.record.deleting && machine.record.first_revision <= header.revision
-    })
 }
 
 /// A panic in a decision ends its execution alone.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
@@ -18,10 +19,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{HistoryEvent, Severity};
-use tokio::time::Instant;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
+use super::insist::{Attempt, Patience, insist};
 use super::queue::{Losses, Next, Receiver};
 use super::record::{Records, severity_text};
 use super::spans::Span;
@@ -30,11 +31,11 @@ use super::spans::Span;
 const SEND_MAX: usize = 512;
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Pauses between attempts.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long a batch is tried before it is given up.
-const GIVE_UP: Duration = Duration::from_secs(60);
+const PATIENCE: Patience = Patience {
+    pause_max: Duration::from_secs(5),
+    give_up: Duration::from_secs(60),
+};
 
 /// A connection that is made when it is first needed.
 ///
@@ -58,19 +59,12 @@ pub(super) async fn send(
     count: u64,
     mut attempt: impl FnMut() -> BoxFuture<'static, Result<(), Status>>,
 ) {
-    let (begun, mut pause) = (Instant::now(), PAUSE_MIN);
-    loop {
-        let status = match attempt().await {
-            Ok(()) => return losses.delivered(count),
-            Err(status) => status,
-        };
-        if !is_retryable(status.code()) || begun.elapsed() > GIVE_UP {
-            return losses.lost(count, status.message());
-        }
-        losses.refused(status.message());
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
+    let judged = |answer: Result<(), Status>| match answer {
+        Ok(()) => Attempt::Taken,
+        Err(status) if is_retryable(status.code()) => Attempt::Failed(status.message().to_owned()),
+        Err(status) => Attempt::Refused(status.message().to_owned()),
+    };
+    insist(&PATIENCE, losses, count, || attempt().map(judged)).await;
 }
 
 /// As OpenTelemetry's specification lists them, and what a connection that breaks is told as.

@@ -26,6 +26,14 @@ pub(super) fn configured(ca: Option<&Path>) -> Result<RootCertStore, TlsFault> {
     Ok(roots)
 }
 
+/// Believes whom the system believes, and the certificates that are named.
+///
+/// # Errors
+/// They cannot be read.
+pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig, TlsFault> {
+    Ok(public(&configured(ca)?))
+}
+
 /// For endpoints without settings of their own.
 pub(super) fn public(configured: &RootCertStore) -> ClientConfig {
     builder(public_roots(configured)).with_no_client_auth()

@@ -27,15 +27,8 @@ pub(crate) fn obstacle(
     if let Err(obstacle) = redrivable(execution, now, &shared.limits) {
         return Some(obstacle);
     }
-    let header = &execution.header;
-    let machine = shared
-        .catalog
-        .machine(&header.namespace, &header.machine_name);
-    // One that was created since has the name of the deleted one, and nothing else of it.
-    let exists = machine.is_some_and(|machine| {
-        !machine.record.deleting && machine.record.created_at <= execution.started_at.0
-    });
-    (!exists).then_some(NotRedrivable::Deleting)
+    let machine = shared.catalog.machine_of(&execution.header);
+    machine.is_none().then_some(NotRedrivable::Deleting)
 }
 
 /// What a request gets that changes nothing: the answer to it from before, or a refusal. None when it redrives.

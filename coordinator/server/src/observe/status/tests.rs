@@ -400,7 +400,10 @@ async fn files_that_are_none_are_told_at_the_start() {
     let mut config = posting("https://localhost/");
     config.status_events.ca = Some(empty);
     let text = refused(config);
-    assert!(text.contains("holds no certificate"), "{text}");
+    assert!(
+        text.contains("ca: ") && text.contains("no certificate in PEM form"),
+        "{text}"
+    );
     let mut config = posting("https://localhost/");
     config.status_events.bearer_file = Some(folder.path().join("missing"));
     let text = refused(config);

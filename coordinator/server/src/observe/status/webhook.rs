@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
@@ -13,22 +13,21 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::pending::{Delivery, Pending};
 use crate::config::StatusEvents;
+use crate::observe::insist::{Attempt, Patience, insist};
 use crate::observe::queue::Losses;
+use crate::outbound;
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Pauses between attempts.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long an event is tried, as by EventBridge: one that the receiver never takes holds up those behind it.
-const GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
+const PATIENCE: Patience = Patience {
+    pause_max: Duration::from_secs(30),
+    give_up: Duration::from_secs(24 * 60 * 60),
+};
 /// Bytes of an answer that are read so that the connection can be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,14 +42,6 @@ pub(super) struct Webhook {
     losses: Arc<Losses>,
 }
 
-/// What became of an attempt.
-enum Attempt {
-    Taken,
-    /// Worth another one.
-    Failed(String),
-    Refused(String),
-}
-
 impl Webhook {
     /// # Errors
     /// The URL is none, or a file that is named cannot be read.
@@ -61,7 +52,7 @@ impl Webhook {
     ) -> anyhow::Result<Self> {
         let uri: Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings)?)
+            .with_tls_config(outbound::tls(settings.ca.as_deref()).context("ca")?)
             .https_or_http()
             .enable_http1()
             .build();
@@ -87,26 +78,7 @@ impl Webhook {
     async fn deliver(self: Arc<Self>, mut lane: mpsc::Receiver<Delivery>, pending: Arc<Pending>) {
         while let Some(Delivery { number, change }) = lane.recv().await {
             let body = Bytes::from(change.text());
-            let (begun, mut pause) = (Instant::now(), PAUSE_MIN);
-            loop {
-                match self.attempt(body.clone()).await {
-                    Attempt::Taken => {
-                        self.losses.delivered(1);
-                        break;
-                    }
-                    Attempt::Refused(why) => {
-                        self.losses.lost(1, &why);
-                        break;
-                    }
-                    Attempt::Failed(why) if begun.elapsed() > GIVE_UP => {
-                        self.losses.lost(1, &why);
-                        break;
-                    }
-                    Attempt::Failed(why) => self.losses.refused(&why),
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
-            }
+            insist(&PATIENCE, &self.losses, 1, || self.attempt(body.clone())).await;
             pending.done(number);
         }
     }
@@ -147,32 +119,6 @@ fn judged(status: StatusCode) -> Attempt {
         _ if status.is_client_error() => Attempt::Refused(why()),
         _ => Attempt::Failed(why()),
     }
-}
-
-/// Believes whom the system believes, and the authority that is named.
-fn tls(settings: &StatusEvents) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    let loaded = rustls_native_certs::load_native_certs();
-    let (_added, _ignored) = roots.add_parsable_certificates(loaded.certs);
-    if let Some(path) = &settings.ca {
-        let shown = path.display();
-        let read = || format!("ca: cannot read certificates of {shown}");
-        let certificates = CertificateDer::pem_file_iter(path).with_context(read)?;
-        let mut count = 0;
-        for certificate in certificates {
-            roots
-                .add(certificate.with_context(read)?)
-                .with_context(read)?;
-            count += 1;
-        }
-        if count == 0 {
-            bail!("ca: {shown} holds no certificate");
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider);
-    let versions = builder.with_safe_default_protocol_versions()?;
-    Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn bearer(settings: &StatusEvents) -> anyhow::Result<Option<HeaderValue>> {
