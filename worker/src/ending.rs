@@ -154,6 +154,7 @@ mod tests {
             stdout: stdout.into(),
             stderr: stderr.into(),
             shell: true,
+            cut: false,
         };
         let expect = expect
             .map(str::to_owned)

@@ -204,7 +204,6 @@ impl Tasks {
         }
         self.on_confirmed(welcome.confirmed);
         self.connection += 1;
-        self.ask_about_works();
         self.news.results = self.unconfirmed.iter().map(Arc::clone).collect();
         let alive = self.heartbeats.tasks();
         let alive = alive.filter(|task| !task.left() && task.begin_beat());

@@ -1,7 +1,7 @@
 //! Work that connectors have begun for `.sync` tasks and that goes on. The coordinator is asked by heartbeats whether it
 //! is still waited for; what it says about a token decides, so that no stop gets lost however long the worker was away.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ const STOPS: u32 = 10;
 const STOP_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Open work, by the token of its start.
-pub(super) type Works = HashMap<String, Open>;
+pub(super) type Works = BTreeMap<String, Open>;
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -105,15 +105,6 @@ impl Tasks {
             && open.task.begin_beat()
         {
             self.news.heartbeats.push(Arc::clone(&open.task));
-        }
-    }
-
-    /// Asks about all open work: a connection has begun.
-    pub(super) fn ask_about_works(&mut self) {
-        for open in self.works.values() {
-            if open.task.begin_beat() {
-                self.news.heartbeats.push(Arc::clone(&open.task));
-            }
         }
     }
 

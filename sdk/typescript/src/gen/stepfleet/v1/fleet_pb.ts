@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/fleet.proto.
  */
 export const file_stepfleet_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLFAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJIoYCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNInsKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAki9AEKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyIkQKB1dlbGNvbWUSDwoHcmVzdW1lZBgBIAEoCBIVCg1hY3Rpdml0eV9hcm5zGAIgAygJEhEKCWNvbmZpcm1lZBgDIAEoBCKjAQoEUHVzaBIOCgZudW1iZXIYASABKAQSEgoKdGFza190b2tlbhgCIAEoCRIQCghhY3Rpdml0eRgDIAEoDRINCgVpbnB1dBgEIAEoCRIZChFoZWFydGJlYXRfc2Vjb25kcxgFIAEoDRIVCg1leGVjdXRpb25fYXJuGAYgASgJEg8KB2F0dGVtcHQYByABKA0SEwoLdHJhY2VwYXJlbnQYCCABKAkiMwoNUmVmdXNlZFJlc3VsdBISCgp0YXNrX3Rva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSL1AQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJEi4KB2Fuc3dlcnMYHiADKAsyHS5zdGVwZmxlZXQudjEuQ29ubmVjdG9yQW5zd2VyIrgCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgSMAoKY29ubmVjdG9ycxgeIAMoCzIcLnN0ZXBmbGVldC52MS5Db25uZWN0b3JTbG90cxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjAKDUFjdGl2aXR5U2xvdHMSEAoIYWN0aXZpdHkYASABKAkSDQoFc2xvdHMYAiABKA0ioQEKClRhc2tSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZudW1iZXIYAiABKAQSEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAEiQKBWJlZ3VuGB4gASgLMhMuc3RlcGZsZWV0LnYxLkJlZ3VuSABCCQoHb3V0Y29tZSJJCgtUYXNrRmFpbHVyZRISCgVlcnJvchgBIAEoCUgAiAEBEhIKBWNhdXNlGAIgASgJSAGIAQFCCAoGX2Vycm9yQggKBl9jYXVzZSI0Cg1UYXNrSGVhcnRiZWF0EhIKCnRhc2tfdG9rZW4YASABKAkSDwoHZGV0YWlscxgCIAEoCSKjAgoSQ29vcmRpbmF0b3JNZXNzYWdlEiYKB3dlbGNvbWUYASABKAsyFS5zdGVwZmxlZXQudjEuV2VsY29tZRIiCgZwdXNoZXMYAiADKAsyEi5zdGVwZmxlZXQudjEuUHVzaBIRCgljb25maXJtZWQYAyABKAQSEQoJY2FuY2VsbGVkGAQgAygJEiwKB3JlZnVzZWQYBSADKAsyGy5zdGVwZmxlZXQudjEuUmVmdXNlZFJlc3VsdBIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYBiABKA0SIgoFb3JkZXIYByABKA4yEy5zdGVwZmxlZXQudjEuT3JkZXISLQoHcXVlcmllcxgeIAMoCzIcLnN0ZXBmbGVldC52MS5Db25uZWN0b3JRdWVyeSJcCgdXZWxjb21lEg8KB3Jlc3VtZWQYASABKAgSFQoNYWN0aXZpdHlfYXJucxgCIAMoCRIRCgljb25maXJtZWQYAyABKAQSFgoOY29ubmVjdG9yX2FybnMYHiADKAkixwEKBFB1c2gSDgoGbnVtYmVyGAEgASgEEhIKCnRhc2tfdG9rZW4YAiABKAkSEAoIYWN0aXZpdHkYAyABKA0SDQoFaW5wdXQYBCABKAkSGQoRaGVhcnRiZWF0X3NlY29uZHMYBSABKA0SFQoNZXhlY3V0aW9uX2FybhgGIAEoCRIPCgdhdHRlbXB0GAcgASgNEhMKC3RyYWNlcGFyZW50GAggASgJEiIKBXN0YXJ0GB4gASgLMhMuc3RlcGZsZWV0LnYxLlN0YXJ0IjMKDVJlZnVzZWRSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZyZWFzb24YAiABKAkiQQoOQ29ubmVjdG9yU2xvdHMSEQoJY29ubmVjdG9yGAEgASgJEg0KBXNsb3RzGAIgASgNEg0KBXBsYWNlGAMgASgJIkYKBVN0YXJ0EhEKCWNsaWVudF9pZBgBIAEoCRIqCgdwYXR0ZXJuGAIgASgOMhkuc3RlcGZsZWV0LnYxLlRhc2tQYXR0ZXJuIjYKBUJlZ3VuEg4KBmhhbmRsZRgBIAEoCRIOCgZvdXRwdXQYAiABKAkSDQoFcGxhY2UYAyABKAki3gEKDkNvbm5lY3RvclF1ZXJ5Eg4KBm51bWJlchgBIAEoBBIRCgljb25uZWN0b3IYAiABKA0SLwoEa2luZBgDIAEoDjIhLnN0ZXBmbGVldC52MS5Db25uZWN0b3JRdWVyeS5LaW5kEhEKCWNsaWVudF9pZBgEIAEoCRIOCgZoYW5kbGUYBSABKAkSFQoNZXhlY3V0aW9uX2FybhgGIAEoCSI+CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIRCg1LSU5EX0RFU0NSSUJFEAESDQoJS0lORF9TVE9QEAIizgEKD0Nvbm5lY3RvckFuc3dlchIOCgZudW1iZXIYASABKAQSJAoFZ29pbmcYAiABKAsyEy5zdGVwZmxlZXQudjEuR29pbmdIABIQCgZvdXRwdXQYAyABKAlIABIsCgdmYWlsdXJlGAQgASgLMhkuc3RlcGZsZWV0LnYxLlRhc2tGYWlsdXJlSAASKAoHc3RvcHBlZBgFIAEoCzIVLnN0ZXBmbGVldC52MS5TdG9wcGVkSAASEQoHdW5rbm93bhgGIAEoCUgAQggKBmFuc3dlciIfCgVHb2luZxIWCg5hZ2Fpbl9hZnRlcl9tcxgBIAEoBCIJCgdTdG9wcGVkKkEKBU9yZGVyEhUKEU9SREVSX1VOU1BFQ0lGSUVEEAASDwoLT1JERVJfRFJBSU4QARIQCgxPUkRFUl9SRVNVTUUQAiptCgtUYXNrUGF0dGVybhIhCh1UQVNLX1BBVFRFUk5fUkVRVUVTVF9SRVNQT05TRRAAEhUKEVRBU0tfUEFUVEVSTl9TWU5DEAESJAogVEFTS19QQVRURVJOX1dBSVRfRk9SX1RBU0tfVE9LRU4QAjJZCgxGbGVldFNlcnZpY2USSQoEV29yaxIbLnN0ZXBmbGVldC52MS5Xb3JrZXJNZXNzYWdlGiAuc3RlcGZsZWV0LnYxLkNvb3JkaW5hdG9yTWVzc2FnZSgBMAFiBnByb3RvMw");
 
 /**
  * From the worker. Every message may carry any of the parts.
@@ -60,6 +60,13 @@ export type WorkerMessage = Message<"stepfleet.v1.WorkerMessage"> & {
    * @generated from field: repeated string returned = 6;
    */
   returned: string[];
+
+  /**
+   * In the order in which they were made out.
+   *
+   * @generated from field: repeated stepfleet.v1.ConnectorAnswer answers = 30;
+   */
+  answers: ConnectorAnswer[];
 };
 
 /**
@@ -126,6 +133,11 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
    * @generated from field: bool told_to_drain = 8;
    */
   toldToDrain: boolean;
+
+  /**
+   * @generated from field: repeated stepfleet.v1.ConnectorSlots connectors = 30;
+   */
+  connectors: ConnectorSlots[];
 };
 
 /**
@@ -194,6 +206,14 @@ export type TaskResult = Message<"stepfleet.v1.TaskResult"> & {
      */
     value: TaskFailure;
     case: "failure";
+  } | {
+    /**
+     * Of a start only: what is waited for has begun. The token stays good for the end of that, of a `.sync` task.
+     *
+     * @generated from field: stepfleet.v1.Begun begun = 30;
+     */
+    value: Begun;
+    case: "begun";
   } | { case: undefined; value?: undefined };
 };
 
@@ -298,6 +318,11 @@ export type CoordinatorMessage = Message<"stepfleet.v1.CoordinatorMessage"> & {
    * @generated from field: stepfleet.v1.Order order = 7;
    */
   order: Order;
+
+  /**
+   * @generated from field: repeated stepfleet.v1.ConnectorQuery queries = 30;
+   */
+  queries: ConnectorQuery[];
 };
 
 /**
@@ -331,6 +356,13 @@ export type Welcome = Message<"stepfleet.v1.Welcome"> & {
    * @generated from field: uint64 confirmed = 3;
    */
   confirmed: bigint;
+
+  /**
+   * ARNs of the activities in whose queues the starts of `Hello.connectors` wait, in their order.
+   *
+   * @generated from field: repeated string connector_arns = 30;
+   */
+  connectorArns: string[];
 };
 
 /**
@@ -357,7 +389,7 @@ export type Push = Message<"stepfleet.v1.Push"> & {
   taskToken: string;
 
   /**
-   * Index into `Hello.activities`.
+   * Index into `Hello.activities`, and behind them `Hello.connectors`.
    *
    * @generated from field: uint32 activity = 3;
    */
@@ -393,6 +425,14 @@ export type Push = Message<"stepfleet.v1.Push"> & {
    * @generated from field: string traceparent = 8;
    */
   traceparent: string;
+
+  /**
+   * Set when the worker is to begin the task of an integration: a connector's, or a Lambda function's whose work an
+   * activity does and that waits for its token.
+   *
+   * @generated from field: stepfleet.v1.Start start = 30;
+   */
+  start?: Start | undefined;
 };
 
 /**
@@ -425,6 +465,275 @@ export type RefusedResult = Message<"stepfleet.v1.RefusedResult"> & {
  */
 export const RefusedResultSchema: GenMessage<RefusedResult> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_fleet, 9);
+
+/**
+ * A connector: what serves `arn:aws:states:::<service>:<action>`, with `.sync` and `.waitForTaskToken`.
+ *
+ * @generated from message stepfleet.v1.ConnectorSlots
+ */
+export type ConnectorSlots = Message<"stepfleet.v1.ConnectorSlots"> & {
+  /**
+   * `<service>:<action>`, as in the ARN and without a pattern. An activity `connector.<service>.<action>` must exist.
+   *
+   * @generated from field: string connector = 1;
+   */
+  connector: string;
+
+  /**
+   * Starts at once.
+   *
+   * @generated from field: uint32 slots = 2;
+   */
+  slots: number;
+
+  /**
+   * The place where the work is that this worker begins, when no worker of another place can tell of it: drawn once per
+   * place. At most 256 characters.
+   *
+   * @generated from field: string place = 3;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorSlots.
+ * Use `create(ConnectorSlotsSchema)` to create a new message.
+ */
+export const ConnectorSlotsSchema: GenMessage<ConnectorSlots> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 10);
+
+/**
+ * The start of an integration's task.
+ *
+ * @generated from message stepfleet.v1.Start
+ */
+export type Start = Message<"stepfleet.v1.Start"> & {
+  /**
+   * The same whenever this attempt is begun again: what has begun under it is not begun twice.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * @generated from field: stepfleet.v1.TaskPattern pattern = 2;
+   */
+  pattern: TaskPattern;
+};
+
+/**
+ * Describes the message stepfleet.v1.Start.
+ * Use `create(StartSchema)` to create a new message.
+ */
+export const StartSchema: GenMessage<Start> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 11);
+
+/**
+ * What a worker has begun.
+ *
+ * @generated from message stepfleet.v1.Begun
+ */
+export type Begun = Message<"stepfleet.v1.Begun"> & {
+  /**
+   * JSON text of the connector's own, at most 8192 bytes, by which it finds the work again.
+   *
+   * @generated from field: string handle = 1;
+   */
+  handle: string;
+
+  /**
+   * JSON text for `TaskSubmitted`; of a task without pattern its output.
+   *
+   * @generated from field: string output = 2;
+   */
+  output: string;
+
+  /**
+   * `ConnectorSlots.place` of the worker, if only workers of its place can tell of the work.
+   *
+   * @generated from field: string place = 3;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.Begun.
+ * Use `create(BegunSchema)` to create a new message.
+ */
+export const BegunSchema: GenMessage<Begun> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 12);
+
+/**
+ * A question about work that has begun. One that is not answered in time is asked again, perhaps of another worker.
+ *
+ * @generated from message stepfleet.v1.ConnectorQuery
+ */
+export type ConnectorQuery = Message<"stepfleet.v1.ConnectorQuery"> & {
+  /**
+   * Number within the connection, from 1.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * As in `Push.activity`.
+   *
+   * @generated from field: uint32 connector = 2;
+   */
+  connector: number;
+
+  /**
+   * @generated from field: stepfleet.v1.ConnectorQuery.Kind kind = 3;
+   */
+  kind: ConnectorQuery_Kind;
+
+  /**
+   * @generated from field: string client_id = 4;
+   */
+  clientId: string;
+
+  /**
+   * @generated from field: string handle = 5;
+   */
+  handle: string;
+
+  /**
+   * @generated from field: string execution_arn = 6;
+   */
+  executionArn: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorQuery.
+ * Use `create(ConnectorQuerySchema)` to create a new message.
+ */
+export const ConnectorQuerySchema: GenMessage<ConnectorQuery> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 13);
+
+/**
+ * @generated from enum stepfleet.v1.ConnectorQuery.Kind
+ */
+export enum ConnectorQuery_Kind {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * How is it?
+   *
+   * @generated from enum value: KIND_DESCRIBE = 1;
+   */
+  DESCRIBE = 1,
+
+  /**
+   * End it: nobody waits for it any more.
+   *
+   * @generated from enum value: KIND_STOP = 2;
+   */
+  STOP = 2,
+}
+
+/**
+ * Describes the enum stepfleet.v1.ConnectorQuery.Kind.
+ */
+export const ConnectorQuery_KindSchema: GenEnum<ConnectorQuery_Kind> = /*@__PURE__*/
+  enumDesc(file_stepfleet_v1_fleet, 13, 0);
+
+/**
+ * @generated from message stepfleet.v1.ConnectorAnswer
+ */
+export type ConnectorAnswer = Message<"stepfleet.v1.ConnectorAnswer"> & {
+  /**
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * @generated from oneof stepfleet.v1.ConnectorAnswer.answer
+   */
+  answer: {
+    /**
+     * It goes on.
+     *
+     * @generated from field: stepfleet.v1.Going going = 2;
+     */
+    value: Going;
+    case: "going";
+  } | {
+    /**
+     * It has ended well: JSON text.
+     *
+     * @generated from field: string output = 3;
+     */
+    value: string;
+    case: "output";
+  } | {
+    /**
+     * It has ended otherwise.
+     *
+     * @generated from field: stepfleet.v1.TaskFailure failure = 4;
+     */
+    value: TaskFailure;
+    case: "failure";
+  } | {
+    /**
+     * The answer to a stop: it has ended, or is about to.
+     *
+     * @generated from field: stepfleet.v1.Stopped stopped = 5;
+     */
+    value: Stopped;
+    case: "stopped";
+  } | {
+    /**
+     * Nothing can be told now, and why: the question is asked again.
+     *
+     * @generated from field: string unknown = 6;
+     */
+    value: string;
+    case: "unknown";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorAnswer.
+ * Use `create(ConnectorAnswerSchema)` to create a new message.
+ */
+export const ConnectorAnswerSchema: GenMessage<ConnectorAnswer> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 14);
+
+/**
+ * @generated from message stepfleet.v1.Going
+ */
+export type Going = Message<"stepfleet.v1.Going"> & {
+  /**
+   * When to ask again, milliseconds; 0 leaves it to the coordinator.
+   *
+   * @generated from field: uint64 again_after_ms = 1;
+   */
+  againAfterMs: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.Going.
+ * Use `create(GoingSchema)` to create a new message.
+ */
+export const GoingSchema: GenMessage<Going> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 15);
+
+/**
+ * @generated from message stepfleet.v1.Stopped
+ */
+export type Stopped = Message<"stepfleet.v1.Stopped"> & {
+};
+
+/**
+ * Describes the message stepfleet.v1.Stopped.
+ * Use `create(StoppedSchema)` to create a new message.
+ */
+export const StoppedSchema: GenMessage<Stopped> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 16);
 
 /**
  * What an operator asks of a worker.
@@ -460,6 +769,36 @@ export enum Order {
  */
 export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
   enumDesc(file_stepfleet_v1_fleet, 0);
+
+/**
+ * How a task waits for what is begun.
+ *
+ * @generated from enum stepfleet.v1.TaskPattern
+ */
+export enum TaskPattern {
+  /**
+   * Not at all: the answer ends it.
+   *
+   * @generated from enum value: TASK_PATTERN_REQUEST_RESPONSE = 0;
+   */
+  REQUEST_RESPONSE = 0,
+
+  /**
+   * @generated from enum value: TASK_PATTERN_SYNC = 1;
+   */
+  SYNC = 1,
+
+  /**
+   * @generated from enum value: TASK_PATTERN_WAIT_FOR_TASK_TOKEN = 2;
+   */
+  WAIT_FOR_TASK_TOKEN = 2,
+}
+
+/**
+ * Describes the enum stepfleet.v1.TaskPattern.
+ */
+export const TaskPatternSchema: GenEnum<TaskPattern> = /*@__PURE__*/
+  enumDesc(file_stepfleet_v1_fleet, 1);
 
 /**
  * @generated from service stepfleet.v1.FleetService
