@@ -46,7 +46,7 @@ impl World {
             limit: None,
             kill_after: Duration::from_secs(30),
             output_bytes_max: OUTPUT_BYTES_MAX,
-            overflow: crate::process::Overflow::Fail,
+            overflow: Overflow::Fail,
             log: TaskLog::default(),
         }
     }

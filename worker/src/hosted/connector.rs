@@ -1,12 +1,13 @@
 //! Serves work on this host to the coordinator: begins it, tells how it is, and when it has ended.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
 use stepfleet_sdk::{Connector, Reports, Resumed, Standing, Start, Started, TaskError, Work};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -34,6 +35,8 @@ struct Inner {
     /// Room for running work.
     room: Arc<Semaphore>,
     reports: OnceCell<Reports>,
+    /// What looks after work; those that are done go when another begins.
+    watching: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,7 @@ impl Hosted {
             host: host.trim().to_owned(),
             room: Arc::new(Semaphore::new(room)),
             reports: OnceCell::new(),
+            watching: Mutex::default(),
         })))
     }
 
@@ -101,6 +105,16 @@ impl Hosted {
         }
         folder.settle()?;
         Ok(())
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut watching = self
+            .0
+            .watching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while watching.try_join_next().is_some() {}
+        watching.spawn(work);
     }
 
     fn standing(&self, folder: &Folder) -> io::Result<Standing> {
@@ -192,7 +206,7 @@ impl Hosted {
                 folder.spawn_supervisor()?;
             }
             let room = self.0.room.clone().try_acquire_owned().ok();
-            tokio::task::spawn(self.clone().watch(folder, room));
+            self.spawn(self.clone().watch(folder, room));
         }
         Ok(())
     }
@@ -235,7 +249,7 @@ impl Connector for Hosted {
         let folder = self.begin(&start)?;
         let answer = self.submitted(&folder);
         if begins {
-            tokio::task::spawn(self.clone().watch(folder.clone(), room));
+            self.spawn(self.clone().watch(folder.clone(), room));
         }
         Ok(Started::Begun {
             handle: self.handle(&folder),
@@ -271,7 +285,7 @@ impl Connector for Hosted {
     fn attach(&self, reports: Reports) {
         let _again = self.0.reports.set(reports.clone());
         let own = self.clone();
-        tokio::task::spawn(async move {
+        self.spawn(async move {
             if let Err(error) = own.resume(reports).await {
                 warn!(%error, "cannot go on with what was begun");
             }

@@ -1,6 +1,6 @@
 //! What tasks may ask for, and folders whose work runs once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -66,8 +66,8 @@ fn nothing_is_run_unless_the_configuration_says_so() {
     assert!(problems[0].contains("unknown field"), "{problems:?}");
 }
 
-#[test]
-fn commands_are_held_against_the_lists() {
+/// A folder that is allowed, in which a link leads out, and what is allowed with it.
+fn allowing() -> (tempfile::TempDir, PathBuf, CommandSettings) {
     let folder = tempfile::tempdir().unwrap();
     let allowed = folder.path().join("allowed");
     std::fs::create_dir(&allowed).unwrap();
@@ -77,6 +77,12 @@ fn commands_are_held_against_the_lists() {
         allowed.display()
     ))
     .unwrap();
+    (folder, allowed, settings)
+}
+
+#[test]
+fn what_is_on_the_lists_is_run_as_asked() {
+    let (_folder, allowed, settings) = allowing();
     let ask = |parameters: Value| settings.asked(&parameters.to_string());
     let asked = ask(json!({
         "Command": ["/opt/tools/pack", "; rm"], "Environment": {"APP_A": "1", "ONE": ""},
@@ -99,6 +105,12 @@ fn commands_are_held_against_the_lists() {
         ("/opt/tools/pack", 2, false)
     );
     assert_eq!(directory.unwrap(), allowed.canonicalize().unwrap());
+}
+
+#[test]
+fn what_is_not_on_the_lists_is_refused() {
+    let (_folder, allowed, settings) = allowing();
+    let ask = |parameters: Value| settings.asked(&parameters.to_string());
     for (parameters, part) in [
         (json!({"Command": ["/bin/sh"]}), "programs"),
         (json!({"Command": ["/opt/tools/../../bin/sh"]}), "programs"),

@@ -90,7 +90,6 @@ impl Stage {
     async fn described(&self, name: &str) -> v1::DescribeExecutionResponse {
         let request = v1::DescribeExecutionRequest {
             execution_arn: format!("{PREFIX}execution:m:{name}"),
-            ..Default::default()
         };
         let mut executions = ExecutionServiceClient::new(self.router.clone());
         executions
