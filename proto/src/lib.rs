@@ -2,6 +2,10 @@
 //!
 //! The API is for clients and workers; the records are read and written by `stepfleet-store` alone.
 
+mod actions;
+
+pub use actions::{ACTIONS, Action, Authorized, Subject};
+
 /// The gRPC API.
 pub mod v1 {
     tonic::include_proto!("stepfleet.v1");

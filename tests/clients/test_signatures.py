@@ -23,7 +23,7 @@ KEYS = {
     "AKIAGREEN": ("green's secret, 40 characters or so, too", GREEN),
     "AKIABLUE2": ("another secret for the same account blue", BLUE),
 }
-CONFIG = "".join(f'[[auth.access_keys]]\nid = "{key}"\nsecret = "{secret}"\nnamespace = "{account}"\n' for key, (secret, account) in KEYS.items())
+CONFIG = "".join(f'[[auth.access_keys]]\nid = "{key}"\nsecret = "{secret}"\nnamespace = "{account}"\npolicies = ["administrator"]\n' for key, (secret, account) in KEYS.items())
 MISMATCH = "The request signature we calculated does not match the signature you provided."
 
 

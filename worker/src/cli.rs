@@ -11,15 +11,17 @@ const AFTER_HELP: &str = r#"How a command sees a task:
   its standard output is the task's output: JSON, or any text, which becomes a JSON string;
   exit status 0 succeeds. Any other fails the task with the error CommandFailed and the end of standard error as cause,
   or with the error it chose: a last line on standard error like {"Error":"NoSuchFile","Cause":"..."}.
-  STEPFLEET_TASK_TOKEN, STEPFLEET_EXECUTION_ARN, STEPFLEET_ACTIVITY, STEPFLEET_ATTEMPT and STEPFLEET_ENDPOINT are set.
-  Heartbeats are sent while it goes on. When the task is over early, its process group gets SIGTERM, then SIGKILL.
+  STEPFLEET_TASK_TOKEN, STEPFLEET_EXECUTION_ARN, STEPFLEET_ACTIVITY, STEPFLEET_ATTEMPT and STEPFLEET_ENDPOINT are set,
+  and STEPFLEET_LAST_PROGRESS when an attempt before said how far it was.
+  Heartbeats are sent while it goes on; a line on descriptor 3 (STEPFLEET_PROGRESS_FD) is progress that goes with them.
+  When the task is over early, its process group gets SIGTERM, then SIGKILL.
   What a command leaves behind in its group when it ends is killed.
 Other errors: CommandKilled, CommandTimedOut, CommandNotFound, OutputTooLarge (262144 bytes), InvalidOutput, InvalidInput.
 
 Examples:
   stepfleet-worker --activity checksum='sha256sum'
   stepfleet-worker --activity resize='./resize.sh' --activity mail='python3 mail.py' --concurrency 4
-  stepfleet-worker --config worker.toml --check
+  stepfleet-worker check worker.toml
 
 A configuration file:
   endpoint = "http://127.0.0.1:8083"
@@ -33,8 +35,19 @@ A configuration file:
   concurrency = 4                                   # default 1
   timeout_seconds = 60
   directory = "/srv"
+  user = "nobody"                                   # needs root
+  inherit = ["PATH", "LC_*"]                        # of the worker's environment; default: all but its own
+  log = "none"                                      # stderr: worker (default) | none | { folder = "/var/log/x" }
   [activity.environment]
   MAGICK_THREAD_LIMIT = "1"
+
+  [[activity]]
+  name = "render"
+  container = { image = "render:7", command = ["render"], engine = "podman", memory = "512m", network = "none" }
+
+  [[activity]]
+  name = "invoice"
+  http = { url = "https://billing.example.com/invoice", header_files = { Authorization = "/run/secrets/billing" } }
 
 With input = "arguments": {name} is the member `name` of the input object ({0} the first element of an array), {} the
 whole input, {{ and }} are braces. Strings go in as they are, everything else as JSON. A command without placeholders gets
@@ -53,7 +66,8 @@ the elements of an array, or a single value, at its end. Values never pass throu
   images = ["alpine:3.20", "registry.example.com/team/*"]   # mounts, memory, cpus, engine, network, pull, user,
                                                     # read_only, arguments; variables, slots and times as above
 
-SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second one stops at once."#;
+SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second one stops at once. SIGHUP (or, with
+watch = true, a change of the file) takes another configuration while what runs goes on."#;
 
 /// Serves Stepfleet activities by running commands: any program becomes an activity worker.
 #[derive(Debug, Default, Parser)]

@@ -130,6 +130,10 @@ impl Serving {
             ("STEPFLEET_ATTEMPT", Some(task.attempt().to_string())),
             ("STEPFLEET_HEARTBEAT_SECONDS", heartbeat),
             ("STEPFLEET_ENDPOINT", Some(self.url.to_string())),
+            (
+                "STEPFLEET_LAST_PROGRESS",
+                task.last_progress_text().map(str::to_owned),
+            ),
             ("TRACEPARENT", trace::parent(task)),
         ];
         let own = own

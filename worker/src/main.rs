@@ -44,7 +44,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         print_summary(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    serve::serve(&cli, config).await
+    let traces = trace::start()?;
+    let ended = serve::serve(&cli, config, traces.is_some()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }
 
 fn start_log(cli: &Cli) -> anyhow::Result<()> {

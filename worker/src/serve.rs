@@ -30,14 +30,14 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 const EXIT_INTERRUPTED: u8 = 130;
 
 /// Serves until a signal asks to stop.
-pub(crate) async fn serve(cli: &Cli, config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(cli: &Cli, config: Config, traced: bool) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     remove_left_behind(&config).await;
-    let mut supervisor = Supervisor::new(cli, config)?;
+    let mut supervisor = Supervisor::new(cli, config, traced)?;
     service::ready("waiting for the coordinator");
     loop {
         let event = tokio::select! {
-            Some(ended) = supervisor.workers.join_next() => Event::Ended(ended.context("the runtime stopped")?),
+            Some(ended) = supervisor.crew.workers.join_next() => Event::Ended(ended.context("the runtime stopped")?),
             connected = Supervisor::next_connected(&mut supervisor.next) => Event::Connected(connected),
             connected = connection(&mut supervisor.current) => Event::Connection(connected),
             asked = signals.next() => asked,
@@ -113,14 +113,21 @@ struct Generation {
     awaited: bool,
 }
 
+/// All workers of this process, the last of which have been replaced.
+#[derive(Default)]
+struct Crew {
+    workers: JoinSet<Ended>,
+    gates: BTreeMap<String, Arc<Gate>>,
+    numbered: u64,
+    traced: bool,
+}
+
 struct Supervisor<'a> {
     cli: &'a Cli,
     current: Generation,
     /// Not welcomed yet.
     next: Option<Generation>,
-    workers: JoinSet<Ended>,
-    gates: BTreeMap<String, Arc<Gate>>,
-    numbered: u64,
+    crew: Crew,
     shutdown: CancellationToken,
     /// How the worker that served ended.
     ended: Option<Result<(), Error>>,
@@ -129,17 +136,19 @@ struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(cli: &'a Cli, config: Config) -> anyhow::Result<Self> {
-        let (shutdown, mut gates, mut workers) = Default::default();
-        let current = start(config, 0, &shutdown, &mut gates, &mut workers)?;
+    fn new(cli: &'a Cli, config: Config, traced: bool) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let mut crew = Crew {
+            traced,
+            ..Crew::default()
+        };
+        let current = crew.start(config, &shutdown)?;
         let watch = watch(cli, &current.config);
         Ok(Self {
             cli,
             current,
             next: None,
-            workers,
-            gates,
-            numbered: 0,
+            crew,
             shutdown,
             ended: None,
             watch,
@@ -177,10 +186,7 @@ impl<'a> Supervisor<'a> {
         if let Some(overtaken) = self.next.take() {
             overtaken.retired.cancel();
         }
-        self.numbered += 1;
-        let (gates, workers) = (&mut self.gates, &mut self.workers);
-        let next = start(config, self.numbered, &self.shutdown, gates, workers)?;
-        self.next = Some(next);
+        self.next = Some(self.crew.start(config, &self.shutdown)?);
         Ok(true)
     }
 
@@ -244,7 +250,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.workers.is_empty()
+        self.crew.workers.is_empty()
     }
 
     /// Only the loop that all work goes through may say so.
@@ -263,59 +269,63 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Starts a worker of a configuration.
-fn start(
-    config: Config,
-    number: u64,
-    shutdown: &CancellationToken,
-    gates: &mut BTreeMap<String, Arc<Gate>>,
-    workers: &mut JoinSet<Ended>,
-) -> anyhow::Result<Generation> {
-    let retired = CancellationToken::new();
-    let worker = worker(&config, gates)?.retire_on(retired.clone());
-    let monitor = worker.monitor();
-    let run = worker.run(shutdown.clone());
-    workers.spawn(async move { (number, run.await) });
-    Ok(Generation {
-        number,
-        config,
-        monitor,
-        retired,
-        awaited: false,
-    })
-}
+impl Crew {
+    /// Starts a worker of a configuration.
+    fn start(
+        &mut self,
+        config: Config,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Generation> {
+        self.numbered += 1;
+        let number = self.numbered;
+        let retired = CancellationToken::new();
+        let worker = self.worker(&config)?.retire_on(retired.clone());
+        let monitor = worker.monitor();
+        let run = worker.run(shutdown.clone());
+        self.workers.spawn(async move { (number, run.await) });
+        Ok(Generation {
+            number,
+            config,
+            monitor,
+            retired,
+            awaited: false,
+        })
+    }
 
-fn worker(config: &Config, gates: &mut BTreeMap<String, Arc<Gate>>) -> anyhow::Result<Worker> {
-    let url: Arc<str> = config.endpoint.url().into();
-    let client = Client::connect_lazy(config.endpoint.clone())?;
-    let mut worker = Worker::new(client)
-        .build_id(concat!("stepfleet-worker ", env!("CARGO_PKG_VERSION")))
-        .create_activities(config.create)
-        .grace(config.drain)
-        .stop_timeout(config.kill_after + STOP_MARGIN);
-    if let Some(name) = &config.name {
-        worker = worker.name(name);
+    fn worker(&mut self, config: &Config) -> anyhow::Result<Worker> {
+        let url: Arc<str> = config.endpoint.url().into();
+        let client = Client::connect_lazy(config.endpoint.clone())?;
+        let mut worker = Worker::new(client)
+            .build_id(concat!("stepfleet-worker ", env!("CARGO_PKG_VERSION")))
+            .create_activities(config.create)
+            .grace(config.drain)
+            .stop_timeout(config.kill_after + STOP_MARGIN);
+        if self.traced {
+            worker = worker.traced();
+        }
+        if let Some(name) = &config.name {
+            worker = worker.name(name);
+        }
+        for (key, value) in &config.labels {
+            worker = worker.label(key, value);
+        }
+        for activity in &config.activities {
+            let (name, slots) = (activity.name.clone(), activity.concurrency);
+            let gate = self.gates.entry(name.clone());
+            let gate = gate.or_insert_with(|| Gate::new(slots));
+            gate.set_limit(slots);
+            let serving = Arc::new(Serving {
+                activity: activity.clone(),
+                kill_after: config.kill_after,
+                url: url.clone(),
+                gate: Arc::clone(gate),
+            });
+            worker = worker
+                .activity_raw(name, move |task| perform(Arc::clone(&serving), task))
+                .slots(slots);
+        }
+        connectors(worker, config)
     }
-    for (key, value) in &config.labels {
-        worker = worker.label(key, value);
-    }
-    for activity in &config.activities {
-        let (name, slots) = (activity.name.clone(), activity.concurrency);
-        let gate = gates
-            .entry(name.clone())
-            .or_insert_with(|| Gate::new(slots));
-        gate.set_limit(slots);
-        let serving = Arc::new(Serving {
-            activity: activity.clone(),
-            kill_after: config.kill_after,
-            url: url.clone(),
-            gate: Arc::clone(gate),
-        });
-        worker = worker
-            .activity_raw(name, move |task| perform(Arc::clone(&serving), task))
-            .slots(slots);
-    }
-    connectors(worker, config)
 }
 
 /// Work on this host. One start at a time: it takes no longer than to make a folder, and one that waits for room is not

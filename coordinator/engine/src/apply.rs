@@ -114,6 +114,7 @@ fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
         | E::StateAborted { .. }
         | E::WaitScheduled { .. }
         | E::RetryScheduled { .. }
+        | E::ProgressRecorded { .. }
         | E::EvaluationFailed { .. } => stay::write(execution, moment, body),
         E::ActivityScheduled { .. }
         | E::ActivityScheduleFailed { .. }

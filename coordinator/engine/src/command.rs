@@ -51,6 +51,7 @@ pub fn next_deadline(execution: &Execution) -> Option<Timestamp> {
         .frames
         .iter()
         .filter_map(Frame::due)
+        .chain(execution.frames.iter().filter_map(Frame::progress_due))
         .chain(execution.deadline)
         .min()
 }

@@ -13,6 +13,7 @@ mod map;
 mod parallel;
 mod pass;
 mod progress;
+mod recorded;
 mod redrive;
 mod report;
 pub(crate) mod retry;

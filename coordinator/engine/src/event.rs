@@ -308,6 +308,12 @@ pub enum EventBody {
         frame: FrameId,
         handle: Handle,
     },
+    /// *Internal*: what the worker said of its progress at `at`. The newest replaces those before it.
+    ProgressRecorded {
+        frame: FrameId,
+        details: Arc<str>,
+        at: Timestamp,
+    },
     /// *Internal*: `child` failed, so every frame below `frame` is over and the chain of events goes on from the
     /// failing child's last one.
     BranchFailed {

@@ -143,6 +143,21 @@ pub struct Stay {
     pub work: Work,
     /// What a Parallel or a Map had got to when its work ended, until the stay does: a redrive goes on from it.
     pub unfinished: Option<Box<Unfinished>>,
+    /// What workers said of the task last, in whatever attempt: the next one goes on from it.
+    pub progress: Option<Box<Progress>>,
+}
+
+/// Progress that a heartbeat carried. Soft until it is recorded: what was said since the last record is lost with the
+/// process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// JSON text.
+    pub details: Arc<str>,
+    pub at: Timestamp,
+    /// Of the newest record, be it of these details or of earlier ones.
+    pub recorded_at: Option<Timestamp>,
+    /// Whether the record is of these details.
+    pub is_recorded: bool,
 }
 
 /// Branches or iterations that ended together.

@@ -23,6 +23,13 @@ pub const EXECUTION_MS_MAX: i64 = 365 * 86_400_000;
 pub const CLIENT_TOKENS_MAX: usize = 10;
 /// How long it remembers one, milliseconds.
 pub const CLIENT_TOKEN_MS_MAX: i64 = 15 * 60_000;
+/// Details of a heartbeat: progress of one task. Bytes of UTF-8.
+pub const PROGRESS_BYTES_MAX: usize = 8192;
+/// Between two records of the progress of one task, milliseconds.
+pub const PROGRESS_MS: i64 = 10_000;
+/// Progress that one decision records. More of a tick's is recorded by the next one; what exceeds it when an execution
+/// closes is kept with what a redrive goes on from, but not recorded. Bytes of UTF-8.
+pub const DECISION_PROGRESS_BYTES_MAX: usize = 262_144;
 /// `error` of a failure, in characters.
 pub const ERROR_CHARS_MAX: usize = 256;
 /// `cause` of a failure, in characters.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::service::error::{ApiError, ErrorCode};
 
 /// Partition, region and account of the ARNs that this installation makes.
@@ -35,6 +36,26 @@ pub(crate) enum Resource<'a> {
 }
 
 impl ArnSpace {
+    /// Of a configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            partition: Arc::from(&*config.arn.partition),
+            region: Arc::from(&*config.arn.region),
+        }
+    }
+
+    /// The ARN of something of another service: `stepfleet` is ours.
+    pub(crate) fn of_service(
+        &self,
+        service: &str,
+        account: &str,
+        kind: &str,
+        name: &str,
+    ) -> String {
+        let Self { partition, region } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{kind}:{name}")
+    }
+
     /// What every ARN of an account begins with.
     pub(crate) fn prefix(&self, account: &str) -> String {
         format!("arn:{}:states:{}:{account}:", self.partition, self.region)

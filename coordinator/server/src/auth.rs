@@ -1,9 +1,13 @@
 //! Who calls. Every request but the health checks passes `require` before its body is handled, and carries a `Caller`
-//! from then on. What a caller may do within its namespace is not decided here. AWS signatures are verified where access
-//! keys are configured; a signature is about the whole request, so that its body is read then.
+//! from then on, with a permit that says what it may do. AWS signatures are verified where access keys are configured; a
+//! signature is about the whole request, so that its body is read then.
 
+mod access;
+pub(crate) mod actions;
 mod certificate;
 mod layer;
+mod permit;
+mod policy;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -19,14 +23,18 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::clock::Clock;
-use crate::config::{AccessKey, ApiKey, Config, Secret};
+use crate::config::{AccessKey, ApiKey, Certificates, Config, Secret};
 use crate::net::Peer;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 
+pub(crate) use access::Access;
 pub(crate) use certificate::principal_of;
 pub(crate) use layer::{caller, require};
+pub(crate) use permit::Permit;
+pub(crate) use policy::Policy;
 
+use permit::Bound;
 use sigv4::{Rules, Signed};
 
 /// Principal of a caller who did not say who they are, where nobody has to.
@@ -50,6 +58,8 @@ struct Inner {
     required: bool,
     keys: Vec<Key>,
     access_keys: BTreeMap<String, SigningKey>,
+    certificates: Vec<Certificates>,
+    access: Arc<Access>,
     namespace: Arc<str>,
     region: String,
     skew_minutes_max: u32,
@@ -77,18 +87,18 @@ struct Key {
 
 impl Authenticator {
     /// The rules of a checked configuration.
-    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Config, access: Arc<Access>, clock: Arc<dyn Clock>) -> Self {
         let namespace: Arc<str> = config.arn.account.as_str().into();
-        let caller = |principal: &str, own: Option<&str>| Caller {
-            principal: principal.into(),
-            namespace: own.map_or_else(|| Arc::clone(&namespace), Arc::from),
+        let caller = |principal: &str, own: Option<&str>, policies: &[String]| {
+            let namespace = own.map_or_else(|| Arc::clone(&namespace), Arc::from);
+            bound(&access, principal.into(), namespace, policies)
         };
         let key = |key: &ApiKey| {
             // `Config::check` has refused what is no hash.
             let hash = HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok()?;
             Some(Key {
                 hash: hash.try_into().ok()?,
-                caller: caller(&key.name, key.namespace.as_deref()),
+                caller: caller(&key.name, key.namespace.as_deref(), &key.policies),
             })
         };
         let access_key = |key: &AccessKey| {
@@ -97,6 +107,7 @@ impl Authenticator {
                 caller: caller(
                     key.name.as_ref().unwrap_or(&key.id),
                     key.namespace.as_deref(),
+                    &key.policies,
                 ),
             };
             (key.id.clone(), signing)
@@ -110,6 +121,8 @@ impl Authenticator {
                 region: config.arn.region.clone(),
                 skew_minutes_max: auth.skew_minutes_max,
                 request_bytes_max: config.limits.request_bytes_max,
+                certificates: auth.certificates.clone(),
+                access,
                 namespace,
                 clock,
             }),
@@ -150,12 +163,12 @@ impl Authenticator {
             | Authorization::Other => {}
         }
         if let Some(principal) = peer.and_then(|peer| peer.principal.as_ref()) {
-            return Ok(Verdict::Admitted(self.caller(principal)));
+            return Ok(Verdict::Admitted(self.certified(principal)));
         }
         if inner.required {
             return Err(authorization.refusal());
         }
-        let principal = match authorization {
+        let principal: Arc<str> = match authorization {
             Authorization::Signature(signed) => signed.credential.access_key_id.into(),
             Authorization::BrokenSignature => {
                 return Err(refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER));
@@ -164,7 +177,8 @@ impl Authenticator {
                 ANONYMOUS.into()
             }
         };
-        Ok(Verdict::Admitted(self.caller(&principal)))
+        let caller = Caller::trusted(principal, Arc::clone(&inner.namespace));
+        Ok(Verdict::Admitted(caller))
     }
 
     /// The caller of a whole request whose head was judged [`Verdict::IfSigned`].
@@ -190,11 +204,17 @@ impl Authenticator {
         key.ok_or_else(|| refuse(ErrorCode::UnrecognizedClientException, UNKNOWN_KEY))
     }
 
-    fn caller(&self, principal: &Arc<str>) -> Caller {
-        Caller {
-            principal: Arc::clone(principal),
-            namespace: Arc::clone(&self.inner.namespace),
-        }
+    /// The owner of a client certificate. Where nobody has to say who they are it is not asked for one.
+    fn certified(&self, principal: &Arc<str>) -> Caller {
+        let inner = &self.inner;
+        let rules = &inner.certificates;
+        let rule = rules
+            .iter()
+            .find(|rule| policy::matches(&rule.name, principal));
+        let own = rule.and_then(|rule| rule.namespace.as_deref());
+        let namespace = own.map_or_else(|| Arc::clone(&inner.namespace), Arc::from);
+        let policies = rule.map_or(&[][..], |rule| &rule.policies);
+        bound(&inner.access, Arc::clone(principal), namespace, policies)
     }
 
     /// The caller of an API key. Looks at every key whatever happens, so that the time tells nothing.
@@ -267,6 +287,28 @@ impl<'a> Authorization<'a> {
             Self::Signature(_) => refuse(ErrorCode::UnrecognizedClientException, NO_ACCESS_KEYS),
             Self::BrokenSignature => refuse(ErrorCode::IncompleteSignature, BAD_SIGNATURE_HEADER),
         }
+    }
+}
+
+/// A caller who may do what these policies allow.
+fn bound(
+    access: &Arc<Access>,
+    principal: Arc<str>,
+    namespace: Arc<str>,
+    policies: &[String],
+) -> Caller {
+    Caller {
+        permit: Permit::of(Bound {
+            access: Arc::clone(access),
+            principal: Arc::clone(&principal),
+            namespace: Arc::clone(&namespace),
+            policies: policies
+                .iter()
+                .map(|name| Arc::from(name.as_str()))
+                .collect(),
+        }),
+        principal,
+        namespace,
     }
 }
 

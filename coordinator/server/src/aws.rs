@@ -29,6 +29,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::auth;
@@ -41,7 +42,7 @@ use crate::service::error::{ApiError, ErrorCode};
 
 pub(crate) use answer::{error_response, seconds, status_of};
 pub(crate) use executions::status_name;
-use input::Bounds;
+use input::{Bounds, Requested};
 use operation::Operation;
 
 /// For the whole body of a request, once its head is there.
@@ -52,6 +53,7 @@ struct Call<'a> {
     face: &'a Face,
     service: &'a Service,
     caller: &'a Caller,
+    operation: Operation,
     bounds: &'a Bounds,
     body: &'a [u8],
     /// In which trace the request was made, as its head tells.
@@ -119,16 +121,26 @@ async fn serve(face: &Face, operation: Operation, request: Request) -> Result<An
         face,
         service: &face.service,
         caller: &caller,
+        operation,
         bounds: &face.bounds,
         body: &body,
         trace_header: trace::header_of(&head.headers),
     };
-    call.answer(operation).await.map_err(Refusal::from)
+    call.answer().await.map_err(Refusal::from)
 }
 
 impl Call<'_> {
-    async fn answer(&self, operation: Operation) -> Result<Answer, ApiError> {
-        let body = match operation {
+    /// Reads the request, if its caller may make it. There is no other way to it, so that no operation is served to
+    /// whom it is not allowed.
+    fn read<T: Requested + DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+        let request: T = input::parse(self.body)?;
+        let subject = request.subject(self.operation);
+        self.caller.permit.check(self.operation.action(), subject)?;
+        Ok(request)
+    }
+
+    async fn answer(&self) -> Result<Answer, ApiError> {
+        let body = match self.operation {
             Operation::CreateActivity => self.create_activity().await?,
             Operation::CreateStateMachine => self.create_state_machine().await?,
             Operation::CreateStateMachineAlias => self.create_alias().await?,
@@ -235,12 +247,19 @@ pub(crate) async fn call(
         face,
         service: &face.service,
         caller,
+        operation,
         bounds: &face.bounds,
         body,
         trace_header: None,
     };
-    let Answer { body, delivery } = call.answer(operation).await?;
+    let Answer { body, delivery } = call.answer().await?;
     Ok((body, delivery))
+}
+
+/// Names of all operations.
+#[cfg(test)]
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    operation::SERVED.into_iter().map(|(name, _)| name)
 }
 
 /// Whether an operation is served.

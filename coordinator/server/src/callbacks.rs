@@ -241,7 +241,7 @@ impl Desk {
     async fn beat(&self, text: &str) -> Answer {
         let grant = self.open(text)?;
         let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
-        let beat = self.service.report_by_url(&grant, Outcome::Heartbeat);
+        let beat = self.service.report_by_url(&grant, Outcome::Heartbeat(None));
         beat.await.map_err(refused)?;
         Ok("The task goes on waiting.")
     }

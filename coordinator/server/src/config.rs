@@ -2,8 +2,10 @@
 //! A key that nobody reads is an error that names it; what is refused says what to write instead.
 
 mod args;
+mod auth;
 mod callbacks;
 mod check;
+mod check_auth;
 mod check_outbound;
 mod observe;
 pub(crate) mod outbound;
@@ -17,6 +19,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
+#[cfg(test)]
+pub(crate) use auth::Policy;
+pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Secret};
 pub(crate) use callbacks::Callbacks;
 pub(crate) use observe::{ExecutionLog, LogTo, Metrics, StatusEvents, Tracing};
 use outbound::{Connection, Function, Http};
@@ -140,104 +145,6 @@ pub(crate) enum ClientAuth {
     Optional,
     /// No connection without one.
     Required,
-}
-
-/// Who may call. Without keys and without client certificates everybody may.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Auth {
-    #[serde(default)]
-    pub keys: Vec<ApiKey>,
-    /// Whose AWS signatures are right.
-    #[serde(default)]
-    pub access_keys: Vec<AccessKey>,
-    /// A file with more of them, so that the rest of the configuration need not be secret.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub access_keys_file: Option<PathBuf>,
-    /// What stood in that file.
-    #[serde(skip)]
-    pub access_keys_filed: Vec<AccessKey>,
-    /// How far the time of a signed request may be from ours, either way.
-    #[serde(default = "skew_minutes_max")]
-    pub skew_minutes_max: u32,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Self {
-            keys: Vec::new(),
-            access_keys: Vec::new(),
-            access_keys_file: None,
-            access_keys_filed: Vec::new(),
-            skew_minutes_max: skew_minutes_max(),
-        }
-    }
-}
-
-impl Auth {
-    /// The access keys, wherever they were written.
-    pub(crate) fn all_access_keys(&self) -> impl Iterator<Item = &AccessKey> {
-        self.access_keys.iter().chain(&self.access_keys_filed)
-    }
-}
-
-/// As AWS has it.
-fn skew_minutes_max() -> u32 {
-    5
-}
-
-/// An AWS access key: what SDKs sign with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AccessKey {
-    /// `aws_access_key_id`.
-    pub id: String,
-    /// Whose it is, which two keys may say while one replaces the other; absent is the id.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// `aws_secret_access_key`. A signature can be verified with the secret itself only.
-    pub secret: Secret,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "sources::account_option"
-    )]
-    pub namespace: Option<String>,
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(hidden)")
-    }
-}
-
-/// One API key, known by its hash alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ApiKey {
-    /// The principal that the key stands for.
-    pub name: String,
-    /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
-    pub sha256: String,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "sources::account_option"
-    )]
-    pub namespace: Option<String>,
 }
 
 /// Bounds of what clients may do. The defaults are AWS's quotas where AWS has one.

@@ -1,6 +1,7 @@
 //! The workers' sessions: who is connected, who may come back, and what happens to the tasks of those who do not.
 
 pub(crate) mod alarm;
+pub(crate) mod away;
 mod served;
 pub(crate) mod session;
 
@@ -14,7 +15,7 @@ use stepfleet_proto::v1::connector_answer::Answer;
 use tokio::sync::oneshot;
 
 pub(crate) use session::Session;
-use session::{Free, Freed};
+use session::{Connected, Free, Freed};
 
 use crate::matching::{Offer, Queue, Slot};
 use crate::shared::Shared;
@@ -69,31 +70,25 @@ impl Fleet {
             .count()
     }
 
-    /// The known session of this id, if it is of the same caller and serves the same activities.
-    pub(crate) fn resume(&self, id: SessionId, like: &Session) -> Option<Arc<Session>> {
-        let same = |session: &Arc<Session>| {
-            let arns = |session: &Session| {
-                session
-                    .activities
-                    .iter()
-                    .map(|served| served.arn.clone())
-                    .collect::<Vec<_>>()
-            };
-            session.caller == like.caller && arns(session) == arns(like)
-        };
-        self.session(id).filter(same)
-    }
-
-    /// Takes a session in. `false` when its id is in use by another caller.
-    pub(crate) fn add(&self, session: Arc<Session>) -> bool {
+    /// Begins a connection: of the known session of this id, if it serves the same activities, or of the new one. None
+    /// when the id is in use by another caller. In one piece, so that no session ends while its worker comes back.
+    pub(crate) fn connect(
+        &self,
+        fresh: Session,
+        now: Timestamp,
+        told_to_drain: bool,
+    ) -> Option<(Arc<Session>, Connected)> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let foreign = sessions
-            .get(&session.id)
-            .is_some_and(|known| known.caller != session.caller);
-        if !foreign {
-            sessions.insert(session.id, session);
+        let known = sessions.get(&fresh.id);
+        if known.is_some_and(|known| !known.caller.is(&fresh.caller)) {
+            return None;
         }
-        !foreign
+        let same = |known: &&Arc<Session>| known.activity_arns().eq(fresh.activity_arns());
+        let session = known.filter(same).cloned();
+        let session = session.unwrap_or_else(|| Arc::new(fresh));
+        let connected = session.connect(now, told_to_drain);
+        sessions.insert(session.id, session.clone());
+        Some((session, connected))
     }
 
     /// Forgets a session, if it did not come back; answers whether it is gone.

@@ -7,10 +7,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::{StatusCode, Uri, header};
+use http::{Extensions, StatusCode, Uri, header};
+use stepfleet_proto::Subject;
 use tokio::sync::watch;
 
+use crate::auth::{self, actions};
 use crate::metrics::Metrics;
+use crate::service::error::ApiError;
 
 const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -101,7 +104,14 @@ async fn ready(State(endpoints): State<Endpoints>) -> Response {
     }
 }
 
-async fn render_metrics(State(endpoints): State<Endpoints>, uri: Uri) -> Response {
+async fn render_metrics(
+    State(endpoints): State<Endpoints>,
+    uri: Uri,
+    extensions: Extensions,
+) -> Response {
+    if let Err(refusal) = may_see_metrics(&extensions) {
+        return (StatusCode::FORBIDDEN, format!("{}\n", refusal.message)).into_response();
+    }
     let metrics = &endpoints.metrics;
     let (content_type, text) = match uri.query().unwrap_or_default() {
         "names=aws" => (AWS_METRICS_CONTENT_TYPE, metrics.render_aws()),
@@ -112,6 +122,14 @@ async fn render_metrics(State(endpoints): State<Endpoints>, uri: Uri) -> Respons
         }
     };
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
+}
+
+/// They are about all accounts.
+fn may_see_metrics(extensions: &Extensions) -> Result<(), ApiError> {
+    let permit = auth::caller(extensions)?.permit;
+    let kind = "coordinator";
+    permit.check(actions::METRICS, Subject::All { kind })?;
+    permit.check_operator("/metrics")
 }
 
 async fn unknown() -> Response {
@@ -130,6 +148,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::face::testing;
 
     async fn get(router: &Router, path: &str) -> (u16, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
@@ -159,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_root_says_what_this_is() {
-        let router = router(Readiness::new(), Metrics::default());
+        let router = testing::admitting(router(Readiness::new(), Metrics::default()));
         let (status, text) = get(&router, "/").await;
         assert!(
             status == 200 && text.starts_with("This is Stepfleet"),

@@ -63,6 +63,8 @@ pub(crate) struct PolledTask {
     pub task: TaskRef,
     pub token: String,
     pub input: String,
+    /// Empty without.
+    pub last_progress: String,
 }
 
 /// Room for one task at a worker.

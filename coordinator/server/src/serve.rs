@@ -1,6 +1,7 @@
 //! Starting and ending a coordinator: open the data, recover, serve one port, and leave in an order that loses nothing.
 
 mod checkpoint;
+mod notify;
 pub(crate) mod open;
 mod retention;
 mod sample;
@@ -70,7 +71,10 @@ pub(crate) async fn serve(mut config: Config) -> anyhow::Result<()> {
         "listener",
         net::serve(listener, router, options, edge.clone()),
     );
+    // Connections wait in the listener from here on.
+    notify::ready(&config.listen.to_string());
     shared.stop.cancelled().await;
+    notify::stopping();
     tracing::info!("draining: finishing what was accepted");
     readiness.set(Ready::No("draining"));
     health.draining().await;
@@ -137,6 +141,7 @@ async fn routes(
         session_ttl: Duration::from_secs(config.session_ttl_s),
     };
     let clock = service.shared.clock.clone();
+    let access = service.shared.access.clone();
     let face = Arc::new(Face::new(service, &config.limits, metrics.clone(), drain));
     face.open_to_tasks();
     let (grpc, health) = crate::rpc::routes(face.clone(), fleet).await?;
@@ -144,7 +149,7 @@ async fn routes(
     let web = crate::aws::router(face)
         .merge(callbacks)
         .merge(crate::http::router(readiness, metrics));
-    let authenticator = Authenticator::new(config, clock);
+    let authenticator = Authenticator::new(config, access, clock);
     let router = net::dispatch(grpc, web).layer(from_fn_with_state(authenticator, require));
     Ok((router, health))
 }
@@ -159,6 +164,7 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
         crate::task::spawn("pace of activities", crate::matching::pace(shared.clone())),
+        crate::task::spawn("watchdog", notify::watchdog(shared.clone())),
     ]
 }
 

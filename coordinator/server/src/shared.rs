@@ -14,6 +14,7 @@ use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use crate::arn::ArnSpace;
+use crate::auth::Access;
 use crate::callbacks::Callbacks;
 use crate::catalog::{Catalog, Revision};
 use crate::clock::Clock;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     /// None where the coordinator does not know its own address.
     pub callbacks: Option<Callbacks>,
     pub arns: ArnSpace,
+    /// What principals may do.
+    pub access: Arc<Access>,
     pub catalog: Catalog,
     pub integrations: Registry,
     /// HTTP requests to endpoints outside.

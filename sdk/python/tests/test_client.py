@@ -261,7 +261,7 @@ class Secured(unittest.IsolatedAsyncioTestCase):
         with open(os.path.join(folder, "stepfleet.toml"), "w", encoding="utf-8") as file:
             file.write(
                 f'[tls]\ncertificate = "{folder}/server.crt"\nkey = "{folder}/server.key"\n'
-                f'[[auth.keys]]\nname = "tests"\nsha256 = "{digest}"\n'
+                f'[[auth.keys]]\nname = "tests"\npolicies = ["administrator"]\nsha256 = "{digest}"\n'
             )
         with open(os.path.join(folder, "key"), "w", encoding="utf-8") as file:
             file.write(cls.KEY + "\n")

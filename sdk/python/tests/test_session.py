@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from harness import until
-from stepfleet_sdk import Client, Endpoint, Task, Worker, errors
+from stepfleet_sdk import Client, Endpoint, Task, TaskError, Worker, errors
 from stepfleet_sdk._proto import executions_pb2, fleet_pb2, status_pb2
 
 
@@ -210,6 +210,26 @@ class Sessions(Case):
             second = await self.fake.streams.get()
             await second.send(welcome=fleet_pb2.Welcome(resumed=True))
             await until("a heartbeat first of all", second.beats)
+
+    async def test_an_attempt_goes_on_from_the_one_before(self) -> None:
+        async def handler(task: Task[Any]) -> None:
+            row = (task.last_progress or {"row": 0})["row"]
+            with self.assertRaisesRegex(errors.EncodeError, "8194 bytes, of at most 8192"):
+                task.heartbeat("x" * 8192)
+            task.heartbeat({"row": row + 1})
+            raise TaskError("Boom")
+
+        async with self.serving(handler) as (stream, _):
+            await stream.push(1, "t1")
+            await until("a failure", stream.results)
+            await stream.push(2, "t2", last_progress='{"row":41}')
+            await until("another failure", lambda: len(stream.results()) == 2)
+            self.assertEqual(stream.beats(), [("t1", '{"row":1}'), ("t2", '{"row":42}')])
+            refused = fleet_pb2.RefusedResult(task_token="t2", reason="ProgressTooLarge")
+            with self.assertLogs("stepfleet_sdk.worker", "WARNING"):
+                await stream.send(refused_progress=[refused], confirmed=2)
+                await stream.push(3, "t3")
+                await until("a third failure", lambda: len(stream.results()) == 3)
 
     async def test_a_push_is_acknowledged_when_nothing_else_goes_out(self) -> None:
         async def handler(task: Task[Any]) -> None:

@@ -1,6 +1,7 @@
 """The worker against a real coordinator: outputs and failures, cut connections, kills, cancellation, heartbeats, drain."""
 
 import asyncio
+import math
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from harness import (
     Case,
@@ -425,6 +426,11 @@ class Drain(Case):
         served, arn = activity_arn(name), await self.machine(task_machine(name))
         settings = await self.client.update_activity(served, paused=True, max_rate=5.5)
         self.assertEqual((settings.paused, settings.max_rate), (True, 5.5))
+        bounds: list[tuple[float | Literal["default"], float | None]]
+        bounds = [(0, 0.0), (math.inf, math.inf), ("default", None)]
+        for away_max, told in bounds:
+            settings = await self.client.update_activity(served, away_max=away_max)
+            self.assertEqual(settings.away_max, told)
         await self.client.start(arn, 1)
 
         async def waits(count: int) -> bool:

@@ -34,6 +34,14 @@ pub enum Error {
     /// JSON of the coordinator does not fit the type that the program asked for.
     #[error("cannot decode JSON: {0}")]
     Decode(#[source] serde_json::Error),
+    /// A value of the program is longer as JSON than the coordinator keeps.
+    #[error("the JSON text has {bytes} bytes, of at most {bytes_max}")]
+    TooLarge {
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes that it may have.
+        bytes_max: usize,
+    },
     /// Options that cannot work: a malformed URL, an unreadable key file, an activity registered twice, …
     #[error("{0}")]
     Configuration(String),
@@ -64,6 +72,7 @@ impl Error {
             Self::Api { reason, .. } => Some(reason),
             Self::Transport(_)
             | Self::Encode(_)
+            | Self::TooLarge { .. }
             | Self::Decode(_)
             | Self::Configuration(_)
             | Self::Execution { .. }
@@ -82,6 +91,7 @@ impl Error {
                     || (*code == Code::ResourceExhausted && retry_after.is_some())
             }
             Self::Encode(_)
+            | Self::TooLarge { .. }
             | Self::Decode(_)
             | Self::Configuration(_)
             | Self::Execution { .. }
@@ -95,6 +105,7 @@ impl Error {
             Self::Api { retry_after, .. } => *retry_after,
             Self::Transport(_)
             | Self::Encode(_)
+            | Self::TooLarge { .. }
             | Self::Decode(_)
             | Self::Configuration(_)
             | Self::Execution { .. }

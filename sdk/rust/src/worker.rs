@@ -14,6 +14,8 @@ mod outbox;
 mod registry;
 mod session;
 mod task;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -29,7 +31,9 @@ use self::monitor::Watched;
 pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
 use self::session::Session;
-pub use self::task::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskContext, TaskError};
+pub use self::task::{
+    CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskContext, TaskError,
+};
 use crate::backoff::random_id;
 use crate::client::Client;
 use crate::error::Error;
@@ -72,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) stop_timeout: Duration,
     pub(crate) confirm_timeout: Duration,
     pub(crate) retired: CancellationToken,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) traced: bool,
 }
 
 impl Worker {
@@ -88,6 +94,8 @@ impl Worker {
             stop_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(10),
             retired: CancellationToken::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: false,
         };
         let (monitor, watched) = monitor::pair();
         Self {
@@ -211,6 +219,15 @@ impl Worker {
         self
     }
 
+    /// Every task is a span that continues the trace of its execution, by OpenTelemetry's global tracer provider, and is
+    /// the current context of its handler. Whoever exports spans sets up that provider.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.options.traced = true;
+        self
+    }
+
     /// What watches this worker while it runs.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
@@ -229,9 +246,16 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         self.check()?;
         let span = tracing::info_span!("worker", name = %self.options.name);
+        #[cfg(feature = "opentelemetry")]
+        let activities = match self.options.traced {
+            true => self.activities.into_iter().map(trace::traced).collect(),
+            false => self.activities,
+        };
+        #[cfg(not(feature = "opentelemetry"))]
+        let activities = self.activities;
         // Nobody can ask once all others are gone.
         drop(self.monitor);
-        let session = Session::new(self.client, self.activities, self.options, self.watched);
+        let session = Session::new(self.client, activities, self.options, self.watched);
         match spawn(span, session.run(shutdown)).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

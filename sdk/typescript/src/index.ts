@@ -48,6 +48,6 @@ export type {
   WorkerDescription,
   WorkerInfo,
 } from "./model.js";
-export { CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskCancelled, TaskError } from "./task.js";
+export { CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskCancelled, TaskError } from "./task.js";
 export { VERSION } from "./version.js";
 export { type ActivityOptions, SLOTS_DEFAULT, Worker, type WorkerOptions } from "./worker.js";

@@ -1,5 +1,6 @@
 // What the coordinator tells, as plain values: `Date`s, enums as AWS's words, JSON documents parsed on demand. Beside each
 // parsed document stands its text (`outputText`), for numbers that JavaScript cannot hold.
+import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import * as api from "./api.js";
@@ -157,6 +158,23 @@ export interface SyncExecution {
   result<T = unknown>(): T;
 }
 
+/** A task that is scheduled and not over. */
+export interface OpenTask {
+  readonly stateName: string;
+  /** ARN of the activity, or `service:action`. */
+  readonly resource: string;
+  /** From 0. */
+  readonly attempt: number;
+  readonly scheduledDate: Date | undefined;
+  /** Absent while no worker has it. */
+  readonly startedDate: Date | undefined;
+  /** Empty when it does not tell. */
+  readonly workerName: string;
+  /** What a heartbeat said last, in this attempt or one before; absent when none did. */
+  readonly progress: unknown;
+  readonly progressDate: Date | undefined;
+}
+
 /** An execution, also as the outcome that was waited for. */
 export interface Execution {
   readonly arn: string;
@@ -179,6 +197,9 @@ export interface Execution {
   readonly redriveDate: Date | undefined;
   readonly redriveStatus: "REDRIVABLE" | "NOT_REDRIVABLE" | "REDRIVABLE_BY_MAP_RUN" | undefined;
   readonly redriveStatusReason: string | undefined;
+  /** Of a running one: what it waits for that somebody works on or will, at most 100 of `openTaskCount`. */
+  readonly openTasks: OpenTask[];
+  readonly openTaskCount: number;
   /** The output of a succeeded execution; throws {@link ExecutionError} for another one. */
   result<T = unknown>(): T;
 }
@@ -240,6 +261,11 @@ export interface ActivitySettings {
   readonly maxConcurrency: number;
   /** Tasks that may start a second; 0 is no bound. */
   readonly maxRate: number;
+  /**
+   * Seconds that a worker may be away before its tasks end as lost; `Infinity`: their own timeouts alone end them; absent:
+   * as the coordinator's.
+   */
+  readonly awayMax?: number;
 }
 
 /** The queue of an activity, its workers, and the last minutes. */
@@ -291,7 +317,14 @@ export interface WorkerInfo {
 /** A worker with the tasks in its hands. */
 export interface WorkerDescription {
   readonly worker: WorkerInfo;
-  readonly tasks: { executionArn: string; activityArn: string; sinceDate: Date }[];
+  /** `progress` is what a heartbeat of the attempt said last. */
+  readonly tasks: {
+    executionArn: string;
+    activityArn: string;
+    sinceDate: Date;
+    progress: unknown;
+    progressDate: Date | undefined;
+  }[];
 }
 
 /** A task from `getActivityTask`. */
@@ -300,6 +333,8 @@ export interface ActivityTask {
   readonly token: string;
   readonly input: unknown;
   readonly inputText: string;
+  /** What an attempt before this one said of its progress last; absent when none did. */
+  readonly lastProgress: unknown;
 }
 
 /** A task that waits for its token to be completed by anyone. */
@@ -316,6 +351,9 @@ export interface Callback {
   readonly scheduledDate: Date;
   /** When TimeoutSeconds ends it; absent without a timeout. */
   readonly deadline: Date | undefined;
+  /** What a heartbeat said last; absent when none did. */
+  readonly progress: unknown;
+  readonly progressDate: Date | undefined;
 }
 
 /** Facts about a coordinator. */
@@ -420,7 +458,24 @@ export function execution(answer: api.DescribeExecutionResponse): Execution {
     redriveDate: maybeDate(answer.redriveDate),
     redriveStatus: redriveStatus === "UNSPECIFIED" ? undefined : redriveStatus,
     redriveStatusReason: answer.redriveStatusReason || undefined,
+    openTasks: answer.openTasks.map(openTask),
+    openTaskCount: Number(answer.openTaskCount),
     result: <T>() => result<T>(status, answer),
+  };
+}
+
+function openTask(task: api.OpenTask): OpenTask {
+  return {
+    stateName: task.stateName,
+    resource: task.resource,
+    attempt: task.attempt,
+    scheduledDate: maybeDate(task.scheduledDate),
+    startedDate: maybeDate(task.startedDate),
+    workerName: task.workerName,
+    get progress() {
+      return maybe(task.progress);
+    },
+    progressDate: maybeDate(task.progressDate),
   };
 }
 
@@ -478,5 +533,26 @@ export function workerInfo(info: api.WorkerInfo): WorkerInfo {
 /** What holds an activity's tasks back. */
 export function activitySettings(settings: api.ActivitySettings | undefined): ActivitySettings {
   const { paused = false, requiredLabels = {}, maxConcurrency = 0, maxRate = 0 } = settings ?? {};
-  return { paused, requiredLabels, maxConcurrency, maxRate };
+  const bound = settings?.awayMax?.bound;
+  const bounded = { paused, requiredLabels, maxConcurrency, maxRate };
+  switch (bound?.case) {
+    case "seconds":
+      return { ...bounded, awayMax: bound.value };
+    case "unbounded":
+      return { ...bounded, awayMax: Number.POSITIVE_INFINITY };
+    default:
+      return bounded;
+  }
+}
+
+/** How long a worker may be away, as the API says it. */
+export function awayMax(away: number | "default"): api.AwayMax {
+  if (away === "default") {
+    return create(api.AwayMaxSchema);
+  }
+  const bound =
+    away === Number.POSITIVE_INFINITY
+      ? ({ case: "unbounded", value: true } as const)
+      : ({ case: "seconds", value: away } as const);
+  return create(api.AwayMaxSchema, { bound });
 }

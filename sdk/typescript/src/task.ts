@@ -1,11 +1,14 @@
 // What a handler sees of its task, and how it says what went wrong.
 import { inspect } from "node:util";
+import { EncodeError } from "./errors.js";
 import { encode } from "./json.js";
 
 /** Longest error name, characters; longer ones are cut with a mark. */
 export const ERROR_CHARS_MAX = 256;
 /** Longest cause, characters; longer ones are cut with a mark. */
 export const CAUSE_CHARS_MAX = 32_768;
+/** Longest JSON text of a task's progress, bytes. */
+export const PROGRESS_BYTES_MAX = 8192;
 
 const CUT_MARK = "… (cut)";
 
@@ -53,6 +56,7 @@ export interface TaskParts<I> {
   activity: string;
   attempt: number;
   traceparent: string | undefined;
+  lastProgress: unknown;
   heartbeatSeconds: number | undefined;
   signal: AbortSignal;
   beat: (details: string) => void;
@@ -70,6 +74,11 @@ export class Task<I = unknown> {
   readonly attempt: number;
   /** W3C's trace context of the state, for spans of the worker's own; absent when the execution is not traced. */
   readonly traceparent: string | undefined;
+  /**
+   * What an attempt before this one said of its progress last; absent when none did. Such an attempt failed or timed out,
+   * lost its worker, or was before a redrive. After a crash of the coordinator it may be ten seconds old.
+   */
+  readonly lastProgress: unknown;
   /** The state's HeartbeatSeconds, if it has them. The worker sends heartbeats by itself, three in this time. */
   readonly heartbeatSeconds: number | undefined;
   /**
@@ -87,6 +96,7 @@ export class Task<I = unknown> {
     this.activity = parts.activity;
     this.attempt = parts.attempt;
     this.traceparent = parts.traceparent;
+    this.lastProgress = parts.lastProgress;
     this.heartbeatSeconds = parts.heartbeatSeconds;
     this.signal = parts.signal;
     // Private, so that no log of a task shows it.
@@ -105,14 +115,20 @@ export class Task<I = unknown> {
   }
 
   /**
-   * Says now that the task is alive, and shows progress to people. Progress that comes faster than it can be sent replaces
-   * what was there.
+   * Says now that the task is alive, and how far it is: people see it, and the next attempt gets what was said last as its
+   * `lastProgress`. Progress that comes faster than it can be sent replaces what was there; what a task said last before it
+   * failed goes out with its failure.
    *
-   * @param progress Any JSON value; nothing is shown without it.
-   * @throws EncodeError when it is no JSON.
+   * @param progress Any JSON value of at most 8192 bytes of text; nothing is said without it.
+   * @throws EncodeError when it is no JSON, or longer.
    */
   heartbeat(progress?: unknown): void {
-    this.#beat(progress === undefined ? "" : encode(progress));
+    const text = progress === undefined ? "" : encode(progress);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > PROGRESS_BYTES_MAX) {
+      throw new EncodeError(`the progress has ${bytes} bytes, of at most ${PROGRESS_BYTES_MAX}`);
+    }
+    this.#beat(text);
   }
 }
 

@@ -290,7 +290,7 @@ test("the environment gives key and authority; others are refused", { skip }, as
   const sha256 = createHash("sha256").update(key).digest("hex");
   const config = join(folder, "stepfleet.toml");
   const tls = `[tls]\ncertificate = "${folder}/server.crt"\nkey = "${folder}/server.key"\n`;
-  writeFileSync(config, `${tls}[[auth.keys]]\nname = "tests"\nsha256 = "${sha256}"\n`);
+  writeFileSync(config, `${tls}[[auth.keys]]\nname = "tests"\npolicies = ["administrator"]\nsha256 = "${sha256}"\n`);
   writeFileSync(join(folder, "key"), `${key}\n`);
   const secured = await Coordinator.start(["server", "--config", config], "https");
   t.after(() => secured.stop());

@@ -262,6 +262,25 @@ test("progress goes out at once and heartbeats by themselves", async (t) => {
   await until("a heartbeat first of all", () => second.beats().length > 0);
 });
 
+test("an attempt goes on from the one before", async (t) => {
+  const { stream, lines } = await serving(t, async (task) => {
+    const { row } = (task.lastProgress ?? { row: 0 }) as { row: number };
+    assert.throws(() => task.heartbeat("x".repeat(8192)), /8194 bytes, of at most 8192/);
+    task.heartbeat({ row: row + 1 });
+    throw new sdk.TaskError("Boom");
+  });
+  stream.push(1, "t1");
+  await until("a failure", () => stream.results().length === 1);
+  stream.push(2, "t2", { lastProgress: '{"row":41}' });
+  await until("another failure", () => stream.results().length === 2);
+  assert.deepEqual(stream.beats(), [
+    ["t1", '{"row":1}'],
+    ["t2", '{"row":42}'],
+  ]);
+  stream.send({ refusedProgress: [{ taskToken: "t2", reason: "ProgressTooLarge" }], confirmed: 2n });
+  await until("a warning", () => lines.lines.some((line) => line.includes("refused the progress of task")));
+});
+
 test("a push is acknowledged when nothing else goes out", async (t) => {
   const { stream } = await serving(t, () => new Gate().opened);
   stream.push(1, "t1");

@@ -385,6 +385,13 @@ test("an operator sees, holds back and drains", async (t) => {
   const [name, begun, goOn] = [await activity(client), new Gate(), new Gate()];
   const [served, arn] = [activityArn(name), await machine(client, taskMachine(name))];
   const waits = async () => (await client.getActivityStats(served)).queued === 1;
+  for (const [awayMax, told] of [
+    [0, 0],
+    [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+    ["default", undefined],
+  ] as const) {
+    assert.equal((await client.updateActivity(served, { awayMax })).awayMax, told);
+  }
   const held = await client.updateActivity(served, { paused: true, maxRate: 5.5 });
   assert.deepEqual([held.paused, held.maxRate], [true, 5.5]);
   await client.start(arn, 1);

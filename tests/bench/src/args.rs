@@ -67,6 +67,10 @@ pub(crate) enum Name {
     Latency,
     /// Activity tasks over worker streams
     Stream,
+    /// Activity tasks over the streams of 1, 10 and 1000 workers, and of 1000 activities
+    Fleet,
+    /// Memory of workers that are connected, time to start with idle ones, draining, heartbeats
+    Sessions,
     /// Activity tasks over GetActivityTask and SendTaskSuccess
     Unary,
     /// Transitions of Pass states
@@ -104,8 +108,9 @@ pub(crate) enum Role {
 pub(crate) struct StarterOptions {
     #[arg(long)]
     pub(crate) endpoint: String,
-    #[arg(long)]
-    pub(crate) machine: String,
+    /// Executions are of each in turn; may be repeated
+    #[arg(long, required = true)]
+    pub(crate) machine: Vec<String>,
     /// Unix socket on which the worker says how many executions have ended
     #[arg(long)]
     pub(crate) socket: Option<PathBuf>,
@@ -124,12 +129,16 @@ pub(crate) struct StarterOptions {
 pub(crate) struct WorkerOptions {
     #[arg(long)]
     pub(crate) endpoint: String,
-    #[arg(long)]
-    pub(crate) activity: String,
+    /// May be repeated
+    #[arg(long, required = true)]
+    pub(crate) activity: Vec<String>,
+    /// Workers, each with a connection of its own
+    #[arg(long, default_value_t = 1)]
+    pub(crate) workers: u32,
     /// Unix socket on which it says how many executions have ended
     #[arg(long)]
     pub(crate) socket: PathBuf,
-    /// Tasks at once
+    /// Tasks of an activity at once, for each worker
     #[arg(long)]
     pub(crate) slots: u32,
     #[arg(long)]

@@ -3,10 +3,12 @@
 pub(crate) mod activity;
 pub(crate) mod core;
 pub(crate) mod express;
+pub(crate) mod fleet;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod nested;
 pub(crate) mod pass;
+pub(crate) mod sessions;
 pub(crate) mod startup;
 pub(crate) mod waits;
 

@@ -3,26 +3,38 @@
 use anyhow::Context as _;
 use stepfleet_sdk::{Client, api};
 
-/// Name of the one activity.
-const ACTIVITY: &str = "bench";
+/// Names of activities and machines begin with it.
+const NAME: &str = "bench";
 
-/// Creates the activity and a state machine that may use it; gives their ARNs.
+/// Activities that one machine uses.
+const ACTIVITIES_EACH: usize = 10;
+
+/// Creates so many activities, and state machines that use ten of them each; gives their ARNs.
 pub(crate) fn prepare(
     endpoint: &str,
-    definition: impl FnOnce(&str) -> String,
+    activities: u32,
+    definition: impl Fn(&[String]) -> String,
 ) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let client = Client::connect(endpoint).await.context("cannot connect")?;
-        let request = api::CreateActivityRequest {
-            name: ACTIVITY.to_owned(),
-            ..Default::default()
-        };
-        let activity = client.create_activity(request).await?.activity_arn;
-        let machine = machine(&client, "bench", definition(&activity)).await?;
-        Ok(Prepared { activity, machine })
+        let mut prepared = Prepared::default();
+        for number in 0..activities {
+            let request = api::CreateActivityRequest {
+                name: format!("{NAME}-{number}"),
+                ..Default::default()
+            };
+            let created = client.create_activity(request).await?;
+            prepared.activities.push(created.activity_arn);
+        }
+        for (number, group) in prepared.activities.chunks(ACTIVITIES_EACH).enumerate() {
+            let name = format!("{NAME}-{number}");
+            let machine = machine(&client, &name, definition(group)).await?;
+            prepared.machines.push(machine);
+        }
+        Ok(prepared)
     })
 }
 
@@ -73,8 +85,15 @@ async fn typed(
 }
 
 /// ARNs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Prepared {
-    pub(crate) activity: String,
-    pub(crate) machine: String,
+    pub(crate) activities: Vec<String>,
+    pub(crate) machines: Vec<String>,
+}
+
+impl Prepared {
+    /// The first state machine.
+    pub(crate) fn machine(&self) -> &str {
+        self.machines.first().map_or("", String::as_str)
+    }
 }

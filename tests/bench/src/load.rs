@@ -32,13 +32,30 @@ pub(crate) struct Load<'a> {
     pub(crate) program: &'a Path,
     /// An empty folder.
     pub(crate) folder: &'a Path,
-    pub(crate) definition: fn(&str) -> String,
+    pub(crate) definition: fn(&[String]) -> String,
+    pub(crate) fleet: Fleet,
     /// Activity tasks of one execution.
     pub(crate) tasks: u32,
     pub(crate) way: Way,
     pub(crate) in_flight: u32,
-    /// Tasks that the worker can take at once.
+    /// Tasks of an activity that a worker can take at once.
     pub(crate) slots: u32,
+}
+
+/// How many serve, and how many activities.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fleet {
+    /// Workers, each with a connection of its own, in one process.
+    pub(crate) workers: u32,
+    pub(crate) activities: u32,
+}
+
+impl Fleet {
+    /// One worker of one activity.
+    pub(crate) const ONE: Self = Self {
+        workers: 1,
+        activities: 1,
+    };
 }
 
 /// One measurement: differences over its seconds.
@@ -103,11 +120,16 @@ pub(crate) fn role(name: &str) -> anyhow::Result<Command> {
 fn start(load: &Load<'_>) -> anyhow::Result<Processes> {
     let coordinator = Coordinator::start(load.program, &load.folder.join("data"))?;
     let endpoint = coordinator.endpoint();
-    let Prepared { activity, machine } = control::prepare(&endpoint, load.definition)?;
+    let Prepared {
+        activities,
+        machines,
+    } = control::prepare(&endpoint, load.fleet.activities, load.definition)?;
     let socket: PathBuf = load.folder.join("ended.sock");
     let worker = Remote::start(
         role("worker")?
-            .args(["--endpoint", &endpoint, "--activity", &activity])
+            .args(["--endpoint", &endpoint])
+            .args(activities.iter().flat_map(|arn| ["--activity", arn]))
+            .args(["--workers", &load.fleet.workers.to_string()])
             .args(["--slots", &load.slots.to_string()])
             .args(["--way", load.way.as_str(), "--socket"])
             .arg(&socket),
@@ -115,7 +137,8 @@ fn start(load: &Load<'_>) -> anyhow::Result<Processes> {
     .context("cannot start the worker")?;
     let starter = Remote::start(
         role("starter")?
-            .args(["--endpoint", &endpoint, "--machine", &machine])
+            .args(["--endpoint", &endpoint])
+            .args(machines.iter().flat_map(|arn| ["--machine", arn]))
             .args(["--in-flight", &load.in_flight.to_string()])
             .args(["--tasks", &load.tasks.to_string(), "--socket"])
             .arg(&socket),

@@ -16,9 +16,10 @@ pub(crate) const PAYLOAD_BYTES: usize = 256;
 
 const LEFT_AT: usize = r#"{"left":""#.len();
 
-/// Ten activities in a row.
-pub(crate) fn chain(activity: &str) -> String {
-    let states = (1..=CHAIN_TASKS).map(|number| {
+/// Ten tasks in a row, of these activities in turn.
+pub(crate) fn chain(activities: &[String]) -> String {
+    let states = (1..=CHAIN_TASKS).zip(activities.iter().cycle());
+    let states = states.map(|(number, activity)| {
         let next = (number < CHAIN_TASKS).then(|| task_name(number + 1));
         (task_name(number), task(activity, next))
     });
@@ -26,7 +27,7 @@ pub(crate) fn chain(activity: &str) -> String {
 }
 
 /// A hundred Pass states in a row, and one activity that tells the end.
-pub(crate) fn passes(activity: &str) -> String {
+pub(crate) fn passes(activities: &[String]) -> String {
     let name = |number: u32| format!("Pass{number}");
     let states = (1..=PASS_STATES)
         .map(|number| {
@@ -37,7 +38,11 @@ pub(crate) fn passes(activity: &str) -> String {
             };
             (name(number), json!({ "Type": "Pass", "Next": next }))
         })
-        .chain([(task_name(1), task(activity, None))]);
+        .chain(
+            activities
+                .first()
+                .map(|activity| (task_name(1), task(activity, None))),
+        );
     document(&name(1), states)
 }
 
@@ -98,6 +103,22 @@ pub(crate) fn parked() -> String {
         "End": true,
     });
     document("Wait", [("Wait".to_owned(), state)])
+}
+
+/// One task whose worker tells every third of this time that it is alive.
+pub(crate) fn alive(activities: &[String], heartbeat_seconds: u32) -> String {
+    let task = activities.first().map(|activity| {
+        let mut state = task(activity, None);
+        state["HeartbeatSeconds"] = heartbeat_seconds.into();
+        (task_name(1), state)
+    });
+    document(&task_name(1), task)
+}
+
+/// One task.
+pub(crate) fn one_task(activities: &[String]) -> String {
+    let task = activities.first().map(|activity| task(activity, None));
+    document(&task_name(1), task.map(|state| (task_name(1), state)))
 }
 
 /// One state that waits.
@@ -171,7 +192,14 @@ mod tests {
 
     #[test]
     fn every_state_is_reached() {
-        for text in [chain("a"), passes("a"), pass_states(5), parked(), wait(1)] {
+        let activities = ["a".to_owned(), "b".to_owned()];
+        for text in [
+            chain(&activities),
+            passes(&activities),
+            pass_states(5),
+            parked(),
+            wait(1),
+        ] {
             let document: Value = serde_json::from_str(&text).unwrap();
             let mut name = document["StartAt"].as_str().unwrap().to_owned();
             let mut seen = 1;

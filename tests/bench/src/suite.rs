@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 
 use crate::args::{Args, Name, Way};
 use crate::benchmark::{
-    Bench, activity, core, express, latency, memory, nested, pass, startup, waits,
+    Bench, activity, core, express, fleet, latency, memory, nested, pass, sessions, startup, waits,
 };
 use crate::figure::Figure;
 use crate::interrupt;
@@ -50,6 +50,8 @@ fn run(bench: &Bench<'_>, name: Name) -> anyhow::Result<Vec<Figure>> {
         Name::Startup => startup::measure(bench),
         Name::Latency => latency::measure(bench),
         Name::Stream => activity::measure(bench, Way::Stream),
+        Name::Fleet => fleet::measure(bench),
+        Name::Sessions => sessions::measure(bench),
         Name::Unary => activity::measure(bench, Way::Unary),
         Name::Pass => pass::measure(bench),
         Name::Express => express::measure(bench),

@@ -55,7 +55,7 @@ const PASS = { StartAt: "P", States: { P: { Type: "Pass", End: true } } };
 before(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "stepfleet-javascript."));
   const config = path.join(folder, "stepfleet.toml");
-  fs.writeFileSync(config, `[[auth.access_keys]]\nid = "${ACCESS_KEY.accessKeyId}"\nsecret = "${ACCESS_KEY.secretAccessKey}"\n`);
+  fs.writeFileSync(config, `[[auth.access_keys]]\nid = "${ACCESS_KEY.accessKeyId}"\nsecret = "${ACCESS_KEY.secretAccessKey}"\npolicies = ["administrator"]\n`);
   const port = await freePort();
   endpoint = `http://127.0.0.1:${port}`;
   const log = fs.openSync(path.join(folder, "coordinator.log"), "w");

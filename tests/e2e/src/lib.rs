@@ -7,8 +7,10 @@ mod certificates;
 mod collector;
 mod condition;
 mod coordinator;
+mod cutter;
 mod faults;
 mod history;
+mod ledger;
 mod machine;
 mod ports;
 mod process;
@@ -23,8 +25,10 @@ pub use certificates::Certificates;
 pub use collector::Collector;
 pub use condition::{Deadline, until};
 pub use coordinator::{Coordinator, Settings};
+pub use cutter::{Cutter, Fault, Moment, Step, Strike};
 pub use faults::Faults;
 pub use history::{Event, History};
+pub use ledger::{Deed, Entry, Ledger, now_ms, read_ledgers, token_number};
 pub use machine::{
     activity, create_express_machine, create_machine, outcome, refusal, start, wait_for_event,
 };

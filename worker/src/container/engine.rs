@@ -161,7 +161,8 @@ impl Engine {
             arguments: std::iter::once(program).chain(arguments).collect(),
             shell: false,
             stdin: client.stdin,
-            directory: None,
+            // Some versions leave files where they were started.
+            directory: Some(env::temp_dir()).filter(|folder| folder.is_dir()),
             environment: client.environment,
             identity: None,
             limit: client.limit,

@@ -59,7 +59,7 @@ async fn a_task_is_posted_and_the_answer_is_its_output() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&secret, "Bearer 1\n").unwrap();
     let activity = format!(
-        "name = \"a\"\n[activity.http]\nurl = \"http://127.0.0.1:{port}/work?x=1\"\n\
+        "name = \"a\"\n[activity.http]\nurl = \"http://127.0.0.1:{port}/tasks?x=1\"\n\
          headers = {{ X-Mine = \"2\" }}\nheader_files = {{ Authorization = {:?} }}\n",
         secret.path()
     );
@@ -69,7 +69,7 @@ async fn a_task_is_posted_and_the_answer_is_its_output() {
     let (mut stream, head, body) = next(&listener).await;
     assert_eq!(body, "{\"in\": 1}");
     for line in [
-        "POST /work?x=1 HTTP/1.1",
+        "POST /tasks?x=1 HTTP/1.1",
         "content-type: application/json",
         "x-mine: 2",
         "authorization: Bearer 1",

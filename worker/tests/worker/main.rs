@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod commands;
+mod containers;
 #[expect(
     dead_code,
     reason = "shared with the tests of the library, which use more of it"

@@ -6,7 +6,7 @@ use crate::apply::Moment;
 use crate::apply::branch::take_below;
 use crate::apply::kept::{end_work, forget};
 use crate::event::EventBody;
-use crate::execution::{Execution, Phase, Stay, Work};
+use crate::execution::{Execution, Phase, Progress, Stay, Work};
 
 pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
     let Some(id) = body.frame() else { return };
@@ -42,6 +42,7 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
             retries: SmallVec::new(),
             work: Work::Entered,
             unfinished: None,
+            progress: None,
         }));
     } else if let EventBody::StateExited {
         output,
@@ -65,12 +66,19 @@ pub(super) fn write(execution: &mut Execution, moment: Moment, body: &EventBody)
         // What the state was doing is ended by the events that follow.
         frame.last_event = moment.id;
     } else if let Some(stay) = frame.stay_mut() {
-        write_stay(stay, body, kept);
+        write_stay(stay, body, moment, kept);
     }
 }
 
-fn write_stay(stay: &mut Stay, body: &EventBody, kept: bool) {
-    if let EventBody::WaitScheduled { until, .. } = body {
+fn write_stay(stay: &mut Stay, body: &EventBody, moment: Moment, kept: bool) {
+    if let EventBody::ProgressRecorded { details, at, .. } = body {
+        stay.progress = Some(Box::new(Progress {
+            details: details.clone(),
+            at: *at,
+            recorded_at: Some(moment.at),
+            is_recorded: true,
+        }));
+    } else if let EventBody::WaitScheduled { until, .. } = body {
         stay.work = Work::Waiting { until: *until };
     } else if let EventBody::RetryScheduled { retrier, until, .. } = body {
         let retrier = usize::try_from(*retrier).unwrap_or(usize::MAX);

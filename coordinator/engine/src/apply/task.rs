@@ -2,7 +2,7 @@
 
 use crate::apply::Moment;
 use crate::event::EventBody;
-use crate::execution::{ActivityWork, Execution, TaskStage, TaskWork, Work};
+use crate::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork, Work};
 use crate::ids::{Attempt, Timestamp, Worker};
 
 pub(super) fn write_activity(execution: &mut Execution, moment: Moment, body: &EventBody) {
@@ -67,6 +67,17 @@ pub(super) fn write_activity(execution: &mut Execution, moment: Moment, body: &E
             work.heartbeat_deadline = None;
         }
         (_, work) => *work = Work::Over,
+    }
+    forget_progress(stay, body);
+}
+
+/// An attempt that succeeded has nothing to go on from, whatever becomes of its result.
+fn forget_progress(stay: &mut Stay, body: &EventBody) {
+    if matches!(
+        body,
+        EventBody::ActivitySucceeded { .. } | EventBody::TaskSucceeded { .. }
+    ) {
+        stay.progress = None;
     }
 }
 
@@ -135,6 +146,7 @@ pub(super) fn write_task(execution: &mut Execution, moment: Moment, body: &Event
         }
         (_, work) => *work = Work::Over,
     }
+    forget_progress(stay, body);
 }
 
 /// `at` plus a number of seconds, when there is one.

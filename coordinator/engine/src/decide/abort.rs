@@ -1,7 +1,7 @@
 //! A child failed: its siblings are aborted, its parent's state fails with its error.
 
 use crate::decide::draft::{Draft, Fault, Step};
-use crate::decide::retry;
+use crate::decide::{recorded, retry};
 use crate::event::EventBody;
 use crate::execution::{self, StateKind};
 use crate::ids::{EventId, FrameId};
@@ -72,6 +72,7 @@ fn state(draft: &mut Draft<'_>, frame: FrameId, previous: EventId) -> Step {
     let kind = stay.kind;
     if let Some(attempt) = stay.open_attempt() {
         draft.cancel(attempt);
+        recorded::record(draft, frame);
     }
     match kind {
         StateKind::Task | StateKind::Wait | StateKind::Parallel | StateKind::Map => {

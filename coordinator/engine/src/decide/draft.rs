@@ -11,7 +11,7 @@ use stepfleet_asl::{EvalError, Payload, Program};
 use crate::apply::apply;
 use crate::command::{Command, frame_command};
 use crate::decide::Decision;
-use crate::decide::progress;
+use crate::decide::{progress, recorded};
 use crate::env::Env;
 use crate::event::{Data, Event, EventBody, Failure};
 use crate::execution::{Execution, Frame, Stay};
@@ -136,6 +136,7 @@ impl<'a> Draft<'a> {
 
     /// Ends the execution with `body`, one of the four closing events.
     pub(super) fn close(&mut self, previous: EventId, body: EventBody) -> Closed {
+        recorded::closing(self);
         let attempts: Vec<Attempt> = self
             .execution
             .frames

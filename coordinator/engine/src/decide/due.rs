@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::decide::draft::{Closed, Draft, Fault, Halt, Work};
+use crate::decide::recorded;
 use crate::event::{EventBody, Failure};
 use crate::execution;
 use crate::ids::{EventId, FrameId};
@@ -40,6 +41,7 @@ pub(super) fn worker_lost(draft: &mut Draft<'_>, frame: FrameId) -> Work {
 }
 
 fn end(draft: &mut Draft<'_>, frame: FrameId, failure: Failure, heartbeat: bool) -> Work {
+    recorded::record(draft, frame);
     let stay = draft.stay(frame);
     let attempt = stay.open_attempt();
     let body = match &stay.work {

@@ -3,7 +3,7 @@
 use stepfleet_asl::program::{Kind, State, StateId};
 
 use crate::decide::draft::{Closed, Draft, Halt, Step, Work};
-use crate::decide::{choice, due, end, exit, map, parallel, pass, retry, task, wait};
+use crate::decide::{choice, due, end, exit, map, parallel, pass, recorded, retry, task, wait};
 use crate::event::EventBody;
 use crate::execution::{self, Phase, StateKind};
 use crate::ids::{FrameId, Timestamp};
@@ -18,6 +18,7 @@ pub(super) fn wake(draft: &mut Draft<'_>) -> Step {
     {
         return Err(due::execution(draft));
     }
+    recorded::due(draft);
     let mut due: Vec<(Timestamp, FrameId)> = Vec::new();
     for frame in &draft.execution.frames {
         if frame.is_ready() {

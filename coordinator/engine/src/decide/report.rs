@@ -6,7 +6,7 @@ use stepfleet_asl::resource::{Pattern, Resource};
 
 use crate::decide::draft::{Draft, Fault, Halt, Step, Work, truncated};
 use crate::decide::progress::attempt_with;
-use crate::decide::{Rejection, activity, due, exit};
+use crate::decide::{Rejection, activity, due, exit, recorded};
 use crate::event::{EventBody, Failure, Handle, TaskResource};
 use crate::execution::{self, ActivityWork, Execution, TaskStage, TaskWork};
 use crate::ids::{Attempt, EventId, FrameId};
@@ -218,6 +218,7 @@ fn invoked(draft: &Draft<'_>, frame: FrameId, output: &Payload) -> Option<Payloa
 }
 
 fn failed(draft: &mut Draft<'_>, frame: FrameId, fault: Fault) -> Work {
+    recorded::record(draft, frame);
     let previous = draft.chain(frame);
     let failure: Failure = fault.failure.clone();
     let body = match resource(draft, frame) {

@@ -18,6 +18,7 @@ impl EventBody {
                 | Self::ActivityRestarted { .. }
                 | Self::StartOffered { .. }
                 | Self::HandleGiven { .. }
+                | Self::ProgressRecorded { .. }
         )
     }
 
@@ -78,8 +79,18 @@ impl EventBody {
             | Self::ActivityReoffered { .. }
             | Self::ActivityRestarted { .. }
             | Self::HandleGiven { .. }
+            | Self::ProgressRecorded { .. }
             | Self::BranchFailed { .. }
             | Self::EvaluationFailed { .. } => None,
+        }
+    }
+
+    /// Bytes of the progress that this event holds.
+    pub fn progress_bytes(&self) -> usize {
+        if let Self::ProgressRecorded { details, .. } = self {
+            details.len()
+        } else {
+            0
         }
     }
 
@@ -136,6 +147,7 @@ impl EventBody {
             | Self::ActivityRestarted { frame, .. }
             | Self::StartOffered { frame, .. }
             | Self::HandleGiven { frame, .. }
+            | Self::ProgressRecorded { frame, .. }
             | Self::BranchFailed { frame, .. }
             | Self::EvaluationFailed { frame, .. } => Some(*frame),
         }

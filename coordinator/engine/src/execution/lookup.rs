@@ -7,6 +7,7 @@ use crate::execution::{
     ActivityWork, Execution, Frame, Phase, Results, Status, Stay, TaskStage, Unfinished, Work,
 };
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
+use crate::limits::PROGRESS_MS;
 
 impl Execution {
     /// Whether it can still change.
@@ -89,6 +90,11 @@ impl Frame {
     /// When time alone moves this frame on.
     pub fn due(&self) -> Option<Timestamp> {
         self.stay().and_then(|stay| stay.work.due())
+    }
+
+    /// See [`Stay::progress_due`].
+    pub(crate) fn progress_due(&self) -> Option<Timestamp> {
+        self.stay().and_then(Stay::progress_due)
     }
 
     /// Whether a bounded decision left this frame something to do at once.
@@ -175,6 +181,17 @@ impl Stay {
         }
     }
 
+    /// When its progress is to be recorded, if what was said last is not: at once, and then no sooner than
+    /// [`PROGRESS_MS`] after the record before.
+    pub(crate) fn progress_due(&self) -> Option<Timestamp> {
+        let progress = self.progress.as_ref().filter(|it| !it.is_recorded)?;
+        if !self.work.tells_progress() {
+            return None;
+        }
+        let after = |recorded: Timestamp| recorded.plus_ms(PROGRESS_MS);
+        Some(progress.recorded_at.map_or(progress.at, after))
+    }
+
     fn given(&self) -> Option<&Data> {
         match self.unfinished.as_deref() {
             Some(Unfinished::Map(work)) => Some(&work.items),
@@ -199,6 +216,20 @@ impl Work {
             Self::Task(work) => earliest(work.deadline, work.heartbeat_deadline),
             Self::Waiting { until } | Self::Backoff { until } => Some(*until),
             Self::Entered | Self::Parallel(_) | Self::Map(_) | Self::Over => None,
+        }
+    }
+
+    /// Whether somebody has the task in hand.
+    fn tells_progress(&self) -> bool {
+        match self {
+            Self::Activity(work) => work.started_at.is_some(),
+            Self::Task(_) => true,
+            Self::Entered
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Parallel(_)
+            | Self::Map(_)
+            | Self::Over => false,
         }
     }
 

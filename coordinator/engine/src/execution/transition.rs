@@ -36,8 +36,8 @@ impl Work {
     /// |---|---|
     /// | entered, backoff | a schedule, a start of branches or items, an exit, a failed evaluation, a failure, a retry, an abort |
     /// | activity, offered | started, failed, timed out, aborted |
-    /// | activity, started | succeeded, failed, timed out, offered again, aborted |
-    /// | task | offered to workers, started, handed out again, offered again, begun, submitted, succeeded, failed, timed out, aborted |
+    /// | activity, started | progress, succeeded, failed, timed out, offered again, aborted |
+    /// | task | progress, offered to workers, started, handed out again, offered again, begun, submitted, succeeded, failed, timed out, aborted |
     /// | waiting | exit, a failed evaluation, abort |
     /// | parallel, map | what their children do, success, a failed evaluation, abort |
     /// | over | exit, a failed evaluation, retry, failure of the state, abort |
@@ -73,6 +73,7 @@ impl Work {
                     | E::ActivityFailed { .. }
                     | E::ActivityTimedOut { .. }
                     | E::ActivityReoffered { .. }
+                    | E::ProgressRecorded { .. }
             ),
             Self::Task(_) => matches!(
                 body,
@@ -87,6 +88,7 @@ impl Work {
                     | E::ActivityRestarted { .. }
                     | E::ActivityReoffered { .. }
                     | E::HandleGiven { .. }
+                    | E::ProgressRecorded { .. }
             ),
             Self::Parallel(_) => {
                 matches!(

@@ -271,6 +271,7 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
         | E::WaitScheduled { .. }
         | E::RetryScheduled { .. }
         | E::ActivityReoffered { .. }
+        | E::ProgressRecorded { .. }
         | E::ActivityRestarted { .. }
         | E::StartOffered { .. }
         | E::HandleGiven { .. } => return None,

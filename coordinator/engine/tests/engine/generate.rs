@@ -241,6 +241,8 @@ pub(crate) enum Move {
     Lost(usize),
     Withdraw(usize),
     Heartbeat(usize),
+    /// A heartbeat with details.
+    Progress(usize, u8),
     Continue,
     Stop,
     Redrive,
@@ -260,6 +262,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<usize>().prop_map(Move::Lost),
         1 => any::<usize>().prop_map(Move::Withdraw),
         1 => any::<usize>().prop_map(Move::Heartbeat),
+        2 => (any::<usize>(), 0..4_u8).prop_map(|(which, percent)| Move::Progress(which, percent)),
         2 => Just(Move::Continue),
         3 => Just(Move::Redrive),
         1 => prop::sample::select(vec![Move::PassTime; 30].into_iter().chain([Move::Stop]).collect::<Vec<_>>()),

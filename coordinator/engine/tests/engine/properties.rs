@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use stepfleet_asl::Payload;
 use stepfleet_engine::event::Handle;
-use stepfleet_engine::limits::Limits;
+use stepfleet_engine::limits::{Limits, PROGRESS_MS};
 use stepfleet_engine::{Attempt, Input, Rejection, Worker, heartbeat, restart_heartbeats};
 
 use crate::generate::{Move, definition, moves};
@@ -63,7 +63,12 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         },
         Move::Heartbeat(which) => {
             let now = world.now;
-            let _ = heartbeat(&mut world.execution, pick(&open, *which)?, now);
+            let _ = heartbeat(&mut world.execution, pick(&open, *which)?, None, now);
+            return None;
+        }
+        Move::Progress(which, percent) => {
+            let (now, said) = (world.now, percent.to_string().into());
+            let _ = heartbeat(&mut world.execution, pick(&open, *which)?, Some(&said), now);
             return None;
         }
         Move::Continue => Input::Continue,
@@ -145,6 +150,11 @@ proptest! {
     #[test]
     fn replaying_the_events_gives_the_stored_execution(definition in definition(), moves in moves()) {
         let mut world = play(&definition, &moves, |_, _, _| {});
+        // Progress is in the log ten seconds after it was told, or when its attempt is over.
+        while world.execution.frames.iter().any(|frame| frame.stay().and_then(|stay| stay.progress.as_ref()).is_some_and(|it| !it.is_recorded)) {
+            world.now = world.now.plus_ms(PROGRESS_MS);
+            world.feed(Input::Tick).unwrap();
+        }
         // Heartbeats are not in the log; both sides begin their windows anew, as after a recovery.
         let now = world.now;
         restart_heartbeats(&mut world.execution, now);

@@ -66,6 +66,8 @@ fn internal(body: &EventBody) -> String {
         format!("BranchSucceeded frame={}", child.0)
     } else if let EventBody::BranchFailed { child, .. } = body {
         format!("BranchFailed frame={}", child.0)
+    } else if let EventBody::ProgressRecorded { details, at, .. } = body {
+        format!("ProgressRecorded {details} of {}", after_start(*at))
     } else {
         format!("{body:?}")
             .split(' ')

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::event::Handle;
+use stepfleet_engine::execution::Progress;
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Attempt, EventId, Input, Rejection, Worker, heartbeat, outstanding};
 
@@ -149,15 +151,12 @@ impl Script {
                 world.restore();
                 "ok".to_owned()
             }
+            "heartbeat" => heard(self.world(), rest),
+            "progress" => progress(self.world()),
             "outstanding" => outstanding(&self.world().execution)
                 .iter()
                 .map(render::command_line)
                 .collect(),
-            "heartbeat" => {
-                let world = self.world();
-                let beat = heartbeat(&mut world.execution, attempt(rest), world.now);
-                beat.map_or_else(rejected, |()| "ok".to_owned())
-            }
             _ => {
                 let input = input(self.world(), verb, rest);
                 self.feed(input)
@@ -177,6 +176,29 @@ impl Script {
             Err(rejection) => rejected(rejection),
         }
     }
+}
+
+fn heard(world: &mut World, rest: &str) -> String {
+    let (target, said) = rest.split_once(' ').unwrap_or((rest, ""));
+    let said: Option<Arc<str>> = some(said).map(Into::into);
+    let beat = heartbeat(
+        &mut world.execution,
+        attempt(target),
+        said.as_ref(),
+        world.now,
+    );
+    beat.map_or_else(rejected, |()| "ok".to_owned())
+}
+
+/// What is known of every task's progress.
+fn progress(world: &World) -> String {
+    let frames = world.execution.frames.iter();
+    let said = frames.filter_map(|frame| frame.stay()?.progress.as_deref());
+    let line = |it: &Progress| {
+        let recorded = if it.is_recorded { "recorded" } else { "soft" };
+        format!("{} {recorded}\n", it.details)
+    };
+    said.map(line).collect()
 }
 
 fn rejected(rejection: Rejection) -> String {

@@ -346,7 +346,7 @@ fn trap_22_a_missed_heartbeat_is_told_as_a_timeout_and_caught_by_either_name() {
         let mut story = Story::of(&states, "{}");
         let attempt = story.take();
         let now = story.0.now;
-        heartbeat(&mut story.0.execution, attempt, now).unwrap();
+        heartbeat(&mut story.0.execution, attempt, None, now).unwrap();
         story.pass_time();
         assert_eq!(
             story.details("ActivityTimedOut"),

@@ -1,5 +1,7 @@
 //! Who is taken for whom, and who is refused how.
 
+mod denied;
+
 use http::HeaderValue;
 
 use super::*;
@@ -16,8 +18,13 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::default())
 }
 
+fn judge(config: &Config) -> Authenticator {
+    let access = Arc::new(Access::of(config).unwrap());
+    Authenticator::new(config, access, clock())
+}
+
 fn open() -> Authenticator {
-    Authenticator::new(&Config::default(), clock())
+    judge(&Config::default())
 }
 
 fn keyed() -> Authenticator {
@@ -25,19 +32,20 @@ fn keyed() -> Authenticator {
     let key = |name: &str, sha256: &str, namespace: Option<&str>| ApiKey {
         name: name.to_owned(),
         sha256: sha256.to_owned(),
+        policies: Vec::new(),
         namespace: namespace.map(str::to_owned),
     };
     config.auth.keys = vec![
         key("foo-key", FOO, None),
         key("bar-key", &BAR.to_uppercase(), Some("111111111111")),
     ];
-    Authenticator::new(&config, clock())
+    judge(&config)
 }
 
 fn certificates_only() -> Authenticator {
     let mut config = Config::default();
     config.tls.client_auth = ClientAuth::Optional;
-    Authenticator::new(&config, clock())
+    judge(&config)
 }
 
 fn check(
@@ -137,9 +145,10 @@ fn signatures_are_judged_where_there_are_access_keys() {
         id: "AKID".to_owned(),
         name: Some("deploy".to_owned()),
         secret: Secret("sixteen characters".to_owned()),
+        policies: Vec::new(),
         namespace: Some("111111111111".to_owned()),
     }];
-    let authenticator = Authenticator::new(&config, clock());
+    let authenticator = judge(&config);
     let unknown = SIGNED.replace("AKID", "OTHER");
     for (authorization, certificate, expect) in [
         ("", None, "MissingAuthenticationTokenException"),
@@ -163,6 +172,7 @@ proptest::proptest! {
             id: "AKID".to_owned(),
             name: None,
             secret: Secret("sixteen characters".to_owned()),
+            policies: Vec::new(),
             namespace: None,
         }];
         let text = match form {
@@ -172,7 +182,7 @@ proptest::proptest! {
         };
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
-        let verdict = Authenticator::new(&config, clock()).authenticate(&headers, None);
+        let verdict = judge(&config).authenticate(&headers, None);
         // Nothing says when it was signed.
         proptest::prop_assert!(verdict.is_err());
         let verdict = open().authenticate(&headers, None);

@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 
 use super::Call;
 use super::answer::{Seconds, body, empty};
+use super::input::ListInput;
 use super::input::activities::{ActivityInput, CreateActivityInput};
 use super::input::settings::ENCRYPTION_DEFAULT;
-use super::input::{ListInput, parse};
 use super::state_machines::raw;
 use crate::service::api::ActivityItem;
 use crate::service::error::ApiError;
@@ -46,7 +46,7 @@ struct Item {
 
 impl Call<'_> {
     pub(super) async fn create_activity(&self) -> Result<Vec<u8>, ApiError> {
-        let new = parse::<CreateActivityInput>(self.body)?.check()?;
+        let new = self.read::<CreateActivityInput>()?.check()?;
         let item = self
             .service
             .create_activity(self.caller, &new.name, new.tags, new.encryption)
@@ -58,13 +58,13 @@ impl Call<'_> {
     }
 
     pub(super) async fn delete_activity(&self) -> Result<Vec<u8>, ApiError> {
-        let arn = parse::<ActivityInput>(self.body)?.check()?;
+        let arn = self.read::<ActivityInput>()?.check()?;
         self.face.delete_activity(self.caller, &arn).await?;
         Ok(empty())
     }
 
     pub(super) async fn describe_activity(&self) -> Result<Vec<u8>, ApiError> {
-        let arn = parse::<ActivityInput>(self.body)?.check()?;
+        let arn = self.read::<ActivityInput>()?.check()?;
         let activity = self.service.describe_activity(self.caller, &arn).await?;
         body(&Description {
             activity_arn: &activity.arn,
@@ -78,7 +78,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn list_activities(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<ListInput>(self.body)?.check()?;
+        let request = self.read::<ListInput>()?.check()?;
         let page = self.service.list_activities(self.caller, request).await?;
         let activities = page.items.into_iter().map(Item::from).collect();
         body(&List {

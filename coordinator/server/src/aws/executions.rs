@@ -6,11 +6,11 @@ use stepfleet_engine::{HistoryEvent, NotRedrivable};
 
 use super::Call;
 use super::answer::{Seconds, body};
+use super::input::IncludedData;
 use super::input::executions::{
     ExecutionInput, HistoryInput, ListExecutionsInput, RedriveExecutionInput, StartExecutionInput,
     StopExecutionInput,
 };
-use super::input::{IncludedData, parse};
 use crate::service::api::{ExecutionDescription, ExecutionItem, Page};
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -102,7 +102,7 @@ struct Item {
 
 impl Call<'_> {
     pub(super) async fn start_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<StartExecutionInput>(self.body)?.check(self.bounds)?;
+        let request = self.read::<StartExecutionInput>()?.check(self.bounds)?;
         let request = request.in_trace(self.trace_header.clone());
         let started = self.service.start_execution(self.caller, request).await?;
         body(&Started {
@@ -112,7 +112,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn stop_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<StopExecutionInput>(self.body)?.check()?;
+        let request = self.read::<StopExecutionInput>()?.check()?;
         let at = self
             .service
             .stop_execution(self.caller, &request.arn, request.error, request.cause)
@@ -123,7 +123,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn redrive_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, token) = parse::<RedriveExecutionInput>(self.body)?.check()?;
+        let (arn, token) = self.read::<RedriveExecutionInput>()?.check()?;
         let service = self.service;
         let at = service.redrive_execution(self.caller, &arn, token).await?;
         body(&Redriven {
@@ -132,13 +132,13 @@ impl Call<'_> {
     }
 
     pub(super) async fn describe_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, included) = parse::<ExecutionInput>(self.body)?.check()?;
+        let (arn, included) = self.read::<ExecutionInput>()?.check()?;
         let execution = self.service.describe_execution(self.caller, &arn).await?;
         body(&Description::of(&execution, included))
     }
 
     pub(super) async fn list_executions(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<ListExecutionsInput>(self.body)?.check()?;
+        let request = self.read::<ListExecutionsInput>()?.check()?;
         let page = self.service.list_executions(self.caller, request).await?;
         let executions = page.items.into_iter().map(Item::from).collect();
         body(&List {
@@ -148,7 +148,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn get_execution_history(&self) -> Result<Vec<u8>, ApiError> {
-        let (request, include_data) = parse::<HistoryInput>(self.body)?.check()?;
+        let (request, include_data) = self.read::<HistoryInput>()?.check()?;
         let page = self
             .service
             .get_execution_history(self.caller, request)

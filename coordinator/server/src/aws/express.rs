@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Call;
 use super::answer::{Seconds, body};
 use super::executions::{DataDetails, status_name};
+use super::input::IncludedData;
 use super::input::executions::StartSyncExecutionInput;
-use super::input::{IncludedData, parse};
 use crate::service::error::ApiError;
 
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ struct Billing {
 
 impl Call<'_> {
     pub(super) async fn start_sync_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let input = parse::<StartSyncExecutionInput>(self.body)?;
+        let input = self.read::<StartSyncExecutionInput>()?;
         let (request, data) = input.check(self.bounds)?;
         let request = request.in_trace(self.trace_header.clone());
         let service = self.service;

@@ -6,6 +6,7 @@ pub(crate) mod executions;
 pub(crate) mod map_runs;
 pub(crate) mod settings;
 pub(crate) mod state_machines;
+mod subjects;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;
@@ -18,6 +19,8 @@ use super::check::{self, Checker, Length};
 use crate::config;
 use crate::service::api::PageRequest;
 use crate::service::error::{ApiError, ErrorCode};
+
+pub(super) use subjects::Requested;
 
 /// Bounds of payloads, which an installation may set.
 #[derive(Clone, Copy, Debug)]

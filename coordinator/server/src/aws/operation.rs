@@ -1,7 +1,9 @@
 //! The operations of the API by name. All are served.
 
 use http::HeaderMap;
+use stepfleet_proto::Action;
 
+use crate::auth::actions;
 use crate::service::error::{ApiError, ErrorCode};
 
 const TARGET: &str = "x-amz-target";
@@ -9,7 +11,7 @@ const SERVICE: &str = "AWSStepFunctions.";
 
 /// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     CreateActivity,
     CreateStateMachine,
     CreateStateMachineAlias,
@@ -49,7 +51,7 @@ pub(super) enum Operation {
     ValidateStateMachineDefinition,
 }
 
-const SERVED: [(&str, Operation); 37] = [
+pub(super) const SERVED: [(&str, Operation); 37] = [
     ("CreateActivity", Operation::CreateActivity),
     ("CreateStateMachine", Operation::CreateStateMachine),
     (
@@ -144,6 +146,11 @@ impl Operation {
         Err(unknown(format!(
             "'{name}' is not an operation of AWS Step Functions"
         )))
+    }
+
+    /// What policies call it.
+    pub(super) fn action(self) -> Action {
+        actions::states(self.name())
     }
 
     /// Its name.

@@ -13,7 +13,7 @@ use super::input::settings::{ENCRYPTION_DEFAULT, LOGGING_DEFAULT, TRACING_DEFAUL
 use super::input::state_machines::{
     CreateStateMachineInput, Role, StateMachineInput, UpdateStateMachineInput, ValidateInput,
 };
-use super::input::{IncludedData, ListInput, parse};
+use super::input::{IncludedData, ListInput};
 use crate::service::api::{MachineStatus, MachineType, StateMachineDescription, StateMachineItem};
 use crate::service::error::{ApiError, ErrorCode};
 
@@ -100,8 +100,9 @@ struct Finding<'a> {
 
 impl Call<'_> {
     pub(super) async fn create_state_machine(&self) -> Result<Vec<u8>, ApiError> {
-        let request =
-            parse::<CreateStateMachineInput>(self.body)?.check(self.bounds, Role::Required)?;
+        let request = self
+            .read::<CreateStateMachineInput>()?
+            .check(self.bounds, Role::Required)?;
         let created = self
             .service
             .create_state_machine(self.caller, request)
@@ -114,7 +115,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn update_state_machine(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<UpdateStateMachineInput>(self.body)?.check(self.bounds)?;
+        let request = self.read::<UpdateStateMachineInput>()?.check(self.bounds)?;
         let updated = self
             .service
             .update_state_machine(self.caller, request)
@@ -127,13 +128,13 @@ impl Call<'_> {
     }
 
     pub(super) async fn delete_state_machine(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, _) = parse::<StateMachineInput>(self.body)?.check()?;
+        let (arn, _) = self.read::<StateMachineInput>()?.check()?;
         self.service.delete_state_machine(self.caller, &arn).await?;
         Ok(empty())
     }
 
     pub(super) async fn describe_state_machine(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, included) = parse::<StateMachineInput>(self.body)?.check()?;
+        let (arn, included) = self.read::<StateMachineInput>()?.check()?;
         let machine = self
             .service
             .describe_state_machine(self.caller, &arn)
@@ -146,7 +147,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn describe_state_machine_for_execution(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, included) = parse::<ExecutionInput>(self.body)?.check()?;
+        let (arn, included) = self.read::<ExecutionInput>()?.check()?;
         let machine = self
             .service
             .describe_state_machine_for_execution(self.caller, &arn)
@@ -157,7 +158,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn list_state_machines(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<ListInput>(self.body)?.check()?;
+        let request = self.read::<ListInput>()?.check()?;
         let page = self
             .service
             .list_state_machines(self.caller, request)
@@ -170,7 +171,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn validate_definition(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<ValidateInput>(self.body)?.check(self.bounds)?;
+        let request = self.read::<ValidateInput>()?.check(self.bounds)?;
         let validation = self
             .service
             .validate_definition(

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::answer::{body, empty};
-use super::input::parse;
 use super::input::tasks::{FailureInput, GetActivityTaskInput, HeartbeatInput, SuccessInput};
 use super::{Answer, Call};
 use crate::face::Pending;
@@ -19,7 +18,7 @@ struct Task<'a> {
 impl Call<'_> {
     /// Holds up to 60 s. Dropping the call (the client hung up) gives a task back to the queue.
     pub(super) async fn get_activity_task(&self) -> Result<Answer, ApiError> {
-        let poll = parse::<GetActivityTaskInput>(self.body)?.check()?;
+        let poll = self.read::<GetActivityTaskInput>()?.check()?;
         match self.face.get_activity_task(self.caller, &poll).await? {
             Some(task) => {
                 let body = body(&Task {
@@ -39,7 +38,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn send_task_success(&self) -> Result<Vec<u8>, ApiError> {
-        let success = parse::<SuccessInput>(self.body)?.check(self.bounds)?;
+        let success = self.read::<SuccessInput>()?.check(self.bounds)?;
         self.service
             .send_task_success(self.caller, &success.token, &success.output)
             .await?;
@@ -47,7 +46,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn send_task_failure(&self) -> Result<Vec<u8>, ApiError> {
-        let failure = parse::<FailureInput>(self.body)?.check()?;
+        let failure = self.read::<FailureInput>()?.check()?;
         self.service
             .send_task_failure(self.caller, &failure.token, failure.error, failure.cause)
             .await?;
@@ -55,9 +54,9 @@ impl Call<'_> {
     }
 
     pub(super) async fn send_task_heartbeat(&self) -> Result<Vec<u8>, ApiError> {
-        let token = parse::<HeartbeatInput>(self.body)?.check()?;
+        let token = self.read::<HeartbeatInput>()?.check()?;
         self.service
-            .send_task_heartbeat(self.caller, &token)
+            .send_task_heartbeat(self.caller, &token, "")
             .await?;
         Ok(empty())
     }

@@ -6,7 +6,6 @@ use stepfleet_engine::test_state::Inspection;
 
 use super::Call;
 use super::answer::body;
-use super::input::parse;
 use super::input::test_state::{InspectionLevel, TestStateInput};
 use crate::service::error::ApiError;
 use crate::service::test_state::{Tested, Told};
@@ -96,7 +95,7 @@ struct ErrorDetails {
 
 impl Call<'_> {
     pub(super) async fn test_state(&self) -> Result<Vec<u8>, ApiError> {
-        let (request, level) = parse::<TestStateInput>(self.body)?.check(self.bounds)?;
+        let (request, level) = self.read::<TestStateInput>()?.check(self.bounds)?;
         let tested = self.service.test_state(self.caller, request).await?;
         let Told {
             status,

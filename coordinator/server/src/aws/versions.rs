@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::Call;
 use super::answer::{Seconds, body, empty};
-use super::input::parse;
 use super::input::versions::{
     AliasInput, CreateAliasInput, ListPublishedInput, PublishVersionInput, UpdateAliasInput,
     VersionInput,
@@ -71,19 +70,19 @@ struct RoutingItem {
 
 impl Call<'_> {
     pub(super) async fn publish_version(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<PublishVersionInput>(self.body)?.check()?;
+        let request = self.read::<PublishVersionInput>()?.check()?;
         let version = self.service.publish_version(self.caller, request).await?;
         body(&Version::from(version))
     }
 
     pub(super) async fn delete_version(&self) -> Result<Vec<u8>, ApiError> {
-        let arn = parse::<VersionInput>(self.body)?.check()?;
+        let arn = self.read::<VersionInput>()?.check()?;
         self.service.delete_version(self.caller, &arn).await?;
         Ok(empty())
     }
 
     pub(super) fn list_versions(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, request) = parse::<ListPublishedInput>(self.body)?.check()?;
+        let (arn, request) = self.read::<ListPublishedInput>()?.check()?;
         let page: Page<PublishedVersion> =
             self.service.list_versions(self.caller, &arn, &request)?;
         body(&Versions {
@@ -93,13 +92,13 @@ impl Call<'_> {
     }
 
     pub(super) async fn create_alias(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<CreateAliasInput>(self.body)?.check()?;
+        let request = self.read::<CreateAliasInput>()?.check()?;
         let alias = self.service.create_alias(self.caller, request).await?;
         body(&Alias::from(alias))
     }
 
     pub(super) async fn update_alias(&self) -> Result<Vec<u8>, ApiError> {
-        let request = parse::<UpdateAliasInput>(self.body)?.check()?;
+        let request = self.read::<UpdateAliasInput>()?.check()?;
         let updated = self.service.update_alias(self.caller, request).await?;
         body(&Updated {
             update_date: Seconds(updated),
@@ -107,13 +106,13 @@ impl Call<'_> {
     }
 
     pub(super) async fn delete_alias(&self) -> Result<Vec<u8>, ApiError> {
-        let arn = parse::<AliasInput>(self.body)?.check()?;
+        let arn = self.read::<AliasInput>()?.check()?;
         self.service.delete_alias(self.caller, &arn).await?;
         Ok(empty())
     }
 
     pub(super) fn describe_alias(&self) -> Result<Vec<u8>, ApiError> {
-        let arn = parse::<AliasInput>(self.body)?.check()?;
+        let arn = self.read::<AliasInput>()?.check()?;
         let alias = self.service.describe_alias(self.caller, &arn)?;
         body(&Description {
             state_machine_alias_arn: alias.arn,
@@ -126,7 +125,7 @@ impl Call<'_> {
     }
 
     pub(super) fn list_aliases(&self) -> Result<Vec<u8>, ApiError> {
-        let (arn, request) = parse::<ListPublishedInput>(self.body)?.check()?;
+        let (arn, request) = self.read::<ListPublishedInput>()?.check()?;
         let page = self.service.list_aliases(self.caller, &arn, &request)?;
         body(&Aliases {
             state_machine_aliases: page.items.into_iter().map(Alias::from).collect(),

@@ -1,13 +1,10 @@
 //! What a URL does and does not do, over HTTP, where everything else wants a key.
 
-use axum::middleware::from_fn_with_state;
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::auth::{Authenticator, require};
-use crate::clock::SystemClock;
 use crate::config::{ApiKey, Config};
 use crate::face::testing;
 use crate::service::api::{Caller, ListCallbacks};
@@ -29,6 +26,7 @@ fn config(url: Option<&str>) -> Config {
     config.auth.keys = vec![ApiKey {
         name: "foo".to_owned(),
         sha256: FOO.to_owned(),
+        policies: vec!["administrator".to_owned()],
         namespace: None,
     }];
     config
@@ -39,10 +37,9 @@ async fn world(url: Option<&str>) -> World {
     let config = config(url);
     let (face, _drain) = testing::face_with(config.clone()).await;
     let service = face.service.clone();
-    let authenticator = Authenticator::new(&config, Arc::new(SystemClock::default()));
     let web = crate::aws::router(face).merge(router(service.clone()));
     let world = World {
-        router: web.layer(from_fn_with_state(authenticator, require)),
+        router: testing::judging(web, &config),
         service,
     };
     let definition = json!({"StartAt": STATE, "States": {STATE: {
@@ -81,10 +78,7 @@ impl World {
         let start = json!({"stateMachineArn": MACHINE, "name": name});
         let started = self.aws("StartExecution", &start).await;
         let arn = started["executionArn"].as_str().unwrap().to_owned();
-        let caller = Caller {
-            principal: "foo".into(),
-            namespace: "000000000000".into(),
-        };
+        let caller = Caller::trusted("foo", "000000000000");
         let listed = self
             .service
             .list_callbacks(&caller, ListCallbacks::default())
@@ -358,10 +352,7 @@ async fn open_callbacks_are_found_by_execution_machine_and_age() {
     let (one, _) = world.start("one").await;
     let (_, path) = world.path("two").await;
     let found = async |namespace: &str, request: ListCallbacks| {
-        let caller = Caller {
-            principal: "foo".into(),
-            namespace: namespace.into(),
-        };
+        let caller = Caller::trusted("foo", namespace);
         let page = world.service.list_callbacks(&caller, request).await;
         page.map(|page| {
             let items = page.items.into_iter();

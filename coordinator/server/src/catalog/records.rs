@@ -168,6 +168,19 @@ pub(crate) struct ActivitySettings {
     /// Tasks that may start in 1000 seconds.
     #[serde(default)]
     pub rate_per_1000_s: Option<u64>,
+    #[serde(default)]
+    pub away: AwayMax,
+}
+
+/// How long a worker may be away before its tasks of an activity end as lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AwayMax {
+    /// As long as its session lasts.
+    #[default]
+    Session,
+    Seconds(u32),
+    /// Nothing but the tasks' own timeouts ends them.
+    Unbounded,
 }
 
 /// The stored form of a record.

@@ -32,7 +32,7 @@ pub(crate) enum ActivityCommand {
     Purge(queue::PurgeArgs),
     /// Set the labels that a worker must have to get tasks
     Require(queue::RequireArgs),
-    /// Bound the tasks at once, or those that start a second
+    /// Bound the tasks at once, those that start a second, or how long their workers may be away
     Limit(queue::LimitArgs),
     /// Delete an activity
     Delete(NameArgs),

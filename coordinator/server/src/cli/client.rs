@@ -186,6 +186,7 @@ fn fault(endpoint: &str, error: stepfleet_sdk::Error) -> Fault {
         },
         Error::Configuration(text) => Fault::Usage(text),
         Error::Encode(_)
+        | Error::TooLarge { .. }
         | Error::Decode(_)
         | Error::Execution { .. }
         | Error::Abandoned { .. }

@@ -9,7 +9,10 @@ use super::client::Client;
 use super::fault::{Fault, Outcome};
 use super::names;
 use super::output::{Output, Tone};
-use super::{pages, table, time};
+use super::{pages, payload, table, time};
+
+/// Characters of progress in a table; `--json` has all.
+const PROGRESS_CHARS: usize = 60;
 
 /// Workers.
 #[derive(Clone, Debug, Subcommand)]
@@ -222,12 +225,16 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
     }
     output.line(format!("\n{}", table::text(&rows)))?;
     if !answer.tasks.is_empty() {
-        let mut rows = table::table(output, &["TASK OF EXECUTION", "ACTIVITY", "FOR"]);
+        let mut rows = table::table(
+            output,
+            &["TASK OF EXECUTION", "ACTIVITY", "FOR", "PROGRESS"],
+        );
         for task in &answer.tasks {
             rows.add_row([
                 names::short_execution(&task.execution_arn).to_owned(),
                 names::name_of(&task.activity_arn).to_owned(),
                 time::age(output, task.since_date.as_ref()),
+                payload::told(&task.progress, PROGRESS_CHARS),
             ]);
         }
         output.line(format!("\n{}", table::text(&rows)))?;
@@ -298,6 +305,8 @@ fn task_json(task: &api::WorkerTask) -> serde_json::Value {
         "executionArn": task.execution_arn,
         "activityArn": task.activity_arn,
         "sinceDate": time::utc(task.since_date.as_ref()),
+        "progress": payload::raw_told(&task.progress),
+        "progressDate": time::utc(task.progress_date.as_ref()),
     })
 }
 

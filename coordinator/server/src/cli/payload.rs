@@ -56,6 +56,19 @@ pub(crate) fn raw_some(text: Option<&str>) -> Option<Box<RawValue>> {
     text.filter(|text| !text.is_empty()).map(raw)
 }
 
+/// The same for a text that is empty when there is none.
+pub(crate) fn raw_told(text: &str) -> Option<Box<RawValue>> {
+    raw_some(Some(text))
+}
+
+/// A cell for a text that is empty when there is none.
+pub(crate) fn told(text: &str, width: usize) -> String {
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    short(text, width)
+}
+
 /// The JSON text with two spaces of indentation; every token stays as it was. Other text comes back unchanged.
 pub(crate) fn pretty(json: &str) -> String {
     if serde_json::from_str::<IgnoredAny>(json).is_err() {

@@ -15,6 +15,7 @@ use super::{pages, payload, table, time};
 /// Characters of a token in a table; the hint tells how to see all.
 const TOKEN_CHARS: usize = 16;
 const PARAMETERS_CHARS: usize = 60;
+const PROGRESS_CHARS: usize = 40;
 
 /// Callback tasks and their tokens.
 #[derive(Clone, Debug, Subcommand)]
@@ -97,6 +98,9 @@ pub(crate) struct FailureArgs {
 pub(crate) struct HeartbeatArgs {
     #[command(flatten)]
     which: Which,
+    /// Progress of the task: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON")]
+    details: Option<String>,
 }
 
 impl TaskCommand {
@@ -141,9 +145,16 @@ impl TaskCommand {
                 done(output, "failed", &args.which)
             }
             Self::Heartbeat(args) => {
+                let details = match &args.details {
+                    Some(details) => payload::read_json("the details", details)?,
+                    None => String::new(),
+                };
                 let task_token = args.which.token(client).await?;
                 client
-                    .send_task_heartbeat(api::SendTaskHeartbeatRequest { task_token })
+                    .send_task_heartbeat(api::SendTaskHeartbeatRequest {
+                        task_token,
+                        details,
+                    })
                     .await?;
                 done(output, "sent a heartbeat for", &args.which)
             }
@@ -284,6 +295,12 @@ fn show(callback: &api::Callback, output: &mut Output) -> Result<Outcome, Fault>
         facts.push(("deadline", deadline));
     }
     facts.push(("parameters", payload::pretty(&callback.parameters)));
+    if !callback.progress.is_empty() {
+        let age = time::age(output, callback.progress_date.as_ref());
+        let said = payload::pretty(&callback.progress);
+        facts.push(("progress", said));
+        facts.push(("told", format!("{age} ago")));
+    }
     facts.push(("token", callback.task_token.clone()));
     let text = table::facts(output, &facts);
     output.line(text)?;
@@ -316,31 +333,29 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<O
 }
 
 fn rows(args: &ListArgs, callbacks: &[api::Callback], output: &Output) -> String {
-    let header = [
-        "EXECUTION",
-        "STATE",
-        "AGE",
-        "DEADLINE",
-        "PARAMETERS",
-        "TOKEN",
-    ];
+    let told = callbacks.iter().any(|it| !it.progress.is_empty());
+    let mut header = vec!["EXECUTION", "STATE", "AGE", "DEADLINE"];
+    header.extend(told.then_some("PROGRESS"));
+    header.extend(["PARAMETERS", "TOKEN"]);
     let mut rows = table::table(output, &header);
     for callback in callbacks {
         let token = &callback.task_token;
         // The token usually stands in the parameters too; there it says nothing to a reader.
         let parameters = callback.parameters.replace(token, "<token>");
-        rows.add_row([
+        let mut row = vec![
             names::short_execution(&callback.execution_arn).to_owned(),
             callback.state_name.clone(),
             time::age(output, callback.scheduled_date.as_ref()),
             time::until(output, callback.deadline.as_ref()),
-            payload::short(&parameters, PARAMETERS_CHARS),
-            if args.tokens {
-                token.clone()
-            } else {
-                payload::short(token, TOKEN_CHARS)
-            },
-        ]);
+        ];
+        row.extend(told.then(|| payload::short(&callback.progress, PROGRESS_CHARS)));
+        row.push(payload::short(&parameters, PARAMETERS_CHARS));
+        row.push(if args.tokens {
+            token.clone()
+        } else {
+            payload::short(token, TOKEN_CHARS)
+        });
+        rows.add_row(row);
     }
     if args.tokens {
         // A token that is broken over lines cannot be copied.
@@ -360,6 +375,10 @@ struct CallbackJson<'a> {
     scheduled_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress_date: Option<String>,
 }
 
 fn json(callback: &api::Callback) -> CallbackJson<'_> {
@@ -371,5 +390,7 @@ fn json(callback: &api::Callback) -> CallbackJson<'_> {
         parameters: payload::raw(&callback.parameters),
         scheduled_date: time::utc(callback.scheduled_date.as_ref()),
         deadline: time::utc(callback.deadline.as_ref()),
+        progress: payload::raw_told(&callback.progress),
+        progress_date: time::utc(callback.progress_date.as_ref()),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ApiKey, Auth, ClientAuth, Config, ConfigError, Limits, Tls, check_outbound};
+use super::{
+    ApiKey, Auth, ClientAuth, Config, ConfigError, Limits, Tls, check_auth, check_outbound,
+};
 
 /// Partitions are numbered with 16 bits of hash; more than this would make single-digit shares.
 const PARTITIONS_MAX: u16 = 4096;
@@ -21,6 +23,7 @@ impl Config {
         check_tls(&self.tls, &mut faults);
         check_keys(&self.auth.keys, &mut faults);
         check_access_keys(&self.auth, &mut faults);
+        check_auth::check(self, &mut faults);
         check_arn(self, &mut faults);
         check_limits(&self.limits, &mut faults);
         check_numbers(self, &mut faults);
@@ -53,7 +56,7 @@ fn check_exposure(config: &Config, faults: &mut Vec<String>) {
     }
     if !authenticated {
         text.push_str(
-            "\n[[auth.keys]]\nname = \"operator\"\nsha256 = \"<64 hexadecimal digits>\"  \
+            "\n[[auth.keys]]\nname = \"operator\"\npolicies = [\"administrator\"]\nsha256 = \"<64 hexadecimal digits>\"  \
              # printf %s \"$KEY\" | sha256sum\n\n\
              (or [[auth.access_keys]] with `id` and `secret` for AWS clients alone; or, for client certificates, `client_ca = \"clients.crt\"` and `client_auth = \"required\"` in [tls]),\n",
         );

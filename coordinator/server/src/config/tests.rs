@@ -138,15 +138,16 @@ fn an_account_may_be_a_number() {
 
 #[test]
 fn keys_come_from_the_file_or_the_environment() {
-    let file =
-        format!("[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\nnamespace = \"111111111111\"\n");
+    let file = format!(
+        "[[auth.keys]]\nname = \"a\"\npolicies = [\"administrator\"]\nsha256 = \"{HASH}\"\nnamespace = \"111111111111\"\n"
+    );
     let config = load(&file, &[], Args::default()).unwrap();
     assert_eq!(
         config.auth.keys[0].namespace.as_deref(),
         Some("111111111111")
     );
     assert!(config.authentication());
-    let value = format!("[{{name=\"b\",sha256=\"{HASH}\"}}]");
+    let value = format!("[{{name=\"b\",policies=[\"administrator\"],sha256=\"{HASH}\"}}]");
     let config = load("", &[("STEPFLEET_AUTH__KEYS", &value)], Args::default()).unwrap();
     assert_eq!(config.auth.keys[0].name, "b");
 }
@@ -169,12 +170,19 @@ fn a_public_address_needs_tls_and_authentication_and_is_told_how() {
         !text.contains("certificate = ") && text.contains("[[auth.keys]]"),
         "{text}"
     );
-    let both = format!("{tls}[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\n");
+    let both = format!(
+        "{tls}[[auth.keys]]\nname = \"a\"\npolicies = [\"administrator\"]\nsha256 = \"{HASH}\"\n"
+    );
     assert!(load(&both, &[], Args::default()).is_ok());
     let certificates = format!("{tls}client_ca = \"ca\"\nclient_auth = \"required\"\n");
+    let text = refused(&certificates, &[]);
+    assert!(text.contains("[[auth.certificates]]"), "{text}");
+    let certificates =
+        format!("{certificates}[[auth.certificates]]\nname = \"*\"\npolicies = [\"worker\"]\n");
     assert!(load(&certificates, &[], Args::default()).is_ok());
-    let key_alone =
-        format!("listen = \"10.0.0.1:1\"\n[[auth.keys]]\nname = \"a\"\nsha256 = \"{HASH}\"\n");
+    let key_alone = format!(
+        "listen = \"10.0.0.1:1\"\n[[auth.keys]]\nname = \"a\"\npolicies = [\"administrator\"]\nsha256 = \"{HASH}\"\n"
+    );
     let text = refused(&key_alone, &[]);
     assert!(
         text.contains("certificate = ") && !text.contains("[[auth.keys]]"),
@@ -200,6 +208,20 @@ fn what_makes_no_sense_is_refused_with_its_name() {
             "tls.client_auth",
         ),
         ("[[auth.keys]]\nname = \"a\"\nsha256 = \"abc\"", "sha256"),
+        ("[[auth.keys]]\nname = \"a\"", "missing field `sha256`"),
+        (
+            "[[auth.policies]]\nname = \"worker\"\nfile = \"f\"",
+            "the name `worker` is taken",
+        ),
+        (
+            "[[auth.policies]]\nname = \"p\"",
+            "`p` needs `document` or `file`",
+        ),
+        (
+            "[[auth.policies]]\nname = \"p\"\ndocument = \"{}\"",
+            "`p`: `Statement` is missing",
+        ),
+        ("[[auth.certificates]]\nname = \"*\"", "`*` has no policies"),
         ("[limits]\npayload_bytes_max = 0", "payload_bytes_max"),
         (
             "[limits]\npayload_bytes_max = 99999999",
@@ -225,7 +247,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn access_keys_are_checked_and_their_secrets_never_shown() {
-    let key = "[[auth.access_keys]]\nid = \"AKID\"\nsecret = \"a secret of AKID\"\n";
+    let key = "[[auth.access_keys]]\nid = \"AKID\"\nsecret = \"a secret of AKID\"\npolicies = [\"administrator\"]\n";
     let config = load(
         &format!("{key}namespace = \"111111111111\""),
         &[],
@@ -272,7 +294,7 @@ fn access_keys_of_a_file_count_as_those_of_the_configuration() {
         };
         load(file, &[], args)
     };
-    let key = "[[access_keys]]\nid = \"AKID\"\nname = \"deploy\"\nsecret = \"a secret of AKID\"\n";
+    let key = "[[access_keys]]\nid = \"AKID\"\nname = \"deploy\"\nsecret = \"a secret of AKID\"\npolicies = [\"administrator\"]\n";
     let config = with(key, "").unwrap();
     assert!(config.authentication());
     let printed = config.to_toml();
@@ -339,6 +361,7 @@ fn the_printed_configuration_can_be_read_again() {
     config.auth.keys.push(ApiKey {
         name: "a".into(),
         sha256: HASH.into(),
+        policies: vec!["administrator".to_owned()],
         namespace: None,
     });
     config.tls.certificate = Some("c".into());

@@ -81,10 +81,7 @@ async fn world_of(definition: Value, config: Config) -> World {
     let losses = Losses::new(Signal::ExecutionLog, Metrics::default(), clock);
     let (log, told) = queue(Arc::new(losses));
     service.shared.observer.log_to(log);
-    let caller = Caller {
-        principal: Arc::from("test"),
-        namespace: Arc::from("000000000000"),
-    };
+    let caller = Caller::trusted(Arc::from("test"), Arc::from("000000000000"));
     let request = CreateStateMachine {
         name: "m".to_owned(),
         definition: definition.to_string(),

@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use tokio_util::sync::CancellationToken;
 
 use super::Face;
-use crate::auth::{Authenticator, require};
+use crate::auth::{Access, Authenticator, require};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -43,8 +43,13 @@ pub(crate) async fn face_with(config: Config) -> (Arc<Face>, CancellationToken) 
 
 /// `router` as it is served: behind authentication that takes everybody.
 pub(crate) fn admitting(router: Router) -> Router {
-    router.layer(from_fn_with_state(
-        Authenticator::new(&Config::default(), Arc::new(SystemClock::default())),
-        require,
-    ))
+    judging(router, &Config::default())
+}
+
+/// `router` as it is served by an installation with these settings.
+pub(crate) fn judging(router: Router, config: &Config) -> Router {
+    let access = Arc::new(Access::of(config).expect("policies of tests can be read"));
+    let clock = Arc::new(SystemClock::default());
+    let authenticator = Authenticator::new(config, access, clock);
+    router.layer(from_fn_with_state(authenticator, require))
 }

@@ -95,6 +95,7 @@ pub(crate) struct Freed {
 /// A connection that begins.
 #[derive(Debug)]
 pub(crate) struct Connected {
+    /// From 1: more than that continues a session.
     pub connection: u64,
     pub confirmed: u64,
     /// What the worker was thought to hold at that moment; later pushes leave over this connection.
@@ -110,6 +111,23 @@ struct Held {
     /// Of the task's execution.
     header: Arc<Header>,
     since: Timestamp,
+    progress: Option<Said>,
+}
+
+/// What a worker said of a task's progress, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub details: Arc<str>,
+    pub at: Timestamp,
+}
+
+/// A task in a worker's hands, for whoever decides about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldTask {
+    pub task: TaskRef,
+    pub activity: u32,
+    /// The worker has said that it has it.
+    pub received: bool,
 }
 
 /// A task in a worker's hands, for people.
@@ -118,6 +136,8 @@ pub(crate) struct InHand {
     pub activity: u32,
     pub header: Arc<Header>,
     pub since: Timestamp,
+    /// In this attempt.
+    pub progress: Option<Said>,
 }
 
 type HeldKey = (ExecutionId, EventId, u32, u32);
@@ -139,6 +159,16 @@ struct Inner {
     /// Questions of this connection that have no answer yet.
     asked: BTreeMap<u64, oneshot::Sender<Answer>>,
     questions: u64,
+}
+
+impl Held {
+    fn told(&self, received: u64) -> HeldTask {
+        HeldTask {
+            task: self.task,
+            activity: self.activity,
+            received: self.push <= received,
+        }
+    }
 }
 
 fn key(task: &TaskRef) -> HeldKey {
@@ -206,6 +236,11 @@ impl Session {
             confirmed: inner.confirmed,
             held,
         }
+    }
+
+    /// Of what it serves, in the worker's order.
+    pub(crate) fn activity_arns(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.activities.iter().map(|served| &served.arn)
     }
 
     /// Ends a connection, unless a newer one has taken over.
@@ -326,6 +361,7 @@ impl Session {
             activity,
             header,
             since,
+            progress,
         } = in_hand;
         let mut inner = self.lock();
         inner.pushed += 1;
@@ -337,6 +373,7 @@ impl Session {
             push: inner.pushed,
             header,
             since,
+            progress,
         };
         inner.held.insert(key(&task), held);
         inner.outgoing.pushes.push(push);
@@ -365,8 +402,23 @@ impl Session {
                 push: 0,
                 header: in_hand.header,
                 since: in_hand.since,
+                progress: in_hand.progress,
             },
         );
+    }
+
+    /// Shows what the worker said of a task that it has in hand.
+    pub(crate) fn progress(&self, task: &TaskRef, details: &Arc<str>, at: Timestamp) {
+        if let Some(held) = self.lock().held.get_mut(&key(task)) {
+            let details = details.clone();
+            held.progress = Some(Said { details, at });
+        }
+    }
+
+    /// Tells the worker that details of a heartbeat do not count; the heartbeat does.
+    pub(crate) fn refuse_progress(&self, refused: RefusedResult) {
+        self.lock().outgoing.refused_progress.push(refused);
+        self.wake.notify_one();
     }
 
     /// Tells the worker that an attempt is over; answers the slot that is free then.
@@ -410,14 +462,35 @@ impl Session {
         inner.received = inner.received.max(number);
     }
 
-    /// Takes everything out of the worker's hands: what it had, and what it never got.
-    pub(crate) fn abandon(&self) -> (Vec<TaskRef>, Vec<TaskRef>) {
+    /// Takes everything out of the worker's hands.
+    pub(crate) fn abandon(&self) -> Vec<HeldTask> {
         let mut inner = self.lock();
         let received = inner.received;
         let held = std::mem::take(&mut inner.held).into_values();
-        let (had, never): (Vec<Held>, Vec<Held>) = held.partition(|held| held.push <= received);
-        let tasks = |held: Vec<Held>| held.into_iter().map(|held| held.task).collect();
-        (tasks(had), tasks(never))
+        held.map(|held| held.told(received)).collect()
+    }
+
+    /// Takes the tasks of some activities out of the hands of a worker that is away since the end of this connection;
+    /// none when it is back.
+    pub(crate) fn take_away(&self, connection: u64, activities: &[u32]) -> Vec<TaskRef> {
+        let mut inner = self.lock();
+        if !self.is_current(connection) || self.is_open() {
+            return Vec::new();
+        }
+        let of_these = inner
+            .held
+            .extract_if(.., |_, held| activities.contains(&held.activity));
+        of_these.map(|(_, held)| held.task).collect()
+    }
+
+    pub(crate) fn held_tasks(&self) -> Vec<HeldTask> {
+        let inner = self.lock();
+        let held = inner.held.values();
+        held.map(|held| held.told(inner.received)).collect()
+    }
+
+    pub(crate) fn holds(&self, task: &TaskRef) -> bool {
+        self.lock().held.contains_key(&key(task))
     }
 
     /// Whether the worker has said that it leaves: it will not come back.
@@ -442,6 +515,7 @@ impl Session {
                 activity: held.activity,
                 header: held.header.clone(),
                 since: held.since,
+                progress: held.progress.clone(),
             });
             tasks.collect()
         };

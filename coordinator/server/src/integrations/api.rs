@@ -39,10 +39,10 @@ impl Call {
 
     /// Tasks act in the account of their execution, whatever their parameters name.
     pub(super) fn caller(&self) -> Caller {
-        Caller {
-            principal: self.header.execution_arn.clone(),
-            namespace: self.header.namespace.clone(),
-        }
+        Caller::trusted(
+            self.header.execution_arn.clone(),
+            self.header.namespace.clone(),
+        )
     }
 
     /// Makes a call again as long as the coordinator is under pressure. None when it ends, as in [`Ended`](super::Ended).

@@ -130,7 +130,7 @@ async fn finish(call: &Call) -> Ended {
             Some(Answer::Going(Going { again_after_ms })) => {
                 asked = (again_after_ms > 0).then(|| Duration::from_millis(again_after_ms));
                 if connected.heartbeat_seconds.is_some() {
-                    call.report(Outcome::Heartbeat, TaskReply::None).await;
+                    call.report(Outcome::Heartbeat(None), TaskReply::None).await;
                 }
             }
             Some(Answer::Output(output)) => return Some(output_of(call, output)),

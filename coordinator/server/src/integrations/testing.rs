@@ -31,10 +31,7 @@ impl World {
         config.check().unwrap();
         let (face, _) = testing::face_with(config).await;
         face.open_to_tasks();
-        let caller = Caller {
-            principal: "tests".into(),
-            namespace: "000000000000".into(),
-        };
+        let caller = Caller::trusted("tests", "000000000000");
         Self { face, caller }
     }
 

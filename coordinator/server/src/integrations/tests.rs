@@ -21,10 +21,7 @@ impl World {
     async fn new() -> Self {
         let (face, _) = testing::face().await;
         face.open_to_tasks();
-        let caller = Caller {
-            principal: "tests".into(),
-            namespace: "000000000000".into(),
-        };
+        let caller = Caller::trusted("tests", "000000000000");
         Self { face, caller }
     }
 

@@ -133,10 +133,7 @@ fn session(labels: &[(&str, &str)]) -> Slot {
         labels: Arc::new(map(labels)),
         ..About::default()
     };
-    let caller = Caller {
-        principal: Arc::from("p"),
-        namespace: Arc::from("000000000000"),
-    };
+    let caller = Caller::trusted(Arc::from("p"), Arc::from("000000000000"));
     let session = Session::new(SessionId(1), about, caller, Vec::new());
     session.connect(NOW, false);
     let epoch = session.open_slots().epoch;

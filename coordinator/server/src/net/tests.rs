@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
@@ -22,7 +21,6 @@ use tonic_types::StatusExt as _;
 
 use super::listener::Outcome;
 use super::*;
-use crate::auth::{self, Authenticator};
 use crate::config::{ApiKey, ClientAuth};
 use crate::http::Readiness;
 use crate::service::api::Caller;
@@ -177,11 +175,7 @@ async fn start(config: Config, extra: Router) -> Server {
         .merge(extra);
     let (_reporter, health) = tonic_health::server::health_reporter();
     let grpc = tonic::service::Routes::new(health).into_axum_router();
-    let authenticator = Authenticator::new(
-        &config,
-        std::sync::Arc::new(crate::clock::SystemClock::default()),
-    );
-    let router = dispatch(grpc, web).layer(from_fn_with_state(authenticator, auth::require));
+    let router = crate::face::testing::judging(dispatch(grpc, web), &config);
     let mut options = Options::new(&config, metrics.clone()).unwrap();
     options.grace = Duration::from_secs(5);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -201,6 +195,7 @@ fn keyed(config: &mut Config) {
     config.auth.keys = vec![ApiKey {
         name: "foo-key".to_owned(),
         sha256: FOO.to_owned(),
+        policies: vec!["administrator".to_owned()],
         namespace: None,
     }];
 }

@@ -7,6 +7,7 @@ use super::desk::{Desk, StepError};
 use super::host::Host;
 use super::message::{Message, TaskReport};
 use super::resident::{Resident, Slot as Place};
+use crate::auth::Permit;
 use crate::evaluation::{Evaluation, Undecided};
 
 /// A decision that was made off the host.
@@ -20,7 +21,9 @@ pub(crate) struct Decided {
 
 impl Desk {
     /// Makes the decision about `report`, which was interrupted here, with full patience.
-    pub(super) fn set_aside(&self, resident: &mut Resident, report: TaskReport) {
+    pub(super) fn set_aside(&self, resident: &mut Resident, mut report: TaskReport) {
+        // It was judged, and must not be refused once the decision about it is made.
+        report.permit = Permit::default();
         let evaluation = Evaluation {
             program: resident.revision.program.clone(),
             execution: resident.execution.clone(),

@@ -88,6 +88,17 @@ pub(crate) enum Outbound {
     },
 }
 
+/// What a worker is given with a task.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub input: stepfleet_asl::Payload,
+    pub heartbeat_seconds: u32,
+    /// What was said of the task last, in an attempt before.
+    pub last_progress: Option<Arc<str>>,
+    /// Of a task that the worker begins, how that waits.
+    pub pattern: Option<Pattern>,
+}
+
 /// What leaves the host once its batch is durable.
 pub(crate) enum Effect {
     Task {
@@ -100,11 +111,8 @@ pub(crate) enum Effect {
         slot: Slot,
         task: TaskRef,
         header: Arc<Header>,
-        input: stepfleet_asl::Payload,
-        heartbeat_seconds: u32,
+        given: Given,
         trace_header: Option<Arc<str>>,
-        /// Of a task that the worker begins, how that waits.
-        pattern: Option<Pattern>,
     },
     /// The attempt ended otherwise: its worker is told.
     Cancel {
@@ -212,22 +220,18 @@ pub(crate) fn refused(token: String, error: &ApiError) -> RefusedResult {
 }
 
 /// A push without its number and activity, which the session gives, and without its trace.
-pub(crate) fn push(
-    token: String,
-    task: &TaskRef,
-    header: &Header,
-    input: &str,
-    heartbeat_seconds: u32,
-) -> Push {
+pub(crate) fn push(token: String, task: &TaskRef, header: &Header, given: &Given) -> Push {
+    let last_progress = given.last_progress.as_deref().unwrap_or_default();
     Push {
         number: 0,
         task_token: token,
         activity: 0,
-        input: input.to_owned(),
-        heartbeat_seconds,
+        input: given.input.text().to_owned(),
+        heartbeat_seconds: given.heartbeat_seconds,
         execution_arn: header.execution_arn.to_string(),
         attempt: task.attempt.attempt,
         traceparent: String::new(),
         start: None,
+        last_progress: last_progress.to_owned(),
     }
 }

@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use stepfleet_asl::resource::Pattern;
 use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Execution, Header, Status};
@@ -19,7 +18,7 @@ use stepfleet_store::log::CHUNK_BYTES_MAX;
 use stepfleet_store::{Row, Seq};
 
 use super::HostHandle;
-use super::batch::{Batch, Effect, Outbound, Partition};
+use super::batch::{Batch, Effect, Given, Outbound, Partition};
 use super::ends::Ends;
 use super::message::{LiveItem, LiveItems, Message, TaskReport};
 use super::record::Before;
@@ -312,12 +311,7 @@ impl Desk {
         };
         resident.execution = decision.execution;
         events.extend(decision.events);
-        let Some(Given {
-            input,
-            heartbeat_seconds,
-            pattern,
-        }) = given(&resident.execution, attempt.entry)
-        else {
+        let Some(given) = given(&resident.execution, attempt.entry) else {
             return Err(slot);
         };
         let header = resident.execution.header.clone();
@@ -329,10 +323,8 @@ impl Desk {
             slot,
             task,
             header,
-            input,
-            heartbeat_seconds,
+            given,
             trace_header,
-            pattern,
         });
         Ok(())
     }
@@ -516,7 +508,11 @@ pub(crate) fn new_bytes(decision: &Decision, floor: PayloadId) -> usize {
         .events
         .iter()
         .filter_map(|event| event.body.assigned());
-    bytes + assigned.map(Variables::bytes).sum::<usize>()
+    let progress = decision
+        .events
+        .iter()
+        .map(|event| event.body.progress_bytes());
+    bytes + assigned.map(Variables::bytes).sum::<usize>() + progress.sum::<usize>()
 }
 
 /// The reference that a token of this attempt stands for.
@@ -530,21 +526,17 @@ pub(crate) fn task_ref(execution: &Execution, attempt: Attempt) -> TaskRef {
     }
 }
 
-/// What a worker is given.
-struct Given {
-    input: Payload,
-    heartbeat_seconds: u32,
-    pattern: Option<Pattern>,
-}
-
 fn given(execution: &Execution, entry: EventId) -> Option<Given> {
-    let mut integrations = tasks::integrations(execution);
-    let begins = integrations.find(|(attempt, _)| attempt.entry == entry);
-    let (_, work) = tasks::activities(execution).find(|(attempt, _)| attempt.entry == entry)?;
+    let mut stays = execution.frames.iter().filter_map(|frame| frame.stay());
+    let stay = stays.find(|stay| stay.entry == entry)?;
+    let work = tasks::activity_of(stay)?;
+    let progress = stay.progress.as_ref();
+    let begins = tasks::begins(stay);
     Some(Given {
         input: work.input.payload.clone(),
         heartbeat_seconds: work.heartbeat_seconds.unwrap_or(0),
-        pattern: begins.map(|(_, task)| task.resource.pattern()),
+        last_progress: progress.map(|progress| progress.details.clone()),
+        pattern: begins.map(|task| task.resource.pattern()),
     })
 }
 

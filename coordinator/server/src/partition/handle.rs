@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
-use stepfleet_engine::execution::{Execution, Header, Status};
+use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, SessionId, TaskRef,
-    Timestamp, heartbeat,
+    Attempt, EventId, EventSeq, ExecutionId, Input, PayloadId, Rejection, TaskRef, Timestamp,
 };
+use stepfleet_proto::Subject;
 
 use super::batch::Effect;
 use super::desk::{StepError, task_ref};
 use super::host::Host;
-use super::message::{Answer, Claimed, Message, Outcome, Start, TaskReply, TaskReport};
+use super::message::{Answer, Message, Outcome, Start, TaskReply, TaskReport};
 use super::resident::{Resident, Slot as Place};
 use super::tasks;
+use crate::auth::Permit;
 use crate::matching::{Offer, Slot};
 use crate::service::api::{MachineType, StartedExecution};
 use crate::service::error::{ApiError, ErrorCode};
@@ -52,6 +53,7 @@ impl TaskReport {
         Self {
             task,
             namespace: Arc::from(""),
+            permit: Permit::default(),
             outcome,
             reply: TaskReply::None,
         }
@@ -82,6 +84,7 @@ impl Host {
                 let claimed = self.claim(session, held);
                 let _gone = answer.send(claimed);
             }
+            Message::Orphans { session, orphans } => self.adopt_orphans(session, orphans),
             Message::Loaded(loaded) => {
                 for (execution, result) in loaded {
                     self.loaded(execution, result);
@@ -152,12 +155,14 @@ impl Host {
         };
         let header = &resident.execution.header;
         let foreign = !report.namespace.is_empty() && report.namespace != header.namespace;
-        let heartbeats = matches!(report.outcome, Outcome::Heartbeat);
+        let heartbeats = matches!(report.outcome, Outcome::Heartbeat(_));
         let result = if foreign || (report.task.incarnation != header.incarnation) {
             Err(task_error(Rejection::TaskDoesNotExist))
-        } else if heartbeats {
-            let attempt = report.task.attempt;
-            heartbeat(&mut resident.execution, attempt, self.desk.now()).map_err(task_error)
+        } else if let Err(refusal) = report.check(&resident.execution) {
+            Err(refusal)
+        } else if let Outcome::Heartbeat(details) = &report.outcome {
+            let result = self.desk.heartbeat(resident, &report, details.as_ref());
+            result.map_err(task_error)
         } else {
             match self.desk.step(resident, report.input()) {
                 Err(StepError::Interrupted) => return self.desk.set_aside(resident, report),
@@ -317,57 +322,27 @@ impl Host {
                 None => self.load_for_timer(id),
             }
         }
-        if self.orphans_until.is_some_and(|until| until <= now) {
-            self.orphans_until = None;
-            let orphans = std::mem::take(&mut self.orphans);
-            orphans
-                .into_values()
-                .flatten()
-                .for_each(|task| self.task(TaskReport::lost(task)));
-        }
-    }
-
-    /// A worker is back after a restart: what it still holds goes on, what it never got is offered again.
-    fn claim(&mut self, session: SessionId, held: Vec<TaskRef>) -> Vec<Claimed> {
-        for orphan in self.orphans.remove(&session).unwrap_or_default() {
-            if !held.contains(&orphan) {
-                self.task(TaskReport::undelivered(orphan));
-            }
-        }
-        let claimed = |task: TaskRef| {
-            let live = self.live_activity(&task);
-            Claimed {
-                over: live.is_none() && !self.is_waited_for(&task),
-                live,
-                task,
-            }
-        };
-        held.into_iter().map(claimed).collect()
-    }
-
-    /// Whether a start that is done may still be waited for: the result that says so may have come before.
-    fn is_waited_for(&self, task: &TaskRef) -> bool {
-        let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
-            return task.attempt.is_start();
-        };
-        let execution = &resident.execution;
-        execution.header.incarnation == task.incarnation
-            && tasks::is_waited_for(execution, task.attempt)
-    }
-
-    fn live_activity(&self, task: &TaskRef) -> Option<(Arc<str>, Arc<Header>)> {
-        let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
-            return None;
-        };
-        if resident.execution.header.incarnation != task.incarnation {
-            return None;
-        }
-        let activity = tasks::live_activity(&resident.execution, task.attempt)?;
-        Some((activity, resident.execution.header.clone()))
+        self.lose_orphans(now);
     }
 }
 
 impl TaskReport {
+    /// Refuses what its sender may not do with this task.
+    fn check(&self, execution: &Execution) -> Result<(), ApiError> {
+        let Some(action) = self.outcome.action().filter(|_| self.permit.is_bound()) else {
+            return Ok(());
+        };
+        let attempt = self.task.attempt;
+        let activity = tasks::activities(execution).find(|(open, _)| *open == attempt);
+        let callback =
+            || tasks::open_stay(execution, attempt).map(|_| &execution.header.machine_arn);
+        match activity.map(|(_, work)| &work.activity).or_else(callback) {
+            Some(arn) => self.permit.check(action, Subject::Arn(arn)),
+            // An attempt that is over: the decision refuses the report, whoever it is from.
+            None => Ok(()),
+        }
+    }
+
     /// What the execution is told. A heartbeat is no input: it moves a window, and nothing is recorded of it.
     pub(super) fn input(&self) -> Input {
         let attempt = self.task.attempt;
@@ -395,7 +370,7 @@ impl TaskReport {
                 attempt,
                 failure: failure.clone(),
             },
-            Outcome::Continue | Outcome::Heartbeat => Input::Continue,
+            Outcome::Continue | Outcome::Heartbeat(_) => Input::Continue,
         }
     }
 }

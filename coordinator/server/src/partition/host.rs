@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::InFlight;
 use super::desk::Desk;
 use super::message::Message;
+use super::orphans::Orphans;
 use super::resident::Slot;
 
 /// Messages taken from one mailbox before the batch is looked at again.
@@ -42,9 +43,7 @@ pub(crate) struct Host {
     pub(super) slots: HashMap<ExecutionId, Slot>,
     pub(super) desk: Desk,
     pub(super) watchers: BTreeMap<ExecutionId, Arc<Notify>>,
-    /// Sessions of before a restart, with the attempts that they were given.
-    pub(super) orphans: BTreeMap<stepfleet_engine::SessionId, Vec<stepfleet_engine::TaskRef>>,
-    pub(super) orphans_until: Option<Timestamp>,
+    pub(super) orphans: Orphans,
     pub(super) evict_at: Timestamp,
     /// Executions in memory in the order in which they are looked at for eviction; some may have left.
     pub(super) aging: VecDeque<ExecutionId>,
@@ -65,8 +64,7 @@ impl Host {
             slots: HashMap::new(),
             desk,
             watchers: BTreeMap::new(),
-            orphans: BTreeMap::new(),
-            orphans_until: None,
+            orphans: Orphans::default(),
             evict_at: Timestamp(0),
             aging: VecDeque::new(),
             busy_looks: 0,
@@ -129,7 +127,7 @@ impl Host {
         let timer = self.desk.timers.first().map(|(at, _)| *at);
         let wakes = [
             timer,
-            self.orphans_until,
+            self.orphans.until,
             self.evicts_at(),
             self.looks_ahead_at(),
         ];

@@ -185,6 +185,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
+            | Message::Orphans { .. }
             | Message::Loaded(_)
             | Message::Decided(_)
             | Message::Written(_)
@@ -223,6 +224,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
+            | Message::Orphans { .. }
             | Message::Loaded(_)
             | Message::Decided(_)
             | Message::Written(_)
@@ -503,6 +505,7 @@ impl Host {
             | Message::StopMachine { .. }
             | Message::Read(_)
             | Message::Claim { .. }
+            | Message::Orphans { .. }
             | Message::Loaded(_)
             | Message::Decided(_)
             | Message::Written(_)

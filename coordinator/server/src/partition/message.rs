@@ -11,11 +11,13 @@ use stepfleet_engine::execution::Header;
 use stepfleet_engine::{
     Attempt, EventId, Execution, ExecutionId, KeyHash, PartitionId, SessionId, TaskRef, Timestamp,
 };
+use stepfleet_proto::Action;
 use stepfleet_store::Seq;
 use stepfleet_store::records::history::{Block, BlockHeader};
 use tokio::sync::{Notify, oneshot};
 
 use super::aside::Decided;
+use crate::auth::{Permit, actions};
 use crate::catalog::Revision;
 use crate::fleet::Session;
 use crate::matching::{Offer, Slot};
@@ -49,11 +51,16 @@ pub(crate) enum Message {
         machine_arn: Arc<str>,
     },
     Read(ReadRequest),
-    /// A worker's session is back after a restart of the coordinator: the attempts that it held and does not name.
+    /// A worker is back whose session was not known: the attempts that it names.
     Claim {
         session: SessionId,
         held: Vec<TaskRef>,
         answer: oneshot::Sender<Vec<Claimed>>,
+    },
+    /// A worker's session ends; it may still come back for these tasks.
+    Orphans {
+        session: SessionId,
+        orphans: Vec<Orphan>,
     },
     /// A load from the state store ended.
     Loaded(Vec<(ExecutionId, LoadResult)>),
@@ -81,6 +88,7 @@ impl Message {
             | Self::StopMachine { .. }
             | Self::Read(_)
             | Self::Claim { .. }
+            | Self::Orphans { .. }
             | Self::Loaded(_)
             | Self::Decided(_)
             | Self::Written(_)
@@ -90,14 +98,26 @@ impl Message {
 }
 
 impl Outcome {
+    /// What somebody outside does by it; none of what only the coordinator tells.
+    pub(super) fn action(&self) -> Option<Action> {
+        match self {
+            Self::Succeeded(_) | Self::Begun(..) => Some(actions::states("SendTaskSuccess")),
+            Self::Failed(_) => Some(actions::states("SendTaskFailure")),
+            Self::Heartbeat(_) => Some(actions::states("SendTaskHeartbeat")),
+            // A worker gives back what it took.
+            Self::Undelivered => Some(actions::POLL),
+            Self::Submitted(_) | Self::Lost | Self::Withdrawn(_) | Self::Continue => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Succeeded(output) | Self::Submitted(output) | Self::Begun(output, _) => {
                 output.len()
             }
+            Self::Heartbeat(details) => details.as_ref().map_or(0, |details| details.len()),
             Self::Failed(_)
             | Self::Withdrawn(_)
-            | Self::Heartbeat
             | Self::Undelivered
             | Self::Lost
             | Self::Continue => 0,
@@ -150,6 +170,8 @@ pub(crate) struct Redrive {
 pub(crate) struct TaskReport {
     pub task: TaskRef,
     pub namespace: Arc<str>,
+    /// Of who reports.
+    pub permit: Permit,
     pub outcome: Outcome,
     pub reply: TaskReply,
 }
@@ -163,7 +185,8 @@ pub(crate) enum Outcome {
     /// A worker has begun what a task of an integration waits for.
     Begun(Payload, Handle),
     Failed(Failure),
-    Heartbeat,
+    /// With progress, when it tells any.
+    Heartbeat(Option<Arc<str>>),
     /// Never reached its worker, or was handed back unbegun.
     Undelivered,
     /// Its worker's session is gone for good.
@@ -189,6 +212,13 @@ pub(crate) enum TaskReply {
     Heartbeat {
         session: Arc<Session>,
     },
+}
+
+/// A task whose worker has no session here: it may come back for it until then, or for as long as the task lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orphan {
+    pub task: TaskRef,
+    pub until: Option<Timestamp>,
 }
 
 /// One held task of a claim: the activity and whose it is when the attempt is live.

@@ -10,8 +10,8 @@ use futures::future::join_all;
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{Execution, Status};
 use stepfleet_engine::{
-    Command, Data, Event, EventId, ExecutionId, PartitionId, SessionId, TaskRef, apply,
-    next_deadline, outstanding, restart_heartbeats,
+    Command, Data, Event, EventId, ExecutionId, PartitionId, apply, next_deadline, outstanding,
+    restart_heartbeats,
 };
 use stepfleet_store::backup::{LogSource, RestoreOptions, write_backup};
 use stepfleet_store::folder::Format;
@@ -22,10 +22,11 @@ use stepfleet_store::state::Order;
 use stepfleet_store::{Row, Seq, StoreError, Table};
 
 use super::batch::Partition;
-use super::desk::{Desk, task_ref};
+use super::desk::Desk;
 use super::handle::blank;
 use super::host::Host;
 use super::message::{Message, TaskReport, Withdraw};
+use super::orphans::Orphans;
 use super::resident::{Resident, Slot};
 use super::{HostHandle, Partitions, offers, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
@@ -385,14 +386,11 @@ fn settle(host: &mut Host, offers: &mut Offers, queued: &mut Vec<Queued>) {
     let live = u64::try_from(host.desk.running.len()).unwrap_or(u64::MAX);
     let counters = &host.desk.shared.counters;
     counters.live.fetch_add(live, Ordering::Relaxed);
-    if !host.orphans.is_empty() {
-        host.orphans_until = Some(host.desk.now().plus_ms(host.desk.shared.session_ttl_ms));
-    }
 }
 
 fn settle_resident(
     desk: &mut Desk,
-    orphans: &mut BTreeMap<SessionId, Vec<TaskRef>>,
+    orphans: &mut Orphans,
     resident: &mut Resident,
     queued: &mut Vec<Queued>,
 ) {
@@ -451,10 +449,7 @@ fn settle_resident(
         )
         .resume();
     }
-    for (session, attempt) in tasks::held(&resident.execution) {
-        let task: TaskRef = task_ref(&resident.execution, attempt);
-        orphans.entry(session).or_default().push(task);
-    }
+    desk.find_orphans(orphans, &resident.execution);
 }
 
 /// Writes a backup. The caller holds checkpoints back, so that nothing is trimmed meanwhile. Blocks.

@@ -34,18 +34,16 @@ impl Desk {
                     slot,
                     task,
                     header,
-                    input,
-                    heartbeat_seconds,
+                    given,
                     trace_header,
-                    pattern,
                 } => {
-                    let start = pattern.map(|pattern| start(&task, pattern));
+                    let start = given.pattern.map(|pattern| start(&task, pattern));
                     let token = self.shared.tokens.seal(&task);
                     let traceparent = trace_header.as_deref().and_then(trace::traceparent);
                     let push = Push {
                         traceparent: traceparent.unwrap_or_default(),
                         start,
-                        ..push(token, &task, &header, input.text(), heartbeat_seconds)
+                        ..push(token, &task, &header, &given)
                     };
                     self.hand_out(slot, task, header, push)
                 }
@@ -101,6 +99,10 @@ impl Desk {
                     .err()
                     .map(|error| refused(self.shared.tokens.seal(task), &error));
                 session.settle(number, refusal);
+                // A worker that came back while the result was on its way here was thought to hold the task still.
+                if let Some(freed) = session.release(task) {
+                    self.shared.fleet.slot_is_free(&session, freed);
+                }
                 Some(session)
             }
             TaskReply::Heartbeat { session } => result.is_err().then(|| {
@@ -132,6 +134,7 @@ impl Desk {
                     activity,
                     header,
                     since: self.now(),
+                    progress: None,
                 };
                 session.push(task, in_hand, push);
                 if session.is_gone() && session.release(&task).is_some() {
@@ -145,6 +148,7 @@ impl Desk {
                     task,
                     token: push.task_token,
                     input: push.input,
+                    last_progress: push.last_progress,
                 };
                 if let Err(polled) = answer.send(polled) {
                     self.host

@@ -134,7 +134,11 @@ pub(crate) fn bytes_of(execution: &Execution) -> usize {
         .frames
         .iter()
         .chain(&execution.kept)
-        .map(|frame| 400 + frame.input.payload.len() + frame.variables.bytes())
+        .map(|frame| {
+            let progress = frame.stay().and_then(|stay| stay.progress.as_ref());
+            let said = progress.map_or(0, |progress| progress.details.len());
+            400 + frame.input.payload.len() + frame.variables.bytes() + said
+        })
         .sum();
     600 + execution.input.payload.len() + frames
 }

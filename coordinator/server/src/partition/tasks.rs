@@ -22,6 +22,20 @@ pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt
     stays(execution).filter_map(Stay::offered)
 }
 
+/// The integration's task of a stay, when workers are to begin it, or do.
+pub(crate) fn begins(stay: &Stay) -> Option<&TaskWork> {
+    match &stay.work {
+        Work::Task(work) => stay.offered().map(|_| work),
+        Work::Entered
+        | Work::Activity(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    }
+}
+
 /// The integration's task of a stay, when a worker has begun it.
 pub(crate) fn begun_by_worker(stay: &Stay) -> Option<(Attempt, &TaskWork)> {
     match &stay.work {

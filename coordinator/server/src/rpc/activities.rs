@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stepfleet_engine::Timestamp;
+use stepfleet_proto::v1;
 use stepfleet_proto::v1::activity_service_server::ActivityService;
+use stepfleet_proto::v1::away_max::Bound;
 use stepfleet_proto::v1::{
     ActivityListItem, ActivitySettings, CreateActivityRequest, CreateActivityResponse,
     DeleteActivityRequest, DeleteActivityResponse, DescribeActivityRequest,
@@ -19,10 +21,10 @@ use super::convert::{count, page, present, setting, timestamp};
 use crate::aws::input::activities::{ActivityInput, CreateActivityInput};
 use crate::aws::input::settings::ENCRYPTION_DEFAULT;
 use crate::aws::input::tags::Tag;
-use crate::catalog::records::ActivitySettings as Held;
+use crate::catalog::records::{ActivitySettings as Held, AwayMax};
 use crate::face::Face;
 use crate::service::api::ActivityItem;
-use crate::service::error::ApiError;
+use crate::service::error::{ApiError, ErrorCode};
 use crate::service::queues::SettingsChange;
 
 pub(super) struct Activities(pub(super) Arc<Face>);
@@ -168,6 +170,7 @@ async fn update(
         requires: labels.map(|labels| labels.labels.into_iter().collect()),
         concurrency_max: message.max_concurrency,
         rate: message.max_rate,
+        away: message.away_max.map(away_max).transpose()?,
     };
     let settings = call
         .service()
@@ -211,6 +214,24 @@ fn shown(settings: &Held) -> ActivitySettings {
             .collect(),
         max_concurrency: settings.concurrency_max.unwrap_or(0),
         max_rate: std::time::Duration::from_millis(rate).as_secs_f64(),
+        away_max: match settings.away {
+            AwayMax::Session => None,
+            AwayMax::Seconds(seconds) => Some(Bound::Seconds(seconds)),
+            AwayMax::Unbounded => Some(Bound::Unbounded(true)),
+        }
+        .map(|bound| v1::AwayMax { bound: Some(bound) }),
+    }
+}
+
+fn away_max(message: v1::AwayMax) -> Result<AwayMax, ApiError> {
+    match message.bound {
+        None => Ok(AwayMax::Session),
+        Some(Bound::Seconds(seconds)) => Ok(AwayMax::Seconds(seconds)),
+        Some(Bound::Unbounded(true)) => Ok(AwayMax::Unbounded),
+        Some(Bound::Unbounded(false)) => Err(ApiError::new(
+            ErrorCode::ValidationException,
+            "`away_max.unbounded` is true, or not given",
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stepfleet_proto::Authorized;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -25,11 +26,12 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Splits a request into its call and its message.
+    /// Splits a request into its call and its message, if its caller may make it. There is no other way to a call, so
+    /// that an RPC without an action cannot be served.
     ///
     /// # Errors
-    /// The request has no caller.
-    pub(super) fn begin<T>(
+    /// The request has no caller; `AccessDeniedException`.
+    pub(super) fn begin<T: Authorized>(
         face: &Arc<Face>,
         operation: &'static str,
         request: Request<T>,
@@ -42,7 +44,11 @@ impl Call {
             operation,
             began: Instant::now(),
         };
-        Ok((call, request.into_inner()))
+        let message = request.into_inner();
+        match call.caller.permit.check(T::ACTION, message.subject()) {
+            Ok(()) => Ok((call, message)),
+            Err(refusal) => Err(call.refuse(&refusal)),
+        }
     }
 
     pub(super) fn service(&self) -> &Service {
@@ -51,12 +57,22 @@ impl Call {
 
     /// Counts the answer and turns it into gRPC's.
     pub(super) fn finish<R>(self, answer: Result<R, ApiError>) -> Result<Response<R>, Status> {
-        self.face.answered(
-            metrics::Face::Grpc,
-            self.operation,
-            answer.as_ref().err(),
-            self.began,
-        );
-        answer.map(Response::new).map_err(|error| status(&error))
+        match answer {
+            Ok(answer) => {
+                self.answered(None);
+                Ok(Response::new(answer))
+            }
+            Err(error) => Err(self.refuse(&error)),
+        }
+    }
+
+    fn refuse(&self, error: &ApiError) -> Status {
+        self.answered(Some(error));
+        status(error)
+    }
+
+    fn answered(&self, error: Option<&ApiError>) {
+        let (face, operation) = (metrics::Face::Grpc, self.operation);
+        self.face.answered(face, operation, error, self.began);
     }
 }

@@ -8,8 +8,15 @@ use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 use stepfleet_proto::v1;
 
 use crate::aws::input::ListInput;
+use crate::fleet::session::Said;
 use crate::service::api::{MachineStatus, MachineType, PageRequest};
 use crate::service::error::{ApiError, ErrorCode};
+
+/// The JSON text of what was said, empty without.
+pub(super) fn details(said: Option<&Said>) -> String {
+    said.map(|said| said.details.to_string())
+        .unwrap_or_default()
+}
 
 /// `google.protobuf.Timestamp` of a time.
 pub(super) fn timestamp(at: Timestamp) -> Option<ProtoTimestamp> {

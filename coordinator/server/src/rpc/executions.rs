@@ -9,7 +9,7 @@ use stepfleet_proto::v1::execution_service_server::ExecutionService;
 use stepfleet_proto::v1::{
     DescribeExecutionRequest, DescribeExecutionResponse, ExecutionListItem,
     GetExecutionHistoryRequest, GetExecutionHistoryResponse, ListExecutionsRequest,
-    ListExecutionsResponse, RedriveExecutionRequest, RedriveExecutionResponse,
+    ListExecutionsResponse, OpenTask, RedriveExecutionRequest, RedriveExecutionResponse,
     StartExecutionRequest, StartExecutionResponse, StartSyncExecutionRequest,
     StartSyncExecutionResponse, StopExecutionRequest, StopExecutionResponse, WatchExecutionRequest,
     WatchExecutionResponse,
@@ -18,7 +18,8 @@ use tonic::{Request, Response, Status};
 
 use super::call::Call;
 use super::convert::{
-    count, execution_status, history_event, present, redrive_status, status_word, timestamp,
+    count, details, execution_status, history_event, present, redrive_status, status_word,
+    timestamp,
 };
 use super::status;
 use crate::aws::input::executions::{
@@ -26,7 +27,7 @@ use crate::aws::input::executions::{
     StopExecutionInput,
 };
 use crate::face::Face;
-use crate::service::api::{ExecutionItem, HistoryBatch};
+use crate::service::api::{self, ExecutionItem, HistoryBatch};
 use crate::service::error::{ApiError, ErrorCode};
 
 pub(super) struct Executions(pub(super) Arc<Face>);
@@ -228,7 +229,31 @@ async fn describe(
             .not_redrivable
             .map(|why| why.to_string())
             .unwrap_or_default(),
+        open_task_count: count(execution.open_tasks.count),
+        open_tasks: execution
+            .open_tasks
+            .first
+            .into_iter()
+            .map(open_task)
+            .collect(),
     })
+}
+
+fn open_task(task: api::OpenTask) -> OpenTask {
+    let said = task.progress.as_ref();
+    OpenTask {
+        state_name: task.state_name,
+        resource: task.resource,
+        attempt: task.attempt,
+        scheduled_date: task.scheduled_at.and_then(timestamp),
+        started_date: task.started_at.and_then(timestamp),
+        worker_name: task
+            .worker_name
+            .map(|name| name.to_string())
+            .unwrap_or_default(),
+        progress_date: said.and_then(|said| timestamp(said.at)),
+        progress: details(said),
+    }
 }
 
 async fn list(

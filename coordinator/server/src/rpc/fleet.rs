@@ -12,16 +12,20 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Pattern, Resource as AslResource};
 use stepfleet_engine::event::Handle;
 use stepfleet_engine::{SessionId, TaskRef};
+use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    Begun, CoordinatorMessage, Hello, RefusedResult, TaskResult, Welcome, WorkerMessage,
+    Begun, CoordinatorMessage, Hello, RefusedResult, TaskHeartbeat, TaskResult, Welcome,
+    WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
 use super::status;
 use crate::arn::check_name;
+use crate::auth::actions;
 use crate::fleet::Session;
+use crate::fleet::away::Away;
 use crate::fleet::session::{About, Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
@@ -30,12 +34,11 @@ use crate::service::Service;
 use crate::service::activities::{activity_missing, check_activity_arn};
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
+use crate::service::tasks::progress;
 use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
-/// How long a worker that left in order is waited for: it will not come back.
-const LEFT: Duration = Duration::from_secs(1);
 /// Bytes of what a connector keeps of work that it has begun.
 const HANDLE_BYTES_MAX: usize = 8192;
 /// Activities that one worker process may serve, connectors included.
@@ -59,6 +62,10 @@ impl FleetService for FleetFace {
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
         let caller = crate::auth::caller(request.extensions()).map_err(|error| status(&error))?;
+        // Each activity of the hello is judged by itself; whoever may serve none is not listened to.
+        let any = Subject::Token("");
+        let judged = caller.permit.check(actions::POLL, any);
+        judged.map_err(|error| status(&error))?;
         let mut incoming = request.into_inner();
         let first = incoming
             .message()
@@ -102,6 +109,8 @@ struct Link {
     service: Service,
     session: Arc<Session>,
     connection: u64,
+    /// Whose connection it is: a session may go on with another credential.
+    caller: Caller,
 }
 
 impl FleetFace {
@@ -114,20 +123,20 @@ impl FleetFace {
         check_name(&hello.worker_name)?;
         let about = about(&hello)?;
         let served = self.served(&caller, &hello)?;
-        let fresh = Session::new(id, about, caller, served);
-        let fleet = &self.service.shared.fleet;
-        let known = fleet.resume(id, &fresh);
-        let resumed = known.is_some();
-        let session = known.unwrap_or_else(|| Arc::new(fresh));
-        if !fleet.add(session.clone()) {
+        let fresh = Session::new(id, about, caller.clone(), served);
+        let shared = &self.service.shared;
+        let now = shared.clock.now();
+        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
+        let Some((session, connected)) = connected else {
             let message = "`session_id` is in use by another caller; draw one per worker process";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        };
         let Connected {
             connection,
             confirmed,
             held,
-        } = session.connect(self.service.shared.clock.now(), hello.told_to_drain);
+        } = connected;
+        let resumed = connection > 1;
         let arns = |connectors: bool| {
             let all = session.activities.iter();
             all.filter(|served| served.connector.is_some() == connectors)
@@ -140,6 +149,7 @@ impl FleetFace {
             service: self.service.clone(),
             session,
             connection,
+            caller,
         };
         let inventory = Inventory {
             named: hello.held,
@@ -165,11 +175,12 @@ impl FleetFace {
         let mut slots = 0_u32;
         for wanted in all {
             let arn = if wanted.activity.starts_with("arn:") {
-                check_activity_arn(caller, &wanted.activity)?;
                 wanted.activity.clone()
             } else {
                 shared.arns.activity(&caller.namespace, &wanted.activity)
             };
+            caller.permit.check(actions::POLL, Subject::Arn(&arn))?;
+            check_activity_arn(caller, &arn)?;
             let activity = shared
                 .catalog
                 .activity(&arn)
@@ -332,6 +343,7 @@ impl Link {
                         activity,
                         header,
                         since,
+                        progress: None,
                     })
                 });
                 match in_hand {
@@ -343,6 +355,8 @@ impl Link {
                     None => {}
                 }
             }
+            // What is over is told now, whether or not anything else is to be said.
+            self.session.wake();
         }
         Ok(())
     }
@@ -381,50 +395,13 @@ impl Link {
                 Ok(Some(_)) | Ok(None) | Err(_) => break,
             }
         }
-        self.away(ttl).await;
-    }
-
-    /// The connection is gone. A worker that does not come back within `ttl` loses its attempts; what a worker that left
-    /// in order never received goes to others.
-    async fn away(self, ttl: Duration) {
-        if !self.session.disconnect(self.connection) {
-            return;
-        }
-        self.session.wake();
-        let shared = self.service.shared.clone();
-        let wait = if self.session.is_leaving() {
-            LEFT.min(ttl)
-        } else {
-            ttl
+        let away = Away {
+            shared: self.service.shared.clone(),
+            session: self.session,
+            connection: self.connection,
+            session_ttl: ttl,
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        if !shared
-            .fleet
-            .remove(&self.session, self.connection, shared.clock.now())
-        {
-            return;
-        }
-        let (had, never) = self.session.abandon();
-        let draining = self.session.is_leaving();
-        let lost = if draining {
-            had
-        } else {
-            [had, never.clone()].concat()
-        };
-        if !lost.is_empty() {
-            let count = lost.len();
-            tracing::warn!(worker.name = %self.session.about.name, count, "a worker did not come back; its attempts end");
-        }
-        let again = if draining { never } else { Vec::new() };
-        let reports = lost.into_iter().map(TaskReport::lost);
-        for report in reports.chain(again.into_iter().map(TaskReport::undelivered)) {
-            shared
-                .partitions()
-                .send_later(report.task.hash, Message::Task(report));
-        }
+        away.wait().await;
     }
 
     /// One message of the worker.
@@ -439,20 +416,15 @@ impl Link {
             partitions.hosts().iter().map(|_| Vec::new()).collect();
         let mut add =
             |report: TaskReport| reports[partitions.host_index(report.task.hash)].push(report);
-        for result in message.results {
-            if let Some(report) = self.result(result) {
+        // Before results: what a task said last is kept when it fails in the same message.
+        for heartbeat in message.heartbeats {
+            if let Some(report) = self.heartbeat(heartbeat) {
                 add(report);
             }
         }
-        for heartbeat in message.heartbeats {
-            if let Some(task) = self.service.shared.tokens.open(&heartbeat.task_token) {
-                add(self.report(
-                    task,
-                    Outcome::Heartbeat,
-                    TaskReply::Heartbeat {
-                        session: self.session.clone(),
-                    },
-                ));
+        for result in message.results {
+            if let Some(report) = self.result(result) {
+                add(report);
             }
         }
         for answer in message.answers {
@@ -477,10 +449,25 @@ impl Link {
     fn report(&self, task: TaskRef, outcome: Outcome, reply: TaskReply) -> TaskReport {
         TaskReport {
             task,
-            namespace: self.session.caller.namespace.clone(),
+            namespace: self.caller.namespace.clone(),
+            permit: self.caller.permit.clone(),
             outcome,
             reply,
         }
+    }
+
+    fn heartbeat(&self, heartbeat: TaskHeartbeat) -> Option<TaskReport> {
+        let task = self.service.shared.tokens.open(&heartbeat.task_token)?;
+        let details = progress(&heartbeat.details).unwrap_or_else(|refusal| {
+            self.session.refuse_progress(RefusedResult {
+                task_token: heartbeat.task_token,
+                reason: refusal.reason().to_owned(),
+            });
+            None
+        });
+        let session = self.session.clone();
+        let reply = TaskReply::Heartbeat { session };
+        Some(self.report(task, Outcome::Heartbeat(details), reply))
     }
 
     fn result(&self, result: TaskResult) -> Option<TaskReport> {

@@ -12,7 +12,7 @@ use stepfleet_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{instant, page, present, timestamp};
+use super::convert::{self, instant, page, present, timestamp};
 use crate::aws::input::tasks::{FailureInput, GetActivityTaskInput, HeartbeatInput, SuccessInput};
 use crate::face::{Face, Pending};
 use crate::service::api;
@@ -94,6 +94,7 @@ async fn poll(
     Ok(GetActivityTaskResponse {
         task_token: task.token,
         input: task.input,
+        last_progress: task.last_progress,
     })
 }
 
@@ -141,12 +142,13 @@ async fn heartbeat(
     call: &Call,
     message: SendTaskHeartbeatRequest,
 ) -> Result<SendTaskHeartbeatResponse, ApiError> {
+    let details = message.details;
     let token = HeartbeatInput {
         task_token: Some(message.task_token),
     }
     .check()?;
     call.service()
-        .send_task_heartbeat(&call.caller, &token)
+        .send_task_heartbeat(&call.caller, &token, &details)
         .await?;
     Ok(SendTaskHeartbeatResponse {})
 }
@@ -177,5 +179,10 @@ fn callback(callback: api::Callback) -> Callback {
         parameters: callback.parameters,
         scheduled_date: timestamp(callback.scheduled_at),
         deadline: callback.deadline.and_then(timestamp),
+        progress_date: callback
+            .progress
+            .as_ref()
+            .and_then(|said| timestamp(said.at)),
+        progress: convert::details(callback.progress.as_ref()),
     }
 }

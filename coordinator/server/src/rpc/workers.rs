@@ -11,7 +11,7 @@ use stepfleet_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::convert::{page, present, timestamp};
+use super::convert::{details, page, present, timestamp};
 use crate::face::Face;
 use crate::fleet::session::Standing;
 use crate::fleet::{Known, Session};
@@ -120,6 +120,8 @@ fn describe(
                 .map(|served| served.arn.to_string())
                 .unwrap_or_default(),
             since_date: timestamp(task.since),
+            progress_date: task.progress.as_ref().and_then(|said| timestamp(said.at)),
+            progress: details(task.progress.as_ref()),
         }
     });
     Ok(DescribeWorkerResponse {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Counters;
 use crate::arn::ArnSpace;
+use crate::auth::Access;
 use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
@@ -99,7 +100,8 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let owners_stop = CancellationToken::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
-    let arns = arns(config);
+    let arns = ArnSpace::of(config);
+    let access = Arc::new(Access::of(config)?);
     let (outbound, connections, functions) = outside(config, &arns)?;
     let shared = Arc::new(Shared {
         started_at: clock.now(),
@@ -108,6 +110,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         tokens,
         callbacks: Callbacks::of(&config.callbacks),
         arns,
+        access,
         catalog: Catalog::open(control.clone(), metrics.clone())?,
         integrations: Registry::new(functions.clone()),
         outbound,
@@ -157,13 +160,6 @@ fn express(config: &Config) -> Express {
 
 fn memory_budget(config: &Config) -> usize {
     usize::try_from(config.memory_budget_bytes).unwrap_or(usize::MAX)
-}
-
-fn arns(config: &Config) -> ArnSpace {
-    ArnSpace {
-        partition: Arc::from(&*config.arn.partition),
-        region: Arc::from(&*config.arn.region),
-    }
 }
 
 /// What tasks call outside.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepfleet_engine::Timestamp;
+use stepfleet_proto::Subject;
 
 use super::Service;
 use super::api::{ActivityDescription, ActivityItem, Caller, Page, PageRequest, Tags};
@@ -12,6 +13,7 @@ use super::page;
 use super::tags::check_tags;
 use super::workers::age_ms;
 use crate::arn::{self, Resource, check_name};
+use crate::auth::actions;
 use crate::catalog::records::{ActivityRecord, ActivitySettings};
 
 /// Activities of one installation, as on AWS.
@@ -29,6 +31,9 @@ impl Service {
         check_name(name)?;
         check_tags(&tags)?;
         let arn = self.shared.arns.activity(&caller.namespace, name);
+        if !tags.is_empty() {
+            caller.permit.check(actions::TAG, Subject::Arn(&arn))?;
+        }
         if let Some(existing) = self.shared.catalog.activity(&arn) {
             if existing.record.encryption_configuration != encryption {
                 let message = format!("Activity Already Exists: '{arn}'");

@@ -9,16 +9,35 @@ use stepfleet_asl::program::VariableReferences;
 use stepfleet_engine::execution::Status;
 use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 
+use crate::auth::Permit;
 use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
-use crate::fleet::session::Labels;
+use crate::fleet::session::{Labels, Said};
 use crate::metrics::RecentReport;
 
 /// Who calls: every call has a principal and a namespace (the account id of the ARNs it may touch).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub principal: Arc<str>,
     pub namespace: Arc<str>,
+    /// What it may do there.
+    pub permit: Permit,
+}
+
+impl Caller {
+    /// The coordinator itself, in somebody's name: a task of an execution, or whoever has a callback's URL.
+    pub(crate) fn trusted(principal: impl Into<Arc<str>>, namespace: impl Into<Arc<str>>) -> Self {
+        Self {
+            principal: principal.into(),
+            namespace: namespace.into(),
+            permit: Permit::default(),
+        }
+    }
+
+    /// Whether two calls are of the same principal.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.principal == other.principal && self.namespace == other.namespace
+    }
 }
 
 /// Tag keys and values, in the caller's order.
@@ -249,6 +268,26 @@ pub(crate) struct ExecutionDescription {
     pub redriven_at: Option<Timestamp>,
     /// Why it cannot be redriven; none when it can.
     pub not_redrivable: Option<NotRedrivable>,
+    pub open_tasks: OpenTasks,
+}
+
+/// Tasks that are scheduled and not over, the first of them in full.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenTasks {
+    pub first: Vec<OpenTask>,
+    pub count: u64,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenTask {
+    pub state_name: String,
+    pub resource: String,
+    pub attempt: u32,
+    pub scheduled_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub worker_name: Option<Arc<str>>,
+    pub progress: Option<Said>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -341,6 +380,8 @@ pub(crate) struct ActivityItem {
 pub(crate) struct ActivityTask {
     pub token: String,
     pub input: String,
+    /// Empty without. AWS's API has no place for it.
+    pub last_progress: String,
     pub delivery: Option<super::tasks::Delivery>,
 }
 
@@ -372,6 +413,7 @@ pub(crate) struct Callback {
     pub parameters: String,
     pub scheduled_at: Timestamp,
     pub deadline: Option<Timestamp>,
+    pub progress: Option<Said>,
 }
 
 /// What `ValidateStateMachineDefinition` found.

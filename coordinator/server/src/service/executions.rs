@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::api::{Caller, ExecutionDescription, MachineType, StartExecution, StartedExecution};
 use super::error::{ApiError, ErrorCode};
+use super::open_tasks::open_tasks;
 use super::start::Prepared;
 use super::{Place, Service, execution_missing, execution_names, place};
 use crate::partition::desk::stop_failure;
@@ -168,6 +169,7 @@ impl Service {
             redrive_count: execution.redrive_count(),
             redriven_at: execution.redriven_at(),
             not_redrivable: redrive::obstacle(&self.shared, &execution, self.shared.clock.now()),
+            open_tasks: open_tasks(&execution),
         })
     }
 

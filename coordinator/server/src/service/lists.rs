@@ -12,6 +12,7 @@ use super::api::{
     Callback, Caller, ExecutionItem, Executions, ListCallbacks, ListExecutions, MachineType, Page,
 };
 use super::error::ApiError;
+use super::open_tasks::said;
 use super::start::check_type;
 use super::versions::{MachineRef, Named, qualified};
 use super::{
@@ -265,6 +266,7 @@ impl Service {
             parameters: work.parameters.payload.text().to_owned(),
             scheduled_at: stay.entered_at,
             deadline: work.deadline,
+            progress: said(stay),
         };
         let machine = &execution.header.machine_arn;
         tasks::callbacks(execution)

@@ -9,6 +9,7 @@ use stepfleet_asl::diagnostic::{Diagnostic, Severity};
 use stepfleet_asl::program::{Kind, Task};
 use stepfleet_asl::resource::Resource;
 use stepfleet_engine::Timestamp;
+use stepfleet_proto::Subject;
 
 use super::api::{
     Accepted, Caller, CreateStateMachine, CreatedStateMachine, MachineType, Publish,
@@ -19,6 +20,7 @@ use super::tags::check_tags;
 use super::versions::{MachineRef, publish, qualified};
 use super::{Service, machine_name};
 use crate::arn::check_name;
+use crate::auth::actions;
 use crate::catalog::records::{MachineRecord, Published, RevisionRecord, Versioned};
 use crate::catalog::{self, revision_id};
 use crate::partition::Message;
@@ -39,6 +41,7 @@ impl Service {
     ) -> Result<CreatedStateMachine, ApiError> {
         check_name(&request.name)?;
         check_tags(&request.tags)?;
+        check_parts(caller, &request)?;
         let warnings =
             self.check_definition(&caller.namespace, &request.definition, request.machine_type)?;
         let arn = self
@@ -195,6 +198,10 @@ impl Service {
         if nothing {
             let message = "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified";
             return Err(ApiError::new(ErrorCode::MissingRequiredParameter, message));
+        }
+        if request.publish.is_some() {
+            let subject = Subject::Arn(&request.arn);
+            caller.permit.check(actions::PUBLISH, subject)?;
         }
         let machine = self.live_machine(caller, name, &request.arn)?;
         let current =
@@ -430,6 +437,21 @@ impl Service {
         }
         Ok(total)
     }
+}
+
+/// What AWS asks a permission of its own for.
+fn check_parts(caller: &Caller, request: &CreateStateMachine) -> Result<(), ApiError> {
+    let subject = Subject::Named {
+        kind: "stateMachine",
+        name: &request.name,
+    };
+    if !request.tags.is_empty() {
+        caller.permit.check(actions::TAG, subject)?;
+    }
+    if request.publish.is_some() {
+        caller.permit.check(actions::PUBLISH, subject)?;
+    }
+    Ok(())
 }
 
 fn published_at_creation(revision: u64, now: Timestamp, publish: Option<Publish>) -> Published {

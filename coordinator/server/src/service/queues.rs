@@ -10,7 +10,7 @@ use super::activities::{activity_missing, check_activity_arn};
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
 use super::workers::check_labels;
-use crate::catalog::records::{ActivityRecord, ActivitySettings};
+use crate::catalog::records::{ActivityRecord, ActivitySettings, AwayMax};
 use crate::fleet::session::Labels;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::Withdraw;
@@ -26,6 +26,8 @@ const PURGE_MAX: u64 = 10_000;
 const PIECE: usize = 500;
 /// Tasks a second.
 const RATE_MAX: f64 = 1_000_000.0;
+/// As long as a task may take.
+const AWAY_SECONDS_MAX: u32 = 99_999_999;
 
 /// What is to change; the rest stays.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,7 @@ pub(crate) struct SettingsChange {
     pub concurrency_max: Option<u32>,
     /// 0 is no bound.
     pub rate: Option<f64>,
+    pub away: Option<AwayMax>,
 }
 
 /// What a call has purged.
@@ -168,6 +171,13 @@ fn changed(
     }
     if let Some(rate) = change.rate {
         settings.rate_per_1000_s = thousandths(rate)?;
+    }
+    if let Some(away) = change.away {
+        if matches!(away, AwayMax::Seconds(seconds) if seconds > AWAY_SECONDS_MAX) {
+            let message = format!("`away_max` is at most {AWAY_SECONDS_MAX} seconds");
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        }
+        settings.away = away;
     }
     Ok(settings)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::TaskRef;
+use stepfleet_engine::limits::PROGRESS_BYTES_MAX;
 use tokio::sync::oneshot;
 
 use super::activities::{activity_missing, check_activity_arn};
@@ -85,6 +86,7 @@ impl Service {
         Ok(polled.map(|(polled, delivery)| ActivityTask {
             token: polled.token,
             input: polled.input,
+            last_progress: polled.last_progress,
             delivery: Some(delivery),
         }))
     }
@@ -122,9 +124,13 @@ impl Service {
         &self,
         caller: &Caller,
         token: &str,
+        details: &str,
     ) -> Result<(), ApiError> {
         let task = self.open_token(token)?;
-        self.report(caller, task, Outcome::Heartbeat).await
+        let details = progress(details).map_err(|refusal| {
+            ApiError::new(ErrorCode::ValidationException, refusal.to_string())
+        })?;
+        self.report(caller, task, Outcome::Heartbeat(details)).await
     }
 
     /// Reports by a callback URL, which names its account itself.
@@ -133,10 +139,7 @@ impl Service {
         grant: &Grant,
         outcome: Outcome,
     ) -> Result<(), ApiError> {
-        let caller = Caller {
-            principal: "callback-url".into(),
-            namespace: grant.namespace.clone(),
-        };
+        let caller = Caller::trusted("callback-url", grant.namespace.clone());
         self.report(&caller, grant.task, outcome).await
     }
 
@@ -178,14 +181,16 @@ impl Service {
         task: TaskRef,
         outcome: Outcome,
     ) -> Result<(), ApiError> {
-        if !matches!(outcome, Outcome::Heartbeat) {
+        if !matches!(outcome, Outcome::Heartbeat(_)) {
             self.shared.pressure.check()?;
         }
         let (answer, receiver) = oneshot::channel();
         let (namespace, reply) = (caller.namespace.clone(), TaskReply::Unary(answer));
+        let permit = caller.permit.clone();
         let report = TaskReport {
             task,
             namespace,
+            permit,
             outcome,
             reply,
         };
@@ -196,6 +201,38 @@ impl Service {
             .await?;
         self.answered(receiver).await?
     }
+}
+
+/// Why the details of a heartbeat are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProgressRefused {
+    #[error("the details of a heartbeat have at most {PROGRESS_BYTES_MAX} bytes, not {0}")]
+    TooLarge(usize),
+    #[error("the details of a heartbeat must be JSON")]
+    Invalid,
+}
+
+impl ProgressRefused {
+    /// Name on the wire.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "ProgressTooLarge",
+            Self::Invalid => "InvalidProgress",
+        }
+    }
+}
+
+/// What the details of a heartbeat tell; an empty text tells nothing.
+pub(crate) fn progress(details: &str) -> Result<Option<Arc<str>>, ProgressRefused> {
+    if details.is_empty() {
+        return Ok(None);
+    }
+    if details.len() > PROGRESS_BYTES_MAX {
+        return Err(ProgressRefused::TooLarge(details.len()));
+    }
+    serde_json::from_str::<serde::de::IgnoredAny>(details)
+        .map(|_json| Some(Arc::from(details)))
+        .map_err(|_error| ProgressRefused::Invalid)
 }
 
 /// A poll. What arrives after its caller went away goes back.

@@ -19,11 +19,13 @@ use stepfleet_asl::{Object, Payload, Value};
 use stepfleet_engine::Timestamp;
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::test_state::{self, Case, Mock, Outcome, Refusal, Report};
+use stepfleet_proto::Subject;
 
 use super::api::Caller;
 use super::error::{ApiError, ErrorCode};
 use super::{Service, parse_input};
 use crate::arn::ArnSpace;
+use crate::auth::actions;
 use crate::integrations::http::request;
 use crate::partition::going_down;
 
@@ -177,6 +179,11 @@ impl Service {
         if request.reveals_secrets && !shared.connections.may_be_revealed() {
             let message = "This installation reveals no secrets: http.reveal_secrets of its configuration is false";
             return Err(ApiError::new(ErrorCode::AccessDeniedException, message));
+        }
+        if request.reveals_secrets {
+            let kind = "stateMachine";
+            let subject = Subject::All { kind };
+            caller.permit.check(actions::REVEAL, subject)?;
         }
         let drawn = Drawn {
             now: shared.clock.now(),

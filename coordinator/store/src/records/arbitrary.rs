@@ -9,8 +9,8 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::{Failure, Handle, TaskResource};
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Redrive, Redrives,
-    StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
+    ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Progress, Redrive,
+    Redrives, StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{
     Attempt, Data, Event, EventBody, EventId, EventSeq, Execution, ExecutionId, FrameId, KeyHash,
@@ -22,7 +22,7 @@ use super::live::{Live, Offer};
 use super::record::ControlChange;
 
 /// Kinds of event body.
-pub(crate) const BODIES: usize = 43;
+pub(crate) const BODIES: usize = 44;
 /// Kinds of work, and of phases.
 const WORKS: usize = 8;
 const PHASES: usize = 4;
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) redrives: bool,
     /// Whether tasks of integrations tell when they were scheduled.
     pub(crate) times: bool,
+    /// Whether tasks told of their progress.
+    pub(crate) progress: bool,
     /// Whether tasks of integrations have what came with connectors.
     pub(crate) connectors: bool,
 }
@@ -102,12 +104,12 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         kinds(),
     );
     let variables = vec((text(), 1..400_u32), 0..3);
-    (numbers, texts, variables, any::<(bool, bool, bool)>()).prop_map(
+    (numbers, texts, variables, any::<(bool, bool, bool, bool)>()).prop_map(
         |(
             (a, b, payload, at),
             (name, text, seconds, session, kind),
             variables,
-            (redrives, times, connectors),
+            (redrives, times, progress, connectors),
         )| Parts {
             a,
             b,
@@ -121,6 +123,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             variables,
             redrives,
             times,
+            progress,
             connectors,
         },
     )
@@ -142,6 +145,7 @@ impl Parts {
             variables: Vec::new(),
             redrives: false,
             times: false,
+            progress: false,
             connectors: false,
         }
     }
@@ -355,7 +359,12 @@ impl Parts {
                 status: Status::TimedOut,
                 closed_at: until,
             },
-            41 => E::StartOffered {
+            41 => E::ProgressRecorded {
+                frame,
+                details: name,
+                at: until,
+            },
+            42 => E::StartOffered {
                 frame,
                 activity: name,
                 input: data,
@@ -435,6 +444,15 @@ impl Parts {
         }
     }
 
+    fn said(&self) -> Progress {
+        Progress {
+            details: Arc::clone(&self.name),
+            at: Timestamp(self.at),
+            recorded_at: self.seconds.map(|_| Timestamp(self.at).plus_ms(-7)),
+            is_recorded: self.b % 2 == 0,
+        }
+    }
+
     pub(crate) fn frame(&self, phase: usize, work: usize) -> Frame {
         let stay = || Stay {
             state: StateId(self.b),
@@ -447,6 +465,7 @@ impl Parts {
             retries: (0..self.b % 4).collect(),
             work: self.work(work),
             unfinished: None,
+            progress: self.progress.then(|| Box::new(self.said())),
         };
         Frame {
             id: FrameId(self.a),

@@ -48,6 +48,14 @@ fn with_times() -> Parts {
     }
 }
 
+/// The same of a release that keeps progress.
+fn with_progress() -> Parts {
+    Parts {
+        progress: true,
+        ..with_times()
+    }
+}
+
 /// The same of a release whose tasks of integrations may be begun by workers.
 fn with_connectors() -> Parts {
     Parts {
@@ -84,7 +92,9 @@ const FIRST_BODIES: usize = 39;
 /// The same with `EvaluationFailed`.
 const EVALUATION_BODIES: usize = 40;
 /// The same with `ExecutionRedriven`.
-const REDRIVEN_BODIES: usize = 41;
+const REDRIVE_BODIES: usize = 41;
+/// The same with `ProgressRecorded`.
+const PROGRESS_BODIES: usize = 42;
 
 fn events(parts: &Parts, bodies: Range<usize>) -> Vec<Event> {
     bodies
@@ -121,12 +131,17 @@ fn records_keep_their_bytes() {
         (
             "record_redriven",
             with_redrives(),
-            EVALUATION_BODIES..REDRIVEN_BODIES,
+            EVALUATION_BODIES..REDRIVE_BODIES,
+        ),
+        (
+            "record_progress",
+            with_progress(),
+            REDRIVE_BODIES..PROGRESS_BODIES,
         ),
         (
             "record_connectors",
             with_connectors(),
-            REDRIVEN_BODIES..BODIES,
+            PROGRESS_BODIES..BODIES,
         ),
         ("record_started_redrivable", with_redrives(), 0..1),
     ];
@@ -178,6 +193,7 @@ fn snapshots_keep_their_bytes() {
         ("execution_variables", with_variables()),
         ("execution_redriven", with_redrives()),
         ("execution_task_times", with_times()),
+        ("execution_progress", with_progress()),
         ("execution_connectors", with_connectors()),
     ] {
         let frames = (0..8)

@@ -27,13 +27,14 @@ from .model import (
     Route,
     StateMachineType,
 )
-from .task import CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Task, TaskCancelled, TaskError
+from .task import CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskCancelled, TaskError
 from .worker import SLOTS_DEFAULT, Worker
 
 __all__ = [
     "CAUSE_CHARS_MAX",
     "DEFAULT_ENDPOINT",
     "ERROR_CHARS_MAX",
+    "PROGRESS_BYTES_MAX",
     "SLOTS_DEFAULT",
     "Abandoned",
     "ApiError",

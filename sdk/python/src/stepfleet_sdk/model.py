@@ -252,6 +252,30 @@ class SyncExecution:
 
 
 @dataclass(frozen=True)
+class OpenTask:
+    """A task that is scheduled and not over."""
+
+    state_name: str
+    #: ARN of the activity, or `service:action`.
+    resource: str
+    #: From 0.
+    attempt: int
+    scheduled_date: datetime | None
+    #: `None` while no worker has it.
+    started_date: datetime | None
+    #: Empty when it does not tell.
+    worker_name: str
+    #: What a heartbeat said last, in this attempt or one before.
+    progress_text: str | None
+    progress_date: datetime | None
+
+    @property
+    def progress(self) -> Any:
+        """What a heartbeat said last, as a value; `None` when none did."""
+        return _maybe(self.progress_text)
+
+
+@dataclass(frozen=True)
 class Execution:
     """An execution, also as the outcome that was waited for."""
 
@@ -274,6 +298,9 @@ class Execution:
     #: `REDRIVABLE`, `NOT_REDRIVABLE` or `REDRIVABLE_BY_MAP_RUN`.
     redrive_status: str | None
     redrive_status_reason: str | None
+    #: Of a running one: what it waits for that somebody works on or will, at most 100 of `open_task_count`.
+    open_tasks: list[OpenTask]
+    open_task_count: int
 
     @property
     def input(self) -> Any:
@@ -373,6 +400,9 @@ class ActivitySettings:
     max_concurrency: int
     #: Tasks that may start a second; 0 is no bound.
     max_rate: float
+    #: Seconds that a worker may be away before its tasks end as lost; infinite: their own timeouts alone end them;
+    #: none: as the coordinator's.
+    away_max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -442,6 +472,14 @@ class WorkerTask:
     execution_arn: str
     activity_arn: str
     since_date: datetime
+    #: What a heartbeat of this attempt said last.
+    progress_text: str | None
+    progress_date: datetime | None
+
+    @property
+    def progress(self) -> Any:
+        """What a heartbeat said last, as a value; `None` when none did."""
+        return _maybe(self.progress_text)
 
 
 @dataclass(frozen=True)
@@ -451,11 +489,18 @@ class ActivityTask:
     #: A secret: whoever has it can complete the task.
     token: str = field(repr=False)
     input_text: str
+    #: What an attempt before this one said of its progress last.
+    last_progress_text: str | None
 
     @property
     def input(self) -> Any:
         """The input as a value."""
         return decode(self.input_text)
+
+    @property
+    def last_progress(self) -> Any:
+        """What an attempt before this one said of its progress last, as a value; `None` when none did."""
+        return _maybe(self.last_progress_text)
 
 
 @dataclass(frozen=True)
@@ -472,6 +517,14 @@ class Callback:
     scheduled_date: datetime
     #: When TimeoutSeconds ends it; `None` without a timeout.
     deadline: datetime | None
+    #: What a heartbeat said last.
+    progress_text: str | None
+    progress_date: datetime | None
+
+    @property
+    def progress(self) -> Any:
+        """What a heartbeat said last, as a value; `None` when none did."""
+        return _maybe(self.progress_text)
 
     @property
     def parameters(self) -> Any:
@@ -566,6 +619,23 @@ def history_event(message: executions_pb2.HistoryEvent) -> HistoryEvent:
     )
 
 
+def open_tasks(messages: Any) -> list[OpenTask]:
+    """Tasks that are scheduled and not over."""
+    return [
+        OpenTask(
+            state_name=task.state_name,
+            resource=task.resource,
+            attempt=task.attempt,
+            scheduled_date=maybe_date(task, "scheduled_date"),
+            started_date=maybe_date(task, "started_date"),
+            worker_name=task.worker_name,
+            progress_text=task.progress or None,
+            progress_date=maybe_date(task, "progress_date"),
+        )
+        for task in messages
+    ]
+
+
 def routes(messages: Any) -> list[Route]:
     """Where an alias leads."""
     return [Route(item.state_machine_version_arn, item.weight) for item in messages]
@@ -581,6 +651,8 @@ def callback(message: activities_pb2.Callback) -> Callback:
         parameters_text=message.parameters,
         scheduled_date=date(message, "scheduled_date"),
         deadline=maybe_date(message, "deadline"),
+        progress_text=message.progress or None,
+        progress_date=maybe_date(message, "progress_date"),
     )
 
 

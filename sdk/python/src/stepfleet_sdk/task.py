@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import _json
+from .errors import EncodeError
 
 I_co = TypeVar("I_co", covariant=True)
 
@@ -14,6 +15,8 @@ I_co = TypeVar("I_co", covariant=True)
 ERROR_CHARS_MAX = 256
 #: Longest cause, characters; longer ones are cut with a mark.
 CAUSE_CHARS_MAX = 32_768
+#: Longest JSON text of a task's progress, bytes.
+PROGRESS_BYTES_MAX = 8192
 
 _CUT_MARK = "… (cut)"
 
@@ -66,6 +69,9 @@ class Task(Generic[I_co]):
     attempt: int
     #: W3C's trace context of the state, for spans of the worker's own; `None` when the execution is not traced.
     traceparent: str | None
+    #: What an attempt before this one said of its progress last; `None` when none did. Such an attempt failed or timed out,
+    #: lost its worker, or was before a redrive. After a crash of the coordinator it may be ten seconds old.
+    last_progress: Any
     #: The state's HeartbeatSeconds, if it has them. The worker sends heartbeats by itself, three in this time.
     heartbeat_seconds: int | None
     #: Set when the attempt is over.
@@ -80,6 +86,7 @@ class Task(Generic[I_co]):
         activity: str,
         attempt: int,
         traceparent: str | None,
+        last_progress: Any,
         heartbeat_seconds: int | None,
         cancelled: threading.Event,
         beat: Callable[[str], None],
@@ -90,22 +97,32 @@ class Task(Generic[I_co]):
         self.activity = activity
         self.attempt = attempt
         self.traceparent = traceparent
+        self.last_progress = last_progress
         self.heartbeat_seconds = heartbeat_seconds
         self.cancelled = cancelled
         self._beat = beat
 
     def heartbeat(self, progress: object = None) -> None:
-        """Says now that the task is alive, and shows progress to people.
+        """Says now that the task is alive, and how far it is: people see it, and the next attempt gets what was said last as
+        its `last_progress`.
 
-        Progress that comes faster than it can be sent replaces what was there.
+        Progress that comes faster than it can be sent replaces what was there; what a task said last before it failed goes
+        out with its failure.
 
         Args:
-            progress: Any JSON value; `None` shows nothing.
+            progress: Any JSON value of at most 8192 bytes of text; `None` says nothing.
 
         Raises:
-            EncodeError: `progress` is no JSON.
+            EncodeError: `progress` is no JSON, or longer.
         """
-        self._beat("" if progress is None else _json.encode(progress))
+        if progress is None:
+            self._beat("")
+            return
+        text = _json.encode(progress)
+        size = len(text.encode())
+        if size > PROGRESS_BYTES_MAX:
+            raise EncodeError(f"the progress has {size} bytes, of at most {PROGRESS_BYTES_MAX}")
+        self._beat(text)
 
     def raise_if_cancelled(self) -> None:
         """Ends the handler when the attempt is over.

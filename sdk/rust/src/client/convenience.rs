@@ -134,8 +134,29 @@ impl Client {
     /// As [`Self::send_task_heartbeat`]; `TaskTimedOut` says that the attempt is over.
     pub async fn heartbeat(&self, task_token: &str) -> Result<(), Error> {
         let task_token = task_token.to_owned();
-        self.send_task_heartbeat(api::SendTaskHeartbeatRequest { task_token })
-            .await?;
+        self.send_task_heartbeat(api::SendTaskHeartbeatRequest {
+            task_token,
+            details: String::new(),
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The same with progress, which people see and the next attempt gets.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] for details that are no JSON, else as [`Self::heartbeat`]; `ValidationException` says that they are
+    /// too large.
+    pub async fn heartbeat_with<T: Serialize + ?Sized>(
+        &self,
+        task_token: &str,
+        details: &T,
+    ) -> Result<(), Error> {
+        self.send_task_heartbeat(api::SendTaskHeartbeatRequest {
+            task_token: task_token.to_owned(),
+            details: serde_json::to_string(details).map_err(Error::Encode)?,
+        })
+        .await?;
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(crate) enum LinkEvent {
     /// The first message of a connection; it holds `welcome`.
     Welcome(CoordinatorMessage),
     Message(CoordinatorMessage),
+    /// The coordinator ended the stream in order: it has heard everything, or does not want to.
+    Ended,
     /// The connection is gone, or did not come up.
     Down(Error),
 }
@@ -112,7 +114,11 @@ impl Link {
         };
         let error = match result {
             Ok(Some(message)) => return LinkEvent::Message(message),
-            Ok(None) => Error::Transport("the coordinator ended the stream".to_owned()),
+            Ok(None) => {
+                let own = self.backoff.next_delay();
+                self.leave(own);
+                return LinkEvent::Ended;
+            }
             Err(error) => error,
         };
         let own = self.backoff.next_delay();

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::Notify;
 use tokio_stream::Stream;
 
 use super::frame::{Alive, Finished, Frame};
@@ -22,7 +23,11 @@ const FRAME_ANSWERS_MAX: usize = 8;
 
 /// Filled by the session, emptied by the stream of the current connection.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox(Mutex<State>);
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    /// Something went out that says that this worker leaves.
+    said: Notify,
+}
 
 /// The outgoing half of one connection.
 #[derive(Debug)]
@@ -131,6 +136,17 @@ impl Outbox {
         }
     }
 
+    /// Whether everything went out, with the word that this worker leaves.
+    pub(crate) fn has_said_all(&self) -> bool {
+        let state = self.lock();
+        state.welcomed && state.draining == Some(Draining::Told) && !state.has_news()
+    }
+
+    /// Waits until more of that went out.
+    pub(crate) async fn said(&self) {
+        self.said.notified().await;
+    }
+
     /// Ends the stream once all has gone out.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -139,7 +155,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,9 +214,13 @@ impl Stream for Outgoing {
             return Poll::Ready(None);
         }
         if let Some(frame) = state.next_frame() {
+            if state.draining == Some(Draining::Told) {
+                self.outbox.said.notify_one();
+            }
             return Poll::Ready(Some(frame));
         }
-        if state.closed {
+        // Before the welcome nothing has been said.
+        if state.closed && state.welcomed {
             return Poll::Ready(None);
         }
         state.waker = Some(context.waker().clone());

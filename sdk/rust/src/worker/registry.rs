@@ -33,7 +33,7 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Ending> + Send>>;
 
 /// Any handler: from JSON text to JSON text.
 #[derive(Clone)]
-pub(crate) struct Handler(Arc<dyn Fn(String, TaskContext) -> Work + Send + Sync>);
+pub(crate) struct Handler(pub(crate) Arc<dyn Fn(String, TaskContext) -> Work + Send + Sync>);
 
 /// An activity as it was registered.
 #[derive(Debug)]

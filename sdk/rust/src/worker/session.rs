@@ -157,6 +157,7 @@ impl Session {
                 Some(report) = self.reports.recv() => self.tasks.on_report(report),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
+                () = self.outbox.said(), if matches!(self.phase, Phase::Confirming(_)) => {}
                 () = shutdown.as_mut(), if self.may_hurry() => self.drain(Instant::now()),
                 () = retired.as_mut(), if matches!(self.phase, Phase::Serving | Phase::Told) => self.retire(),
                 asked = self.watched.asked(), if can_be_asked => match asked {
@@ -194,6 +195,10 @@ impl Session {
                 self.on_message(message);
             }
             LinkEvent::Message(message) => self.on_message(message),
+            LinkEvent::Ended => {
+                let error = "the coordinator ended the stream".to_owned();
+                self.on_down(Error::Transport(error))?;
+            }
             LinkEvent::Down(error) => self.on_down(error)?,
         }
         Ok(())
@@ -215,6 +220,7 @@ impl Session {
         // What is pushed with the word to go on is taken.
         self.on_order(message.order());
         self.tasks.on_refused(&message.refused);
+        Tasks::on_refused_progress(&message.refused_progress);
         self.tasks.on_confirmed(message.confirmed);
         for token in &message.cancelled {
             self.tasks.on_cancelled(token);
@@ -309,7 +315,7 @@ impl Session {
             && self.tasks.unconfirmed() == 0
         {
             self.outbox.drain();
-            self.phase = Phase::Confirming(now);
+            self.phase = Phase::Confirming(now + self.options.confirm_timeout);
         }
         if let Phase::Draining(deadline) = self.phase
             && deadline <= now
@@ -333,7 +339,13 @@ impl Session {
             return None;
         };
         let unconfirmed = self.tasks.unconfirmed();
-        if unconfirmed > 0 && now < deadline {
+        // Until the coordinator hears that this worker leaves it keeps for it what was handed back, or never arrived.
+        let said = self.link.is_open() && self.outbox.has_said_all();
+        let owes = match self.reached {
+            Reached::NotYet | Reached::NotYetAndSaid => false,
+            Reached::Yes | Reached::NoLonger => !said,
+        };
+        if (unconfirmed > 0 || owes) && now < deadline {
             return None;
         }
         Some(match (self.unfinished, unconfirmed) {
@@ -370,16 +382,25 @@ impl Session {
         }
     }
 
-    /// Lets what is still to be said go out.
+    /// Lets what is still to be said go out; over another connection when this one breaks.
     async fn leave(&mut self) {
         self.outbox.close();
         if timeout(LEAVE_TIMEOUT, self.tasks.stopped()).await.is_err() {
             warn!("work that nobody waits for was not stopped in time");
         }
+        if !self.link.is_open() {
+            return;
+        }
         let last_words = async {
-            while self.link.is_open() {
-                if let LinkEvent::Down(_) = self.link.next().await {
-                    return;
+            loop {
+                match self.link.next().await {
+                    LinkEvent::Ended => return,
+                    LinkEvent::Due => {
+                        let outgoing = self.outbox.begin(self.hello());
+                        self.link.connect(outgoing);
+                    }
+                    LinkEvent::Welcome(message) => self.on_welcome(&message),
+                    LinkEvent::Message(_) | LinkEvent::Down(_) => {}
                 }
             }
         };
@@ -404,7 +425,9 @@ fn is_final(error: &Error) -> bool {
                 | Code::OutOfRange
                 | Code::Unimplemented
         ),
-        Error::Configuration(_) | Error::Encode(_) | Error::Decode(_) => true,
+        Error::Configuration(_) | Error::Encode(_) | Error::TooLarge { .. } | Error::Decode(_) => {
+            true
+        }
         Error::Transport(_) | Error::Execution { .. } | Error::Abandoned { .. } => false,
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,9 @@ use crate::error::{Error, chain};
 pub const ERROR_CHARS_MAX: usize = 256;
 /// Longest cause, characters; longer ones are cut with a mark.
 pub const CAUSE_CHARS_MAX: usize = 32_768;
+
+/// Longest text of a heartbeat's details, bytes.
+pub const PROGRESS_BYTES_MAX: usize = 8192;
 
 const CUT_MARK: &str = "… (cut)";
 
@@ -56,6 +60,8 @@ pub(crate) struct Shared {
     /// 0 without HeartbeatSeconds.
     pub(crate) heartbeat_seconds: u32,
     pub(crate) traceparent: String,
+    /// Empty when no attempt before said anything.
+    last_progress: String,
     pub(crate) origin: Arc<Origin>,
     /// When it is the start of an integration's task.
     start: Option<Start>,
@@ -160,12 +166,21 @@ impl TaskContext {
         token.clone()
     }
 
-    /// Shows progress to people; a heartbeat too. Details that come faster than they can be sent replace each other.
+    /// Sends a heartbeat with progress: people see it, and the next attempt gets what was said last, see
+    /// [`Self::last_progress`]. Details that come faster than they can be sent replace each other; what a task said last
+    /// before it failed goes out with its failure.
     ///
     /// # Errors
-    /// [`Error::Encode`] when `details` is no JSON.
-    pub fn progress<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), Error> {
+    /// [`Error::Encode`] when `details` is no JSON, [`Error::TooLarge`] when its text has more than
+    /// [`PROGRESS_BYTES_MAX`] bytes.
+    pub fn heartbeat<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), Error> {
         let text = serde_json::to_string(details).map_err(Error::Encode)?;
+        if text.len() > PROGRESS_BYTES_MAX {
+            return Err(Error::TooLarge {
+                bytes: text.len(),
+                bytes_max: PROGRESS_BYTES_MAX,
+            });
+        }
         *self
             .0
             .details
@@ -174,6 +189,30 @@ impl TaskContext {
         // A full channel is no error, see `Origin::progress`.
         let _ = self.0.origin.progress.try_send(Arc::clone(&self.0));
         Ok(())
+    }
+
+    /// The same as [`Self::heartbeat`].
+    ///
+    /// # Errors
+    /// As [`Self::heartbeat`].
+    pub fn progress<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), Error> {
+        self.heartbeat(details)
+    }
+
+    /// What an attempt before this one said of its progress last; none when none did. Such an attempt failed or timed
+    /// out, lost its worker, or was before a redrive. After a crash of the coordinator it may be ten seconds old.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when it does not fit `T`.
+    pub fn last_progress<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        let text = self.last_progress_text();
+        text.map(|text| serde_json::from_str(text).map_err(Error::Decode))
+            .transpose()
+    }
+
+    /// The same as its JSON text.
+    pub fn last_progress_text(&self) -> Option<&str> {
+        Some(&*self.0.last_progress).filter(|text| !text.is_empty())
     }
 }
 
@@ -219,6 +258,7 @@ impl Shared {
             heartbeat_seconds: push.heartbeat_seconds,
             traceparent: push.traceparent,
             start: push.start,
+            last_progress: push.last_progress,
             origin,
             cancelled: AtomicBool::new(false),
             cancellation: OnceLock::new(),
@@ -266,6 +306,14 @@ impl Shared {
     /// Marks that a heartbeat waits to go out; false when one did already.
     pub(crate) fn begin_beat(&self) -> bool {
         !self.beating.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether there is progress that has not gone out.
+    pub(crate) fn has_news(&self) -> bool {
+        self.details
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 
     /// The heartbeat goes out: gives the newest details.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stepfleet_sdk::api::Order;
+use stepfleet_sdk::api::{Order, Push};
 use stepfleet_sdk::{Error, Task, TaskError, Worker};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::fake::{Connection, Fake};
 use super::in_memory::{pair, run};
 
 /// A handler that waits for the gate; cancellation does not impress it when its input is `"stubborn"`.
@@ -130,6 +131,50 @@ async fn results_are_confirmed_after_a_break_in_the_middle_of_draining() {
     assert!(!second.read().await);
     drop(second);
     running.worker.await.unwrap().unwrap();
+}
+
+/// The connection of a worker that is known to be welcome, and has nothing in hand.
+async fn idle(fake: &mut Fake) -> Connection {
+    let mut connection = fake.welcomed().await;
+    let nobodys = Push {
+        number: 1,
+        task_token: "nobodys".to_owned(),
+        activity: 9,
+        ..Push::default()
+    };
+    connection.pushes(vec![nobodys]).await;
+    assert!(connection.read().await);
+    assert_eq!(connection.returned, ["nobodys"]);
+    connection
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_last_words_were_lost_comes_back_to_say_them() {
+    let (mut fake, client) = pair();
+    let gate = Arc::new(Notify::new());
+    let running = run(worker(client, &gate));
+    idle(&mut fake).await.fail().await;
+    running.shutdown.cancel();
+    let mut second = fake.connection().await;
+    second.welcome(true, 0).await;
+    assert!(second.read().await && second.draining);
+    assert!(!second.read().await, "the worker ends its stream");
+    drop(second);
+    running.worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_leaves_although_the_coordinator_is_gone() {
+    let (mut fake, client) = pair();
+    let gate = Arc::new(Notify::new());
+    let running = run(worker(client, &gate).confirm_timeout(Duration::from_secs(3)));
+    idle(&mut fake).await.fail().await;
+    let unanswered = fake.connection().await;
+    let begun = Instant::now();
+    running.shutdown.cancel();
+    running.worker.await.unwrap().unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    drop(unanswered);
 }
 
 #[tokio::test(start_paused = true)]

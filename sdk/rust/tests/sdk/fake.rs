@@ -108,6 +108,15 @@ impl Connection {
             .expect("the worker is connected");
     }
 
+    /// Ends out of order.
+    pub(crate) async fn fail(self) {
+        let failure = Status::unavailable("the connection broke");
+        self.outgoing
+            .send(Err(failure))
+            .await
+            .expect("the worker is connected");
+    }
+
     /// Pushes tasks of the first activity; `first` is the number of the first of them.
     pub(crate) async fn push(&self, first: u64, tasks: &[(&str, &str)]) {
         let push = |(number, (token, input)): (u64, &(&str, &str))| Push {

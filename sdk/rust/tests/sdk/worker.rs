@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stepfleet_sdk::api::{CoordinatorMessage, Push, RefusedResult};
 use stepfleet_sdk::tonic::{Code, Status};
-use stepfleet_sdk::{Error, Task, TaskError, Worker};
+use stepfleet_sdk::{Error, PROGRESS_BYTES_MAX, Task, TaskError, Worker};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -211,6 +211,37 @@ async fn progress_goes_out_at_once() {
         connection.heartbeat().await,
         ("a".to_owned(), r#"{"done":50}"#.to_owned())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_goes_on_from_the_one_before_and_what_it_said_goes_out_with_its_failure() {
+    let (mut fake, client) = pair();
+    let handler = |task: Task<String>| async move {
+        let row = task.last_progress::<u32>()?.unwrap_or(0);
+        let large = task.heartbeat(&"x".repeat(PROGRESS_BYTES_MAX)).unwrap_err();
+        assert!(large.to_string().contains("8194 bytes"), "{large}");
+        task.heartbeat(&(row + 1))?;
+        Err::<String, _>(TaskError::new(
+            "Boom",
+            task.last_progress_text().unwrap_or("none"),
+        ))
+    };
+    let _running = run(Worker::new(client).activity_raw("slow", handler));
+    let mut connection = fake.welcomed().await;
+    let push = |number, token: &str, last_progress: &str| Push {
+        number,
+        task_token: token.to_owned(),
+        last_progress: last_progress.to_owned(),
+        ..Push::default()
+    };
+    let pushes = vec![push(1, "first", ""), push(2, "second", "41")];
+    connection.pushes(pushes).await;
+    let beats = [connection.heartbeat().await, connection.heartbeat().await];
+    let beat = |token: &str, details: &str| (token.to_owned(), details.to_owned());
+    assert_eq!(beats, [beat("first", "1"), beat("second", "42")]);
+    let failed = |cause: &str| Err(format!("Boom: {cause}"));
+    assert_eq!(connection.result().await.2, failed("none"));
+    assert_eq!(connection.result().await.2, failed("41"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -93,7 +93,7 @@ export abstract class Activities extends Executions {
     options: CallOptions & { workerName?: string } = {},
   ): Promise<model.ActivityTask | undefined> {
     const { workerName = "" } = options;
-    const { taskToken, input } = await this.connection.unary(
+    const { taskToken, input, lastProgress } = await this.connection.unary(
       "TaskService/GetActivityTask",
       api.GetActivityTaskRequestSchema,
       api.GetActivityTaskResponseSchema,
@@ -107,6 +107,9 @@ export abstract class Activities extends Executions {
         return decode(input);
       },
       inputText: input,
+      get lastProgress() {
+        return model.maybe(lastProgress);
+      },
     };
   }
 
@@ -149,14 +152,17 @@ export abstract class Activities extends Executions {
   /**
    * Says that a task is still being worked on.
    *
-   * @throws ApiError `TaskTimedOut` says that the attempt is over.
+   * @param options `progress`: how far it is, any JSON value of at most 8192 bytes of text. People see it, and the next
+   *   attempt gets it.
+   * @throws ApiError `TaskTimedOut` says that the attempt is over, `ValidationException` that the progress is too long.
    */
-  async sendTaskHeartbeat(token: string, options: CallOptions = {}): Promise<void> {
+  async sendTaskHeartbeat(token: string, options: CallOptions & { progress?: unknown } = {}): Promise<void> {
+    const details = options.progress === undefined ? "" : encode(options.progress);
     await this.connection.unary(
       "TaskService/SendTaskHeartbeat",
       api.SendTaskHeartbeatRequestSchema,
       api.SendTaskHeartbeatResponseSchema,
-      create(api.SendTaskHeartbeatRequestSchema, { taskToken: token }),
+      create(api.SendTaskHeartbeatRequestSchema, { taskToken: token, details }),
       options,
     );
   }
@@ -172,7 +178,7 @@ export abstract class Activities extends Executions {
   }
 
   /** Short for {@link sendTaskHeartbeat}. */
-  heartbeat(token: string, options: CallOptions = {}): Promise<void> {
+  heartbeat(token: string, options: CallOptions & { progress?: unknown } = {}): Promise<void> {
     return this.sendTaskHeartbeat(token, options);
   }
 
@@ -202,6 +208,10 @@ export abstract class Activities extends Executions {
           parametersText: item.parameters,
           scheduledDate: model.date(item.scheduledDate),
           deadline: model.maybeDate(item.deadline),
+          get progress() {
+            return model.maybe(item.progress);
+          },
+          progressDate: model.maybeDate(item.progressDate),
         };
       }
     }

@@ -27,6 +27,11 @@ export interface UpdateActivityOptions {
   maxConcurrency?: number;
   /** Tasks that may start a second; 0 is no bound. */
   maxRate?: number;
+  /**
+   * Whole seconds that a worker may be away before its tasks end as lost, 0 for at once; `Infinity`: their own timeouts
+   * alone end them; `"default"`: as the coordinator's.
+   */
+  awayMax?: number | "default";
 }
 
 /** Seeing and draining workers; pausing, bounding and purging activities. */
@@ -60,10 +65,12 @@ export abstract class Workers extends Activities {
       create(api.DescribeWorkerRequestSchema, { worker }),
       options,
     );
-    const tasks = answer.tasks.map(({ executionArn, activityArn, sinceDate }) => ({
+    const tasks = answer.tasks.map(({ executionArn, activityArn, sinceDate, progress, progressDate }) => ({
       executionArn,
       activityArn,
       sinceDate: model.date(sinceDate),
+      progress: model.maybe(progress),
+      progressDate: model.maybeDate(progressDate),
     }));
     return { worker: model.workerInfo(answer.worker ?? create(api.WorkerInfoSchema)), tasks };
   }
@@ -97,7 +104,7 @@ export abstract class Workers extends Activities {
     activityArn: string,
     options: CallOptions & UpdateActivityOptions = {},
   ): Promise<model.ActivitySettings> {
-    const { paused, requiredLabels, maxConcurrency, maxRate } = options;
+    const { paused, requiredLabels, maxConcurrency, maxRate, awayMax } = options;
     const answer = await this.connection.unary(
       "ActivityService/UpdateActivity",
       api.UpdateActivityRequestSchema,
@@ -108,6 +115,7 @@ export abstract class Workers extends Activities {
         ...(requiredLabels !== undefined && { requiredLabels: { labels: requiredLabels } }),
         ...(maxConcurrency !== undefined && { maxConcurrency }),
         ...(maxRate !== undefined && { maxRate }),
+        ...(awayMax !== undefined && { awayMax: model.awayMax(awayMax) }),
       }),
       options,
     );

@@ -38,6 +38,17 @@ export class Outbox {
     this.#onNews = () => {};
   }
 
+  /** The connection is over. */
+  ended(): void {
+    this.#welcomed = false;
+    this.#onNews = () => {};
+  }
+
+  /** Whether everything went out over a connection that lasts, with the word that this worker leaves. */
+  get hasSaidAll(): boolean {
+    return this.#welcomed && this.#drainingTold && this.results.length === 0 && this.returned.length === 0;
+  }
+
   /** The coordinator has answered `hello`; from now on this is called when there are news. */
   welcomed(onNews: () => void): void {
     this.#welcomed = true;

@@ -114,7 +114,9 @@ export class Session {
       await this.#until(idle, stopTimeoutMs);
     }
     const unfinished = this.#tasks.running;
-    await this.#until(() => this.#tasks.unconfirmed === 0, confirmTimeoutMs);
+    // Until the coordinator hears that this worker leaves it keeps for it what was handed back, or never arrived.
+    const said = () => !this.#welcomed || this.#outbox.hasSaidAll;
+    await this.#until(() => this.#tasks.unconfirmed === 0 && said(), confirmTimeoutMs);
     return unfinished;
   }
 
@@ -205,6 +207,7 @@ export class Session {
         call.write(create(api.WorkerMessageSchema, { hello: this.#hello() }));
       });
     } finally {
+      this.#outbox.ended();
       clearTimeout(greeting);
       this.#end.signal.removeEventListener("abort", cancel);
       // What comes over this connection from now on belongs to nobody.
@@ -261,6 +264,7 @@ export class Session {
         call.write(message, () => {
           busy = false;
           pump();
+          this.#changed();
         });
       } else if (this.#outbox.closed) {
         busy = true;
@@ -293,6 +297,7 @@ export class Session {
       this.#tasks.resume();
     }
     this.#tasks.onRefused(message.refused);
+    this.#tasks.onRefusedProgress(message.refusedProgress);
     this.#tasks.onConfirmed(message.confirmed);
     for (const token of message.cancelled) this.#tasks.onCancelled(token);
     for (const push of message.pushes) this.#tasks.onPush(push);

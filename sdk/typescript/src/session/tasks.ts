@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type Push, type RefusedResult, type TaskResult, TaskResultSchema, type Welcome } from "../api.js";
+import { decode } from "../json.js";
 import type { Logger } from "../log.js";
 import { Task, TaskCancelled, TaskError } from "../task.js";
 import { type Activity, call, type Ending } from "./handlers.js";
@@ -50,6 +51,7 @@ export class Held {
       activity: this.served.activity.name,
       attempt: this.push.attempt,
       traceparent: this.push.traceparent || undefined,
+      lastProgress: this.push.lastProgress === "" ? undefined : decode(this.push.lastProgress),
       heartbeatSeconds: this.push.heartbeatSeconds || undefined,
       signal: this.#over.signal,
       beat: (details) => {
@@ -171,6 +173,13 @@ export class Tasks {
         const cause = "the coordinator refused the output: it is no JSON or too large";
         this.#record(taskToken, new TaskError("InvalidOutput", cause));
       }
+    }
+  }
+
+  /** Details of heartbeats that the coordinator does not keep. */
+  onRefusedProgress(refused: readonly RefusedResult[]): void {
+    for (const { taskToken, reason } of refused) {
+      this.#log.warn(`the coordinator refused the progress of task ${shortHash(taskToken)}: ${reason}`);
     }
   }
 

@@ -3,7 +3,7 @@
 use super::{Bench, figure, processor_figures};
 use crate::args::Way;
 use crate::figure::Figure;
-use crate::load::{self, Load, Sample};
+use crate::load::{self, Fleet, Load, Sample};
 use crate::machine::{self, CHAIN_TASKS};
 use crate::probe;
 
@@ -29,6 +29,7 @@ fn measure_one(bench: &Bench<'_>, way: Way, in_flight: u32) -> anyhow::Result<Ve
         program: bench.program,
         folder: folder.path(),
         definition: machine::chain,
+        fleet: Fleet::ONE,
         tasks: CHAIN_TASKS,
         way,
         in_flight,

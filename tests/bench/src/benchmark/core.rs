@@ -36,7 +36,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Figure>> {
 }
 
 fn tokens() -> anyhow::Result<Vec<Figure>> {
-    let world = World::in_activity(&machine::chain(world::ACTIVITY))?;
+    let world = World::in_activity(&machine::chain(&[world::ACTIVITY.to_owned()]))?;
     let (keys, task) = (keys(), world.task());
     let token = keys.seal(&task);
     let text = machine::input(machine::CHAIN_TASKS);
@@ -53,7 +53,7 @@ fn tokens() -> anyhow::Result<Vec<Figure>> {
 
 /// "Activity succeeded, next activity scheduled", and the hand-out of that next one.
 fn activities() -> anyhow::Result<Vec<Figure>> {
-    let world = World::in_activity(&machine::chain(world::ACTIVITY))?;
+    let world = World::in_activity(&machine::chain(&[world::ACTIVITY.to_owned()]))?;
     let env = world.env();
     let succeeded = Input::Succeeded {
         attempt: world.attempt,
@@ -120,7 +120,7 @@ fn activities() -> anyhow::Result<Vec<Figure>> {
 
 /// A whole execution of a hundred Pass states, in one decision.
 fn passes() -> anyhow::Result<Vec<Figure>> {
-    let definition = machine::passes(world::ACTIVITY);
+    let definition = machine::passes(&[world::ACTIVITY.to_owned()]);
     let program = world::compile(&definition)?;
     let header = world::header();
     let input = Payload::parse(machine::input(1))?;

@@ -5,7 +5,7 @@
 use super::{Bench, figure, processor_figures};
 use crate::args::Way;
 use crate::figure::Figure;
-use crate::load::{self, Load, Sample};
+use crate::load::{self, Fleet, Load, Sample};
 use crate::machine::{self, CHAIN_TASKS};
 use crate::probe::{self, Disk};
 
@@ -19,6 +19,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         program: bench.program,
         folder: folder.path(),
         definition: machine::chain,
+        fleet: Fleet::ONE,
         tasks: CHAIN_TASKS,
         way: Way::Stream,
         in_flight: 1,

@@ -55,8 +55,8 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
 
 /// Starts so many waiting executions, one connection pool after another; gives the seconds that it took.
 pub(crate) fn park(coordinator: &Coordinator, count: u32) -> anyhow::Result<f64> {
-    let prepared = control::prepare(&coordinator.endpoint(), |_| machine::parked())?;
-    start(coordinator, &prepared.machine, count)
+    let prepared = control::prepare(&coordinator.endpoint(), 1, |_| machine::parked())?;
+    start(coordinator, prepared.machine(), count)
 }
 
 /// Starts so many executions of a machine; gives the seconds that it took.

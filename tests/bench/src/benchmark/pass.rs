@@ -5,7 +5,7 @@
 use super::{Bench, figure, processor_figures};
 use crate::args::Way;
 use crate::figure::Figure;
-use crate::load::{self, Load, Sample};
+use crate::load::{self, Fleet, Load, Sample};
 use crate::machine::{self, PASS_STATES};
 use crate::probe;
 
@@ -20,6 +20,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Figure>> {
         program: bench.program,
         folder: folder.path(),
         definition: machine::passes,
+        fleet: Fleet::ONE,
         tasks: 1,
         way: Way::Stream,
         in_flight: IN_FLIGHT,

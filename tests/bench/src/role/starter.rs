@@ -18,7 +18,7 @@ const LANES: u32 = 32;
 /// What all lanes share.
 #[derive(Debug)]
 struct Starter {
-    machine: String,
+    machines: Vec<String>,
     input: String,
     /// One permit for each execution that may be started now.
     room: Semaphore,
@@ -67,7 +67,7 @@ async fn run(options: &StarterOptions) -> anyhow::Result<()> {
 impl Starter {
     fn new(options: &StarterOptions) -> Self {
         Self {
-            machine: options.machine.clone(),
+            machines: options.machine.clone(),
             input: machine::input(options.tasks),
             room: Semaphore::new(usize::try_from(options.in_flight).unwrap_or(usize::MAX)),
             next: AtomicU64::new(0),
@@ -97,8 +97,10 @@ impl Starter {
     }
 
     fn request(&self, number: u64) -> api::StartExecutionRequest {
+        let count = u64::try_from(self.machines.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(number % count).unwrap_or_default();
         api::StartExecutionRequest {
-            state_machine_arn: self.machine.clone(),
+            state_machine_arn: self.machines.get(index).cloned().unwrap_or_default(),
             // The process id tells apart the starters of one data folder.
             name: format!("{}-{number}", std::process::id()),
             input: self.input.clone(),

@@ -40,33 +40,44 @@ pub(crate) fn serve(options: &WorkerOptions) -> anyhow::Result<()> {
 
 async fn run(options: &WorkerOptions) -> anyhow::Result<()> {
     let listener = ended::listen(&options.socket)?;
-    let counters = Arc::new(Counters::new(options.slots == 1));
-    let client = Client::connect(options.endpoint.as_str()).await?;
+    let timed = options.slots == 1 && options.workers == 1;
+    let counters = Arc::new(Counters::new(timed));
     let mut side = JoinSet::new();
     let teller = Arc::clone(&counters);
     side.spawn(async move { teller.ends.tell(listener).await });
     let reporter = Arc::clone(&counters);
     let orders = console::obey(move || reporter.report())?;
     match options.way {
-        Way::Stream => stream(client, options, counters, orders.exit).await,
+        Way::Stream => stream(options, counters, orders.exit).await,
         Way::Unary => unary(options, counters, orders.exit).await,
     }
 }
 
+/// Workers with a connection each, which all serve every activity.
 async fn stream(
-    client: Client,
     options: &WorkerOptions,
     counters: Arc<Counters>,
     exit: CancellationToken,
 ) -> anyhow::Result<()> {
-    let worker = Worker::new(client)
-        .name("bench")
-        .activity_raw(options.activity.as_str(), move |task: Task<String>| {
-            let output = counters.work(task.input);
-            async move { Ok::<_, TaskError>(output) }
-        })
-        .slots(options.slots);
-    Ok(worker.run(exit).await?)
+    let mut workers = JoinSet::new();
+    for number in 0..options.workers {
+        let client = Client::connect(options.endpoint.as_str()).await?;
+        let mut worker = Worker::new(client).name(format!("bench-{number}"));
+        for activity in &options.activity {
+            let counters = Arc::clone(&counters);
+            let handler = move |task: Task<String>| {
+                let output = counters.work(task.input);
+                async move { Ok::<_, TaskError>(output) }
+            };
+            worker = worker.activity_raw(activity.as_str(), handler);
+            worker = worker.slots(options.slots);
+        }
+        workers.spawn(worker.run(exit.clone()));
+    }
+    while let Some(ended) = workers.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// As many pollers as slots, each taking one task after another.
@@ -82,7 +93,8 @@ async fn unary(
     let mut pollers = JoinSet::new();
     for (_, client) in (0..options.slots).zip(clients.iter().cycle()) {
         let counters = Arc::clone(&counters);
-        pollers.spawn(poll(client.clone(), options.activity.clone(), counters));
+        let activity = options.activity.first().cloned().unwrap_or_default();
+        pollers.spawn(poll(client.clone(), activity, counters));
     }
     // A long poll in the air holds nothing once the load is over.
     exit.cancelled().await;

@@ -50,7 +50,9 @@ impl Coordinator {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys.toml");
-        let text = format!("[[access_keys]]\nid = \"{ID}\"\nsecret = \"{SECRET}\"\n");
+        let text = format!(
+            "[[access_keys]]\nid = \"{ID}\"\nsecret = \"{SECRET}\"\npolicies = [\"administrator\"]\n"
+        );
         std::fs::write(&keys, text).unwrap();
         let probe = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = probe.local_addr().unwrap().to_string();

@@ -21,7 +21,9 @@ fn section(name: &str, key: &str, more: &str) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("\n[[auth.keys]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n{more}\n")
+    format!(
+        "\n[[auth.keys]]\nname = \"{name}\"\npolicies = [\"administrator\"]\nsha256 = \"{hash}\"\n{more}\n"
+    )
 }
 
 async fn shared_coordinator(world: &World) -> Result<Coordinator> {

@@ -21,7 +21,9 @@ fn key_section() -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("\n[[auth.keys]]\nname = \"tests\"\nsha256 = \"{hash}\"\n")
+    format!(
+        "\n[[auth.keys]]\nname = \"tests\"\npolicies = [\"administrator\"]\nsha256 = \"{hash}\"\n"
+    )
 }
 
 /// A coordinator with TLS and one key, that can be reached from everywhere; and the file of its authority.
@@ -36,7 +38,8 @@ async fn secured(
     settings.sections = format!("\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
     if client_auth != "none" {
         settings.sections.push_str(&format!(
-            "client_ca = {ca:?}\nclient_auth = \"{client_auth}\"\n"
+            "client_ca = {ca:?}\nclient_auth = \"{client_auth}\"\n\n\
+             [[auth.certificates]]\nname = \"worker-?\"\npolicies = [\"read-only\"]\n"
         ));
     }
     settings.sections.push_str(&key_section());

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use stepfleet_sdk::api;
+use stepfleet_sdk::api::away_max::Bound;
 
 use super::NameArgs;
 use crate::cli::client::Client;
@@ -42,6 +43,22 @@ pub(crate) struct LimitArgs {
     /// Tasks that may start a second, e.g. 0.5; 0 takes the bound away
     #[arg(long, value_name = "N", group = "what")]
     rate: Option<f64>,
+    /// Seconds that a worker may be away before its tasks end as lost; 0: at once, `never`: by their own timeouts only,
+    /// `default`: as the coordinator says
+    #[arg(long, value_name = "SECONDS", group = "what", value_parser = parse_away)]
+    away: Option<api::AwayMax>,
+}
+
+fn parse_away(text: &str) -> Result<api::AwayMax, String> {
+    let bound = match text {
+        "default" => None,
+        "never" => Some(Bound::Unbounded(true)),
+        number => match number.parse() {
+            Ok(seconds) => Some(Bound::Seconds(seconds)),
+            Err(_) => return Err("give seconds, `never` or `default`".to_owned()),
+        },
+    };
+    Ok(api::AwayMax { bound })
 }
 
 pub(super) async fn pause(
@@ -83,6 +100,7 @@ pub(super) async fn limit(
         activity_arn: names::resolve(client, Kind::Activity, &args.activity).await?,
         max_concurrency: args.concurrency,
         max_rate: args.rate,
+        away_max: args.away,
         ..Default::default()
     };
     update(request, client, output).await
@@ -161,6 +179,11 @@ pub(super) fn held_back(settings: &api::ActivitySettings) -> String {
         let labels = labels(settings.required_labels.iter());
         words.push(format!("needs {labels}"));
     }
+    match settings.away_max.and_then(|away| away.bound) {
+        None => {}
+        Some(Bound::Seconds(seconds)) => words.push(format!("{seconds} s away")),
+        Some(Bound::Unbounded(_)) => words.push("away without end".to_owned()),
+    }
     if words.is_empty() {
         return "-".into();
     }
@@ -186,5 +209,10 @@ pub(super) fn settings_json(settings: &api::ActivitySettings) -> serde_json::Val
         "requiredLabels": labels,
         "maxConcurrency": settings.max_concurrency,
         "maxRate": settings.max_rate,
+        "awayMax": match settings.away_max.and_then(|away| away.bound) {
+            None => serde_json::Value::Null,
+            Some(Bound::Seconds(seconds)) => seconds.into(),
+            Some(Bound::Unbounded(_)) => "never".into(),
+        },
     })
 }

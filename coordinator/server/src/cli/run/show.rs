@@ -10,6 +10,9 @@ use super::super::names;
 use super::super::output::Output;
 use super::super::{payload, table, time};
 
+/// Characters of progress in a table; `--json` has all.
+const PROGRESS_CHARS: usize = 60;
+
 pub(super) async fn show(
     execution_arn: String,
     client: &Client,
@@ -45,7 +48,47 @@ pub(super) async fn show(
     facts.extend(result_facts(&execution));
     let text = table::facts(output, &facts);
     output.line(text)?;
+    show_open_tasks(&execution, output)?;
     Ok(Outcome::Done)
+}
+
+fn show_open_tasks(
+    execution: &api::DescribeExecutionResponse,
+    output: &mut Output,
+) -> Result<(), Fault> {
+    let tasks = &execution.open_tasks;
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let header = [
+        "OPEN TASK",
+        "RESOURCE",
+        "ATTEMPT",
+        "AGE",
+        "WORKER",
+        "PROGRESS",
+    ];
+    let mut rows = table::table(output, &header);
+    for task in tasks {
+        let worker = match (&task.started_date, &*task.worker_name) {
+            (None, _) | (Some(_), "") => "-",
+            (Some(_), name) => name,
+        };
+        rows.add_row([
+            task.state_name.clone(),
+            names::name_of(&task.resource).to_owned(),
+            task.attempt.to_string(),
+            time::age(output, task.scheduled_date.as_ref()),
+            worker.to_owned(),
+            payload::told(&task.progress, PROGRESS_CHARS),
+        ]);
+    }
+    output.line(format!("\n{}", table::text(&rows)))?;
+    let more = execution.open_task_count - i64::try_from(tasks.len()).unwrap_or(i64::MAX);
+    if more > 0 {
+        output.remark(format!("{more} more open tasks"));
+    }
+    Ok(())
 }
 
 /// How a closed execution ended; negative unless it succeeded.
@@ -151,6 +194,23 @@ pub(super) struct ExecutionJson<'a> {
     redrive_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redrive_status_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    open_tasks: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_task_count: Option<i64>,
+}
+
+fn task_json(task: &api::OpenTask) -> serde_json::Value {
+    serde_json::json!({
+        "stateName": task.state_name,
+        "resource": task.resource,
+        "attempt": task.attempt,
+        "scheduledDate": time::utc(task.scheduled_date.as_ref()),
+        "startedDate": time::utc(task.started_date.as_ref()),
+        "workerName": task.worker_name,
+        "progress": payload::raw_told(&task.progress),
+        "progressDate": time::utc(task.progress_date.as_ref()),
+    })
 }
 
 pub(super) fn json(execution: &api::DescribeExecutionResponse) -> ExecutionJson<'_> {
@@ -172,5 +232,7 @@ pub(super) fn json(execution: &api::DescribeExecutionResponse) -> ExecutionJson<
         redrive_status: standard.then(|| table::redrive_status(execution.redrive_status)),
         redrive_status_reason: Some(&*execution.redrive_status_reason)
             .filter(|reason| !reason.is_empty()),
+        open_tasks: execution.open_tasks.iter().map(task_json).collect(),
+        open_task_count: Some(execution.open_task_count).filter(|count| *count > 0),
     }
 }

@@ -441,7 +441,11 @@ impl TaskService for Canned {
         &self,
         request: Request<SendTaskHeartbeatRequest>,
     ) -> Answer<SendTaskHeartbeatResponse> {
-        self.note(format!("heartbeat {}", request.into_inner().task_token));
+        let request = request.into_inner();
+        self.note(format!(
+            "heartbeat {} {}",
+            request.task_token, request.details
+        ));
         give(SendTaskHeartbeatResponse {})
     }
 
@@ -458,6 +462,12 @@ impl TaskService for Canned {
             parameters: format!(r#"{{"TaskToken":"{token}","Order":17}}"#),
             scheduled_date: ago(3700),
             deadline: deadline.and_then(|seconds| ago(-seconds)),
+            progress: if state == "Sign" {
+                r#"{"signed":1,"of":3}"#.into()
+            } else {
+                String::new()
+            },
+            progress_date: ago(30).filter(|_| state == "Sign"),
         };
         let mut callbacks = vec![
             item("token-of-the-first-callback", "one", "Approve", Some(300)),

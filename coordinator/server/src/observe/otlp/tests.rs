@@ -29,10 +29,7 @@ async fn a_collector_gets_every_record_of_both_types_though_it_refused_at_first(
         ..Config::default()
     };
     let (face, _drain) = testing::face_with(config).await;
-    let caller = Caller {
-        principal: "test".into(),
-        namespace: "000000000000".into(),
-    };
+    let caller = Caller::trusted("test", "000000000000");
     let definition = json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}});
     for machine_type in [MachineType::Standard, MachineType::Express] {
         let request = CreateStateMachine {

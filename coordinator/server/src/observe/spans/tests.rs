@@ -31,10 +31,7 @@ async fn world() -> World {
     face.open_to_tasks();
     World {
         face,
-        caller: Caller {
-            principal: "test".into(),
-            namespace: "000000000000".into(),
-        },
+        caller: Caller::trusted("test", "000000000000"),
         collector,
     }
 }

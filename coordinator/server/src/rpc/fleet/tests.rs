@@ -1,6 +1,8 @@
 //! Workers over the face in memory: what operators see of them and do with them.
 
+mod away;
 mod connectors;
+mod progress;
 mod queues;
 
 use stepfleet_proto::v1;
@@ -34,10 +36,14 @@ struct Hand {
 }
 
 async fn stage() -> Stage {
+    stage_with(Duration::from_secs(60)).await
+}
+
+async fn stage_with(session_ttl: Duration) -> Stage {
     let (face, _drain) = testing::face().await;
     let fleet = FleetFace {
         service: face.service.clone(),
-        session_ttl: Duration::from_secs(60),
+        session_ttl,
     };
     let shared = face.service.shared.clone();
     let (router, _health) = crate::rpc::routes(face, fleet).await.unwrap();
@@ -216,6 +222,17 @@ impl Hand {
             ..WorkerMessage::default()
         };
         self.say.send(message).await.unwrap();
+    }
+
+    /// Reasons of the results that were refused next.
+    async fn refused(&mut self) -> Vec<String> {
+        loop {
+            let message = self.hear.message().await.unwrap().unwrap();
+            if !message.refused.is_empty() {
+                let refused = message.refused.into_iter();
+                return refused.map(|refused| refused.reason).collect();
+            }
+        }
     }
 
     async fn leave(self) {

@@ -273,6 +273,11 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
                 place: it.place.into(),
             },
         },
+        Body::ProgressRecorded(it) => E::ProgressRecorded {
+            frame: frame(it.frame),
+            details: it.details.into(),
+            at: Timestamp(it.at),
+        },
         Body::BranchFailed(it) => E::BranchFailed {
             frame: frame(it.frame),
             child: frame(it.child),

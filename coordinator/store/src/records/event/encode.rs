@@ -246,6 +246,11 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
             wire.string(2, &handle.text);
             wire.string(3, &handle.place);
         }),
+        E::ProgressRecorded { frame, details, at } => wire.message(50, |wire| {
+            wire.uint(1, frame.0);
+            wire.string(2, details);
+            wire.int(3, at.0);
+        }),
         E::BranchFailed { frame, child } => wire.message(40, |wire| {
             wire.uint(1, frame.0);
             wire.uint(2, child.0);

@@ -7,8 +7,8 @@ use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
 use stepfleet_engine::event::Handle;
 use stepfleet_engine::execution::{
-    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Redrive, Redrives, Results,
-    Stay, TaskStage, TaskWork, Unfinished, Work,
+    ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Progress, Redrive, Redrives,
+    Results, Stay, TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, EventId, EventSeq, Execution, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
@@ -137,7 +137,17 @@ fn stay(stay: v1::Stay, payloads: &Payloads) -> Result<Stay, StoreError> {
         retries: stay.retries.into(),
         work: work(required(stay.work, "work of a stay")?, payloads)?,
         unfinished: unfinished.map(Box::new),
+        progress: stay.progress.map(|it| Box::new(progress(it))),
     })
+}
+
+fn progress(progress: v1::Progress) -> Progress {
+    Progress {
+        details: progress.details.into(),
+        at: Timestamp(progress.at),
+        recorded_at: progress.recorded_at.map(Timestamp),
+        is_recorded: progress.is_recorded,
+    }
 }
 
 fn parallel(work: v1::ParallelWork, payloads: &Payloads) -> Result<ParallelWork, StoreError> {

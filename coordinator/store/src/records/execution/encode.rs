@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use stepfleet_asl::Payload;
 use stepfleet_engine::execution::{
-    ActivityWork, Frame, MapWork, ParallelWork, Phase, Redrives, Results, Stay, TaskStage,
-    TaskWork, Unfinished, Work,
+    ActivityWork, Frame, MapWork, ParallelWork, Phase, Progress, Redrives, Results, Stay,
+    TaskStage, TaskWork, Unfinished, Work,
 };
 use stepfleet_engine::{Data, Execution};
 use stepfleet_proto::record::v1;
@@ -122,6 +122,16 @@ fn put_stay<'a, O: Out>(wire: &mut Wire<'_, O>, stay: &'a Stay, payloads: &mut P
         Some(Unfinished::Map(work)) => wire.message(18, |wire| put_map(wire, work, payloads)),
         None => {}
     }
+    if let Some(progress) = &stay.progress {
+        wire.message(50, |wire| put_progress(wire, progress));
+    }
+}
+
+fn put_progress<O: Out>(wire: &mut Wire<'_, O>, progress: &Progress) {
+    wire.string(1, &progress.details);
+    wire.int(2, progress.at.0);
+    wire.optional_int(3, progress.recorded_at.map(|at| at.0));
+    wire.uint(4, u32::from(progress.is_recorded));
 }
 
 fn put_parallel<'a, O: Out>(

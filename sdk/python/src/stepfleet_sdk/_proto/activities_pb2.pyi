@@ -77,7 +77,7 @@ class DescribeActivityResponse(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ..., name: _Optional[str] = ..., creation_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., queued: _Optional[int] = ..., oldest_age_ms: _Optional[int] = ..., workers: _Optional[int] = ..., encryption_configuration: _Optional[str] = ..., unserved: bool = ..., settings: _Optional[_Union[ActivitySettings, _Mapping]] = ..., in_hand: _Optional[int] = ..., unplaceable: _Optional[int] = ...) -> None: ...
 
 class ActivitySettings(_message.Message):
-    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate")
+    __slots__ = ("paused", "required_labels", "max_concurrency", "max_rate", "away_max")
     class RequiredLabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,25 +89,37 @@ class ActivitySettings(_message.Message):
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
     paused: bool
     required_labels: _containers.ScalarMap[str, str]
     max_concurrency: int
     max_rate: float
-    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
+    away_max: AwayMax
+    def __init__(self, paused: bool = ..., required_labels: _Optional[_Mapping[str, str]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
+
+class AwayMax(_message.Message):
+    __slots__ = ("seconds", "unbounded")
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    UNBOUNDED_FIELD_NUMBER: _ClassVar[int]
+    seconds: int
+    unbounded: bool
+    def __init__(self, seconds: _Optional[int] = ..., unbounded: bool = ...) -> None: ...
 
 class UpdateActivityRequest(_message.Message):
-    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate")
+    __slots__ = ("activity_arn", "paused", "required_labels", "max_concurrency", "max_rate", "away_max")
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_LABELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_RATE_FIELD_NUMBER: _ClassVar[int]
+    AWAY_MAX_FIELD_NUMBER: _ClassVar[int]
     activity_arn: str
     paused: bool
     required_labels: Labels
     max_concurrency: int
     max_rate: float
-    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ...) -> None: ...
+    away_max: AwayMax
+    def __init__(self, activity_arn: _Optional[str] = ..., paused: bool = ..., required_labels: _Optional[_Union[Labels, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_rate: _Optional[float] = ..., away_max: _Optional[_Union[AwayMax, _Mapping]] = ...) -> None: ...
 
 class Labels(_message.Message):
     __slots__ = ("labels",)
@@ -246,12 +258,14 @@ class GetActivityTaskRequest(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ..., worker_name: _Optional[str] = ...) -> None: ...
 
 class GetActivityTaskResponse(_message.Message):
-    __slots__ = ("task_token", "input")
+    __slots__ = ("task_token", "input", "last_progress")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     task_token: str
     input: str
-    def __init__(self, task_token: _Optional[str] = ..., input: _Optional[str] = ...) -> None: ...
+    last_progress: str
+    def __init__(self, task_token: _Optional[str] = ..., input: _Optional[str] = ..., last_progress: _Optional[str] = ...) -> None: ...
 
 class SendTaskSuccessRequest(_message.Message):
     __slots__ = ("task_token", "output")
@@ -280,10 +294,12 @@ class SendTaskFailureResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class SendTaskHeartbeatRequest(_message.Message):
-    __slots__ = ("task_token",)
+    __slots__ = ("task_token", "details")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     task_token: str
-    def __init__(self, task_token: _Optional[str] = ...) -> None: ...
+    details: str
+    def __init__(self, task_token: _Optional[str] = ..., details: _Optional[str] = ...) -> None: ...
 
 class SendTaskHeartbeatResponse(_message.Message):
     __slots__ = ()
@@ -312,7 +328,7 @@ class ListCallbacksResponse(_message.Message):
     def __init__(self, callbacks: _Optional[_Iterable[_Union[Callback, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Callback(_message.Message):
-    __slots__ = ("task_token", "execution_arn", "state_name", "resource", "parameters", "scheduled_date", "deadline")
+    __slots__ = ("task_token", "execution_arn", "state_name", "resource", "parameters", "scheduled_date", "deadline", "progress", "progress_date")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
     STATE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -320,6 +336,8 @@ class Callback(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SCHEDULED_DATE_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_DATE_FIELD_NUMBER: _ClassVar[int]
     task_token: str
     execution_arn: str
     state_name: str
@@ -327,4 +345,6 @@ class Callback(_message.Message):
     parameters: str
     scheduled_date: _timestamp_pb2.Timestamp
     deadline: _timestamp_pb2.Timestamp
-    def __init__(self, task_token: _Optional[str] = ..., execution_arn: _Optional[str] = ..., state_name: _Optional[str] = ..., resource: _Optional[str] = ..., parameters: _Optional[str] = ..., scheduled_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    progress: str
+    progress_date: _timestamp_pb2.Timestamp
+    def __init__(self, task_token: _Optional[str] = ..., execution_arn: _Optional[str] = ..., state_name: _Optional[str] = ..., resource: _Optional[str] = ..., parameters: _Optional[str] = ..., scheduled_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[str] = ..., progress_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

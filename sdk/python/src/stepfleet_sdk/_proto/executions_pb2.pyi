@@ -137,7 +137,7 @@ class DescribeExecutionRequest(_message.Message):
     def __init__(self, execution_arn: _Optional[str] = ...) -> None: ...
 
 class DescribeExecutionResponse(_message.Message):
-    __slots__ = ("execution_arn", "state_machine_arn", "name", "status", "start_date", "stop_date", "input", "output", "error", "cause", "trace_header", "state_machine_version_arn", "state_machine_alias_arn", "redrive_count", "redrive_date", "redrive_status", "redrive_status_reason")
+    __slots__ = ("execution_arn", "state_machine_arn", "name", "status", "start_date", "stop_date", "input", "output", "error", "cause", "trace_header", "state_machine_version_arn", "state_machine_alias_arn", "redrive_count", "redrive_date", "redrive_status", "redrive_status_reason", "open_tasks", "open_task_count")
     EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
     STATE_MACHINE_ARN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +155,8 @@ class DescribeExecutionResponse(_message.Message):
     REDRIVE_DATE_FIELD_NUMBER: _ClassVar[int]
     REDRIVE_STATUS_FIELD_NUMBER: _ClassVar[int]
     REDRIVE_STATUS_REASON_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TASKS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TASK_COUNT_FIELD_NUMBER: _ClassVar[int]
     execution_arn: str
     state_machine_arn: str
     name: str
@@ -172,7 +174,29 @@ class DescribeExecutionResponse(_message.Message):
     redrive_date: _timestamp_pb2.Timestamp
     redrive_status: ExecutionRedriveStatus
     redrive_status_reason: str
-    def __init__(self, execution_arn: _Optional[str] = ..., state_machine_arn: _Optional[str] = ..., name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stop_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., error: _Optional[str] = ..., cause: _Optional[str] = ..., trace_header: _Optional[str] = ..., state_machine_version_arn: _Optional[str] = ..., state_machine_alias_arn: _Optional[str] = ..., redrive_count: _Optional[int] = ..., redrive_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., redrive_status: _Optional[_Union[ExecutionRedriveStatus, str]] = ..., redrive_status_reason: _Optional[str] = ...) -> None: ...
+    open_tasks: _containers.RepeatedCompositeFieldContainer[OpenTask]
+    open_task_count: int
+    def __init__(self, execution_arn: _Optional[str] = ..., state_machine_arn: _Optional[str] = ..., name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stop_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., error: _Optional[str] = ..., cause: _Optional[str] = ..., trace_header: _Optional[str] = ..., state_machine_version_arn: _Optional[str] = ..., state_machine_alias_arn: _Optional[str] = ..., redrive_count: _Optional[int] = ..., redrive_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., redrive_status: _Optional[_Union[ExecutionRedriveStatus, str]] = ..., redrive_status_reason: _Optional[str] = ..., open_tasks: _Optional[_Iterable[_Union[OpenTask, _Mapping]]] = ..., open_task_count: _Optional[int] = ...) -> None: ...
+
+class OpenTask(_message.Message):
+    __slots__ = ("state_name", "resource", "attempt", "scheduled_date", "started_date", "worker_name", "progress", "progress_date")
+    STATE_NAME_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULED_DATE_FIELD_NUMBER: _ClassVar[int]
+    STARTED_DATE_FIELD_NUMBER: _ClassVar[int]
+    WORKER_NAME_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_DATE_FIELD_NUMBER: _ClassVar[int]
+    state_name: str
+    resource: str
+    attempt: int
+    scheduled_date: _timestamp_pb2.Timestamp
+    started_date: _timestamp_pb2.Timestamp
+    worker_name: str
+    progress: str
+    progress_date: _timestamp_pb2.Timestamp
+    def __init__(self, state_name: _Optional[str] = ..., resource: _Optional[str] = ..., attempt: _Optional[int] = ..., scheduled_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker_name: _Optional[str] = ..., progress: _Optional[str] = ..., progress_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListExecutionsRequest(_message.Message):
     __slots__ = ("state_machine_arn", "status_filter", "page_size", "page_token")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/fleet.proto\x12\x0cstepfleet.v1\"\xf5\x01\n\rWorkerMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stepfleet.v1.Hello\x12)\n\x07results\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.TaskResult\x12/\n\nheartbeats\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.TaskHeartbeat\x12\x10\n\x08received\x18\x04 \x01(\x04\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x10\n\x08returned\x18\x06 \x03(\t\x12.\n\x07\x61nswers\x18\x1e \x03(\x0b\x32\x1d.stepfleet.v1.ConnectorAnswer\"\xb8\x02\n\x05Hello\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12/\n\nactivities\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.ActivitySlots\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.stepfleet.v1.Hello.LabelsEntry\x12\x10\n\x08\x62uild_id\x18\x05 \x01(\t\x12\x0c\n\x04held\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x15\n\rtold_to_drain\x18\x08 \x01(\x08\x12\x30\n\nconnectors\x18\x1e \x03(\x0b\x32\x1c.stepfleet.v1.ConnectorSlots\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\rActivitySlots\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xa1\x01\n\nTaskResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x12$\n\x05\x62\x65gun\x18\x1e \x01(\x0b\x32\x13.stepfleet.v1.BegunH\x00\x42\t\n\x07outcome\"I\n\x0bTaskFailure\x12\x12\n\x05\x65rror\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63\x61use\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_errorB\x08\n\x06_cause\"4\n\rTaskHeartbeat\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x02 \x01(\t\"\xa3\x02\n\x12\x43oordinatorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stepfleet.v1.Welcome\x12\"\n\x06pushes\x18\x02 \x03(\x0b\x32\x12.stepfleet.v1.Push\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x11\n\tcancelled\x18\x04 \x03(\t\x12,\n\x07refused\x18\x05 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\x12\x1a\n\x12reconnect_after_ms\x18\x06 \x01(\r\x12\"\n\x05order\x18\x07 \x01(\x0e\x32\x13.stepfleet.v1.Order\x12-\n\x07queries\x18\x1e \x03(\x0b\x32\x1c.stepfleet.v1.ConnectorQuery\"\\\n\x07Welcome\x12\x0f\n\x07resumed\x18\x01 \x01(\x08\x12\x15\n\ractivity_arns\x18\x02 \x03(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x16\n\x0e\x63onnector_arns\x18\x1e \x03(\t\"\xc7\x01\n\x04Push\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x12\n\ntask_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\r\x12\r\n\x05input\x18\x04 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x05 \x01(\r\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\"\n\x05start\x18\x1e \x01(\x0b\x32\x13.stepfleet.v1.Start\"3\n\rRefusedResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"A\n\x0e\x43onnectorSlots\x12\x11\n\tconnector\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\r\n\x05place\x18\x03 \x01(\t\"F\n\x05Start\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12*\n\x07pattern\x18\x02 \x01(\x0e\x32\x19.stepfleet.v1.TaskPattern\"6\n\x05\x42\x65gun\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\"\xde\x01\n\x0e\x43onnectorQuery\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\tconnector\x18\x02 \x01(\r\x12/\n\x04kind\x18\x03 \x01(\x0e\x32!.stepfleet.v1.ConnectorQuery.Kind\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x0e\n\x06handle\x18\x05 \x01(\t\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\">\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_DESCRIBE\x10\x01\x12\r\n\tKIND_STOP\x10\x02\"\xce\x01\n\x0f\x43onnectorAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x05going\x18\x02 \x01(\x0b\x32\x13.stepfleet.v1.GoingH\x00\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x12(\n\x07stopped\x18\x05 \x01(\x0b\x32\x15.stepfleet.v1.StoppedH\x00\x12\x11\n\x07unknown\x18\x06 \x01(\tH\x00\x42\x08\n\x06\x61nswer\"\x1f\n\x05Going\x12\x16\n\x0e\x61gain_after_ms\x18\x01 \x01(\x04\"\t\n\x07Stopped*A\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORDER_DRAIN\x10\x01\x12\x10\n\x0cORDER_RESUME\x10\x02*m\n\x0bTaskPattern\x12!\n\x1dTASK_PATTERN_REQUEST_RESPONSE\x10\x00\x12\x15\n\x11TASK_PATTERN_SYNC\x10\x01\x12$\n TASK_PATTERN_WAIT_FOR_TASK_TOKEN\x10\x02\x32Y\n\x0c\x46leetService\x12I\n\x04Work\x12\x1b.stepfleet.v1.WorkerMessage\x1a .stepfleet.v1.CoordinatorMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stepfleet/v1/fleet.proto\x12\x0cstepfleet.v1\"\xf5\x01\n\rWorkerMessage\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.stepfleet.v1.Hello\x12)\n\x07results\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.TaskResult\x12/\n\nheartbeats\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.TaskHeartbeat\x12\x10\n\x08received\x18\x04 \x01(\x04\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x10\n\x08returned\x18\x06 \x03(\t\x12.\n\x07\x61nswers\x18\x1e \x03(\x0b\x32\x1d.stepfleet.v1.ConnectorAnswer\"\xb8\x02\n\x05Hello\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12/\n\nactivities\x18\x03 \x03(\x0b\x32\x1b.stepfleet.v1.ActivitySlots\x12/\n\x06labels\x18\x04 \x03(\x0b\x32\x1f.stepfleet.v1.Hello.LabelsEntry\x12\x10\n\x08\x62uild_id\x18\x05 \x01(\t\x12\x0c\n\x04held\x18\x06 \x03(\t\x12\x0c\n\x04host\x18\x07 \x01(\t\x12\x15\n\rtold_to_drain\x18\x08 \x01(\x08\x12\x30\n\nconnectors\x18\x1e \x03(\x0b\x32\x1c.stepfleet.v1.ConnectorSlots\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\rActivitySlots\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xa1\x01\n\nTaskResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x12$\n\x05\x62\x65gun\x18\x1e \x01(\x0b\x32\x13.stepfleet.v1.BegunH\x00\x42\t\n\x07outcome\"I\n\x0bTaskFailure\x12\x12\n\x05\x65rror\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63\x61use\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_errorB\x08\n\x06_cause\"4\n\rTaskHeartbeat\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x02 \x01(\t\"\xda\x02\n\x12\x43oordinatorMessage\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.stepfleet.v1.Welcome\x12\"\n\x06pushes\x18\x02 \x03(\x0b\x32\x12.stepfleet.v1.Push\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x11\n\tcancelled\x18\x04 \x03(\t\x12,\n\x07refused\x18\x05 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\x12\x1a\n\x12reconnect_after_ms\x18\x06 \x01(\r\x12\"\n\x05order\x18\x07 \x01(\x0e\x32\x13.stepfleet.v1.Order\x12-\n\x07queries\x18\x1e \x03(\x0b\x32\x1c.stepfleet.v1.ConnectorQuery\x12\x35\n\x10refused_progress\x18\x14 \x03(\x0b\x32\x1b.stepfleet.v1.RefusedResult\"\\\n\x07Welcome\x12\x0f\n\x07resumed\x18\x01 \x01(\x08\x12\x15\n\ractivity_arns\x18\x02 \x03(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x04\x12\x16\n\x0e\x63onnector_arns\x18\x1e \x03(\t\"\xde\x01\n\x04Push\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x12\n\ntask_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\r\x12\r\n\x05input\x18\x04 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x05 \x01(\r\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\"\n\x05start\x18\x1e \x01(\x0b\x32\x13.stepfleet.v1.Start\x12\x15\n\rlast_progress\x18\x14 \x01(\t\"3\n\rRefusedResult\x12\x12\n\ntask_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"A\n\x0e\x43onnectorSlots\x12\x11\n\tconnector\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\r\n\x05place\x18\x03 \x01(\t\"F\n\x05Start\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12*\n\x07pattern\x18\x02 \x01(\x0e\x32\x19.stepfleet.v1.TaskPattern\"6\n\x05\x42\x65gun\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\"\xde\x01\n\x0e\x43onnectorQuery\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\tconnector\x18\x02 \x01(\r\x12/\n\x04kind\x18\x03 \x01(\x0e\x32!.stepfleet.v1.ConnectorQuery.Kind\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x0e\n\x06handle\x18\x05 \x01(\t\x12\x15\n\rexecution_arn\x18\x06 \x01(\t\">\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_DESCRIBE\x10\x01\x12\r\n\tKIND_STOP\x10\x02\"\xce\x01\n\x0f\x43onnectorAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x05going\x18\x02 \x01(\x0b\x32\x13.stepfleet.v1.GoingH\x00\x12\x10\n\x06output\x18\x03 \x01(\tH\x00\x12,\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x19.stepfleet.v1.TaskFailureH\x00\x12(\n\x07stopped\x18\x05 \x01(\x0b\x32\x15.stepfleet.v1.StoppedH\x00\x12\x11\n\x07unknown\x18\x06 \x01(\tH\x00\x42\x08\n\x06\x61nswer\"\x1f\n\x05Going\x12\x16\n\x0e\x61gain_after_ms\x18\x01 \x01(\x04\"\t\n\x07Stopped*A\n\x05Order\x12\x15\n\x11ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORDER_DRAIN\x10\x01\x12\x10\n\x0cORDER_RESUME\x10\x02*m\n\x0bTaskPattern\x12!\n\x1dTASK_PATTERN_REQUEST_RESPONSE\x10\x00\x12\x15\n\x11TASK_PATTERN_SYNC\x10\x01\x12$\n TASK_PATTERN_WAIT_FOR_TASK_TOKEN\x10\x02\x32Y\n\x0c\x46leetService\x12I\n\x04Work\x12\x1b.stepfleet.v1.WorkerMessage\x1a .stepfleet.v1.CoordinatorMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HELLO_LABELSENTRY']._loaded_options = None
   _globals['_HELLO_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ORDER']._serialized_start=2264
-  _globals['_ORDER']._serialized_end=2329
-  _globals['_TASKPATTERN']._serialized_start=2331
-  _globals['_TASKPATTERN']._serialized_end=2440
+  _globals['_ORDER']._serialized_start=2342
+  _globals['_ORDER']._serialized_end=2407
+  _globals['_TASKPATTERN']._serialized_start=2409
+  _globals['_TASKPATTERN']._serialized_end=2518
   _globals['_WORKERMESSAGE']._serialized_start=43
   _globals['_WORKERMESSAGE']._serialized_end=288
   _globals['_HELLO']._serialized_start=291
@@ -52,29 +52,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TASKHEARTBEAT']._serialized_start=894
   _globals['_TASKHEARTBEAT']._serialized_end=946
   _globals['_COORDINATORMESSAGE']._serialized_start=949
-  _globals['_COORDINATORMESSAGE']._serialized_end=1240
-  _globals['_WELCOME']._serialized_start=1242
-  _globals['_WELCOME']._serialized_end=1334
-  _globals['_PUSH']._serialized_start=1337
-  _globals['_PUSH']._serialized_end=1536
-  _globals['_REFUSEDRESULT']._serialized_start=1538
-  _globals['_REFUSEDRESULT']._serialized_end=1589
-  _globals['_CONNECTORSLOTS']._serialized_start=1591
-  _globals['_CONNECTORSLOTS']._serialized_end=1656
-  _globals['_START']._serialized_start=1658
-  _globals['_START']._serialized_end=1728
-  _globals['_BEGUN']._serialized_start=1730
-  _globals['_BEGUN']._serialized_end=1784
-  _globals['_CONNECTORQUERY']._serialized_start=1787
-  _globals['_CONNECTORQUERY']._serialized_end=2009
-  _globals['_CONNECTORQUERY_KIND']._serialized_start=1947
-  _globals['_CONNECTORQUERY_KIND']._serialized_end=2009
-  _globals['_CONNECTORANSWER']._serialized_start=2012
-  _globals['_CONNECTORANSWER']._serialized_end=2218
-  _globals['_GOING']._serialized_start=2220
-  _globals['_GOING']._serialized_end=2251
-  _globals['_STOPPED']._serialized_start=2253
-  _globals['_STOPPED']._serialized_end=2262
-  _globals['_FLEETSERVICE']._serialized_start=2442
-  _globals['_FLEETSERVICE']._serialized_end=2531
+  _globals['_COORDINATORMESSAGE']._serialized_end=1295
+  _globals['_WELCOME']._serialized_start=1297
+  _globals['_WELCOME']._serialized_end=1389
+  _globals['_PUSH']._serialized_start=1392
+  _globals['_PUSH']._serialized_end=1614
+  _globals['_REFUSEDRESULT']._serialized_start=1616
+  _globals['_REFUSEDRESULT']._serialized_end=1667
+  _globals['_CONNECTORSLOTS']._serialized_start=1669
+  _globals['_CONNECTORSLOTS']._serialized_end=1734
+  _globals['_START']._serialized_start=1736
+  _globals['_START']._serialized_end=1806
+  _globals['_BEGUN']._serialized_start=1808
+  _globals['_BEGUN']._serialized_end=1862
+  _globals['_CONNECTORQUERY']._serialized_start=1865
+  _globals['_CONNECTORQUERY']._serialized_end=2087
+  _globals['_CONNECTORQUERY_KIND']._serialized_start=2025
+  _globals['_CONNECTORQUERY_KIND']._serialized_end=2087
+  _globals['_CONNECTORANSWER']._serialized_start=2090
+  _globals['_CONNECTORANSWER']._serialized_end=2296
+  _globals['_GOING']._serialized_start=2298
+  _globals['_GOING']._serialized_end=2329
+  _globals['_STOPPED']._serialized_start=2331
+  _globals['_STOPPED']._serialized_end=2340
+  _globals['_FLEETSERVICE']._serialized_start=2520
+  _globals['_FLEETSERVICE']._serialized_end=2609
 # @@protoc_insertion_point(module_scope)

@@ -111,7 +111,7 @@ class TaskHeartbeat(_message.Message):
     def __init__(self, task_token: _Optional[str] = ..., details: _Optional[str] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms", "order", "queries")
+    __slots__ = ("welcome", "pushes", "confirmed", "cancelled", "refused", "reconnect_after_ms", "order", "queries", "refused_progress")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PUSHES_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,7 @@ class CoordinatorMessage(_message.Message):
     RECONNECT_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     pushes: _containers.RepeatedCompositeFieldContainer[Push]
     confirmed: int
@@ -128,7 +129,8 @@ class CoordinatorMessage(_message.Message):
     reconnect_after_ms: int
     order: Order
     queries: _containers.RepeatedCompositeFieldContainer[ConnectorQuery]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ..., order: _Optional[_Union[Order, str]] = ..., queries: _Optional[_Iterable[_Union[ConnectorQuery, _Mapping]]] = ...) -> None: ...
+    refused_progress: _containers.RepeatedCompositeFieldContainer[RefusedResult]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., pushes: _Optional[_Iterable[_Union[Push, _Mapping]]] = ..., confirmed: _Optional[int] = ..., cancelled: _Optional[_Iterable[str]] = ..., refused: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ..., reconnect_after_ms: _Optional[int] = ..., order: _Optional[_Union[Order, str]] = ..., queries: _Optional[_Iterable[_Union[ConnectorQuery, _Mapping]]] = ..., refused_progress: _Optional[_Iterable[_Union[RefusedResult, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("resumed", "activity_arns", "confirmed", "connector_arns")
@@ -143,7 +145,7 @@ class Welcome(_message.Message):
     def __init__(self, resumed: bool = ..., activity_arns: _Optional[_Iterable[str]] = ..., confirmed: _Optional[int] = ..., connector_arns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Push(_message.Message):
-    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent", "start")
+    __slots__ = ("number", "task_token", "activity", "input", "heartbeat_seconds", "execution_arn", "attempt", "traceparent", "start", "last_progress")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +155,7 @@ class Push(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     number: int
     task_token: str
     activity: int
@@ -162,7 +165,8 @@ class Push(_message.Message):
     attempt: int
     traceparent: str
     start: Start
-    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ..., start: _Optional[_Union[Start, _Mapping]] = ...) -> None: ...
+    last_progress: str
+    def __init__(self, number: _Optional[int] = ..., task_token: _Optional[str] = ..., activity: _Optional[int] = ..., input: _Optional[str] = ..., heartbeat_seconds: _Optional[int] = ..., execution_arn: _Optional[str] = ..., attempt: _Optional[int] = ..., traceparent: _Optional[str] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., last_progress: _Optional[str] = ...) -> None: ...
 
 class RefusedResult(_message.Message):
     __slots__ = ("task_token", "reason")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astepfleet/v1/workers.proto\x12\x0cstepfleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x12ListWorkersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\t\x12<\n\x06labels\x18\x04 \x03(\x0b\x32,.stepfleet.v1.ListWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Y\n\x13ListWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x15\x44\x65scribeWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\"k\n\x16\x44\x65scribeWorkerResponse\x12(\n\x06worker\x18\x01 \x01(\x0b\x32\x18.stepfleet.v1.WorkerInfo\x12\'\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.WorkerTask\"\xa8\x03\n\nWorkerInfo\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x04 \x01(\t\x12\x34\n\x06labels\x18\x05 \x03(\x0b\x32$.stepfleet.v1.WorkerInfo.LabelsEntry\x12\x30\n\nactivities\x18\x06 \x03(\x0b\x32\x1c.stepfleet.v1.WorkerActivity\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.stepfleet.v1.WorkerStatus\x12\x32\n\x0e\x63onnected_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_seen_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tgone_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\x0eWorkerActivity\x12\x14\n\x0c\x61\x63tivity_arn\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x0c\n\x04used\x18\x03 \x01(\r\"i\n\nWorkerTask\x12\x15\n\rexecution_arn\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x63tivity_arn\x18\x02 \x01(\t\x12.\n\nsince_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\x13\x44rainWorkersRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.stepfleet.v1.DrainWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x14\x44rainWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo\"\xa7\x01\n\x14ResumeWorkersRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12>\n\x06labels\x18\x03 \x03(\x0b\x32..stepfleet.v1.ResumeWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x15ResumeWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo*\x96\x01\n\x0cWorkerStatus\x12\x1d\n\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WORKER_STATUS_CONNECTED\x10\x01\x12\x1a\n\x16WORKER_STATUS_DRAINING\x10\x02\x12\x16\n\x12WORKER_STATUS_AWAY\x10\x03\x12\x16\n\x12WORKER_STATUS_GONE\x10\x04\x32\xf1\x02\n\rWorkerService\x12R\n\x0bListWorkers\x12 .stepfleet.v1.ListWorkersRequest\x1a!.stepfleet.v1.ListWorkersResponse\x12[\n\x0e\x44\x65scribeWorker\x12#.stepfleet.v1.DescribeWorkerRequest\x1a$.stepfleet.v1.DescribeWorkerResponse\x12U\n\x0c\x44rainWorkers\x12!.stepfleet.v1.DrainWorkersRequest\x1a\".stepfleet.v1.DrainWorkersResponse\x12X\n\rResumeWorkers\x12\".stepfleet.v1.ResumeWorkersRequest\x1a#.stepfleet.v1.ResumeWorkersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astepfleet/v1/workers.proto\x12\x0cstepfleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x12ListWorkersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x03 \x01(\t\x12<\n\x06labels\x18\x04 \x03(\x0b\x32,.stepfleet.v1.ListWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Y\n\x13ListWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x15\x44\x65scribeWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\"k\n\x16\x44\x65scribeWorkerResponse\x12(\n\x06worker\x18\x01 \x01(\x0b\x32\x18.stepfleet.v1.WorkerInfo\x12\'\n\x05tasks\x18\x02 \x03(\x0b\x32\x18.stepfleet.v1.WorkerTask\"\xa8\x03\n\nWorkerInfo\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x04 \x01(\t\x12\x34\n\x06labels\x18\x05 \x03(\x0b\x32$.stepfleet.v1.WorkerInfo.LabelsEntry\x12\x30\n\nactivities\x18\x06 \x03(\x0b\x32\x1c.stepfleet.v1.WorkerActivity\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.stepfleet.v1.WorkerStatus\x12\x32\n\x0e\x63onnected_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_seen_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tgone_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\x0eWorkerActivity\x12\x14\n\x0c\x61\x63tivity_arn\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x0c\n\x04used\x18\x03 \x01(\r\"\xae\x01\n\nWorkerTask\x12\x15\n\rexecution_arn\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x63tivity_arn\x18\x02 \x01(\t\x12.\n\nsince_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08progress\x18\x14 \x01(\t\x12\x31\n\rprogress_date\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\x13\x44rainWorkersRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.stepfleet.v1.DrainWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x14\x44rainWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo\"\xa7\x01\n\x14ResumeWorkersRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x02 \x01(\t\x12>\n\x06labels\x18\x03 \x03(\x0b\x32..stepfleet.v1.ResumeWorkersRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x15ResumeWorkersResponse\x12)\n\x07workers\x18\x01 \x03(\x0b\x32\x18.stepfleet.v1.WorkerInfo*\x96\x01\n\x0cWorkerStatus\x12\x1d\n\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WORKER_STATUS_CONNECTED\x10\x01\x12\x1a\n\x16WORKER_STATUS_DRAINING\x10\x02\x12\x16\n\x12WORKER_STATUS_AWAY\x10\x03\x12\x16\n\x12WORKER_STATUS_GONE\x10\x04\x32\xf1\x02\n\rWorkerService\x12R\n\x0bListWorkers\x12 .stepfleet.v1.ListWorkersRequest\x1a!.stepfleet.v1.ListWorkersResponse\x12[\n\x0e\x44\x65scribeWorker\x12#.stepfleet.v1.DescribeWorkerRequest\x1a$.stepfleet.v1.DescribeWorkerResponse\x12U\n\x0c\x44rainWorkers\x12!.stepfleet.v1.DrainWorkersRequest\x1a\".stepfleet.v1.DrainWorkersResponse\x12X\n\rResumeWorkers\x12\".stepfleet.v1.ResumeWorkersRequest\x1a#.stepfleet.v1.ResumeWorkersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINWORKERSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_RESUMEWORKERSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_RESUMEWORKERSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_WORKERSTATUS']._serialized_start=1584
-  _globals['_WORKERSTATUS']._serialized_end=1734
+  _globals['_WORKERSTATUS']._serialized_start=1654
+  _globals['_WORKERSTATUS']._serialized_end=1804
   _globals['_LISTWORKERSREQUEST']._serialized_start=78
   _globals['_LISTWORKERSREQUEST']._serialized_end=264
   _globals['_LISTWORKERSREQUEST_LABELSENTRY']._serialized_start=219
@@ -58,20 +58,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKERINFO_LABELSENTRY']._serialized_end=264
   _globals['_WORKERACTIVITY']._serialized_start=934
   _globals['_WORKERACTIVITY']._serialized_end=1001
-  _globals['_WORKERTASK']._serialized_start=1003
-  _globals['_WORKERTASK']._serialized_end=1108
-  _globals['_DRAINWORKERSREQUEST']._serialized_start=1111
-  _globals['_DRAINWORKERSREQUEST']._serialized_end=1276
+  _globals['_WORKERTASK']._serialized_start=1004
+  _globals['_WORKERTASK']._serialized_end=1178
+  _globals['_DRAINWORKERSREQUEST']._serialized_start=1181
+  _globals['_DRAINWORKERSREQUEST']._serialized_end=1346
   _globals['_DRAINWORKERSREQUEST_LABELSENTRY']._serialized_start=219
   _globals['_DRAINWORKERSREQUEST_LABELSENTRY']._serialized_end=264
-  _globals['_DRAINWORKERSRESPONSE']._serialized_start=1278
-  _globals['_DRAINWORKERSRESPONSE']._serialized_end=1343
-  _globals['_RESUMEWORKERSREQUEST']._serialized_start=1346
-  _globals['_RESUMEWORKERSREQUEST']._serialized_end=1513
+  _globals['_DRAINWORKERSRESPONSE']._serialized_start=1348
+  _globals['_DRAINWORKERSRESPONSE']._serialized_end=1413
+  _globals['_RESUMEWORKERSREQUEST']._serialized_start=1416
+  _globals['_RESUMEWORKERSREQUEST']._serialized_end=1583
   _globals['_RESUMEWORKERSREQUEST_LABELSENTRY']._serialized_start=219
   _globals['_RESUMEWORKERSREQUEST_LABELSENTRY']._serialized_end=264
-  _globals['_RESUMEWORKERSRESPONSE']._serialized_start=1515
-  _globals['_RESUMEWORKERSRESPONSE']._serialized_end=1581
-  _globals['_WORKERSERVICE']._serialized_start=1737
-  _globals['_WORKERSERVICE']._serialized_end=2106
+  _globals['_RESUMEWORKERSRESPONSE']._serialized_start=1585
+  _globals['_RESUMEWORKERSRESPONSE']._serialized_end=1651
+  _globals['_WORKERSERVICE']._serialized_start=1807
+  _globals['_WORKERSERVICE']._serialized_end=2176
 # @@protoc_insertion_point(module_scope)

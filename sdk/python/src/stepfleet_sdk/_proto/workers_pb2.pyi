@@ -106,14 +106,18 @@ class WorkerActivity(_message.Message):
     def __init__(self, activity_arn: _Optional[str] = ..., slots: _Optional[int] = ..., used: _Optional[int] = ...) -> None: ...
 
 class WorkerTask(_message.Message):
-    __slots__ = ("execution_arn", "activity_arn", "since_date")
+    __slots__ = ("execution_arn", "activity_arn", "since_date", "progress", "progress_date")
     EXECUTION_ARN_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ARN_FIELD_NUMBER: _ClassVar[int]
     SINCE_DATE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_DATE_FIELD_NUMBER: _ClassVar[int]
     execution_arn: str
     activity_arn: str
     since_date: _timestamp_pb2.Timestamp
-    def __init__(self, execution_arn: _Optional[str] = ..., activity_arn: _Optional[str] = ..., since_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    progress: str
+    progress_date: _timestamp_pb2.Timestamp
+    def __init__(self, execution_arn: _Optional[str] = ..., activity_arn: _Optional[str] = ..., since_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[str] = ..., progress_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DrainWorkersRequest(_message.Message):
     __slots__ = ("worker", "activity", "labels")

@@ -47,6 +47,15 @@ class Outbox:
         self.results.clear()
         self.returned.clear()
 
+    def ended(self) -> None:
+        """The connection is over."""
+        self._welcomed = False
+
+    @property
+    def has_said_all(self) -> bool:
+        """Whether everything went out over a connection that lasts, with the word that this worker leaves."""
+        return self._welcomed and self._draining_told and not (self.results or self.returned)
+
     def welcomed(self) -> None:
         """The coordinator has answered `hello`."""
         self._welcomed = True

@@ -126,8 +126,12 @@ class Session:
             tasks.stop()
             await self._until(lambda: tasks.running == 0, options.stop_timeout)
         unfinished = tasks.running
-        await self._until(lambda: tasks.unconfirmed == 0, options.confirm_timeout)
+        # Until the coordinator hears that this worker leaves it keeps for it what was handed back, or never arrived.
+        await self._until(lambda: tasks.unconfirmed == 0 and self._said_all(), options.confirm_timeout)
         return unfinished
+
+    def _said_all(self) -> bool:
+        return not self._welcomed or self._outbox.has_said_all
 
     async def _told_and_done(self) -> None:
         """Waits until it was told to drain and has nothing left. Until then it can be told to go on."""
@@ -195,6 +199,7 @@ class Session:
         except grpc.aio.AioRpcError as status:
             raise error_of(status) from None
         finally:
+            self._outbox.ended()
             if writer is not None:
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
@@ -238,6 +243,7 @@ class Session:
         try:
             while (message := await self._outbox.next_message()) is not None:
                 await call.write(message)
+                self._changes.set()
             await call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             # Reading tells why.
@@ -265,6 +271,7 @@ class Session:
             self._told = False
             self._tasks.resume()
         self._tasks.on_refused(message.refused)
+        self._tasks.on_refused_progress(message.refused_progress)
         self._tasks.on_confirmed(message.confirmed)
         for token in message.cancelled:
             self._tasks.on_cancelled(token)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .. import _json
 from .._proto import fleet_pb2 as pb
 from ..task import Task, TaskError
 from .handlers import Activity, Ending
@@ -76,6 +77,7 @@ class Held:
             activity=activity.name,
             attempt=push.attempt,
             traceparent=push.traceparent or None,
+            last_progress=_json.decode(push.last_progress or "null"),
             heartbeat_seconds=push.heartbeat_seconds or None,
             cancelled=self.cancelled,
             beat=self.beat,
@@ -194,6 +196,12 @@ class Tasks:
             if reason == "InvalidOutput" and result is not None and result.WhichOneof("outcome") == "output":
                 cause = "the coordinator refused the output: it is no JSON or too large"
                 self._record(token, TaskError("InvalidOutput", cause))
+
+    def on_refused_progress(self, refused: Sequence[pb.RefusedResult]) -> None:
+        """Details of heartbeats that the coordinator does not keep."""
+        for refusal in refused:
+            token, reason = refusal.task_token, refusal.reason
+            _log.warning("the coordinator refused the progress of task %s: %s", short_hash(token), reason)
 
     def drain(self) -> None:
         """Takes no more, and hands back what waits."""

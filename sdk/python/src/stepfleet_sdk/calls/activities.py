@@ -98,7 +98,9 @@ class Tasks(HasConnection):
         answer = await self._connection.unary(
             path, request, pb.GetActivityTaskResponse, repeat=False, extra=_POLL_EXTRA
         )
-        return model.ActivityTask(answer.task_token, answer.input) if answer.task_token else None
+        if not answer.task_token:
+            return None
+        return model.ActivityTask(answer.task_token, answer.input, answer.last_progress or None)
 
     async def send_task_success(self, token: str, output: object) -> None:
         """Ends a task with an output, any JSON value.
@@ -120,13 +122,19 @@ class Tasks(HasConnection):
         request = pb.SendTaskFailureRequest(task_token=token, error=error, cause=cause)
         await self._connection.unary("TaskService/SendTaskFailure", request, pb.SendTaskFailureResponse)
 
-    async def send_task_heartbeat(self, token: str) -> None:
-        """Says that a task is still being worked on.
+    async def send_task_heartbeat(self, token: str, progress: object = None) -> None:
+        """Says that a task is still being worked on, and how far it is.
+
+        Args:
+            token: The task's.
+            progress: Any JSON value of at most 8192 bytes of text: people see it, and the next attempt gets it. `None` says
+                nothing.
 
         Raises:
-            ApiError: `TaskTimedOut` says that the attempt is over.
+            ApiError: `TaskTimedOut` says that the attempt is over, `ValidationException` that the progress is too long.
         """
-        request = pb.SendTaskHeartbeatRequest(task_token=token)
+        details = "" if progress is None else _json.encode(progress)
+        request = pb.SendTaskHeartbeatRequest(task_token=token, details=details)
         await self._connection.unary("TaskService/SendTaskHeartbeat", request, pb.SendTaskHeartbeatResponse)
 
     async def complete(self, token: str, output: object) -> None:
@@ -137,9 +145,9 @@ class Tasks(HasConnection):
         """Short for `send_task_failure`."""
         await self.send_task_failure(token, error=error, cause=cause)
 
-    async def heartbeat(self, token: str) -> None:
+    async def heartbeat(self, token: str, progress: object = None) -> None:
         """Short for `send_task_heartbeat`."""
-        await self.send_task_heartbeat(token)
+        await self.send_task_heartbeat(token, progress)
 
     async def list_callbacks(
         self, *, execution_arn: str = "", state_machine_arn: str = "", page_size: int = 0

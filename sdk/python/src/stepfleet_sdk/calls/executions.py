@@ -142,6 +142,8 @@ class Executions(HasConnection):
             redrive_date=model.maybe_date(answer, "redrive_date"),
             redrive_status=model.redrive_status(answer.redrive_status),
             redrive_status_reason=answer.redrive_status_reason or None,
+            open_tasks=model.open_tasks(answer.open_tasks),
+            open_task_count=answer.open_task_count,
         )
 
     async def list_executions(

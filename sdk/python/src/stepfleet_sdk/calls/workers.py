@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -47,7 +49,13 @@ class Workers(HasConnection):
         path = "WorkerService/DescribeWorker"
         answer = await self._connection.unary(path, request, workers_pb2.DescribeWorkerResponse)
         tasks = [
-            model.WorkerTask(task.execution_arn, task.activity_arn, model.date(task, "since_date"))
+            model.WorkerTask(
+                task.execution_arn,
+                task.activity_arn,
+                model.date(task, "since_date"),
+                task.progress or None,
+                model.maybe_date(task, "progress_date"),
+            )
             for task in answer.tasks
         ]
         return _worker(answer.worker), tasks
@@ -84,6 +92,7 @@ class Workers(HasConnection):
         required_labels: Mapping[str, str] | None = None,
         max_concurrency: int | None = None,
         max_rate: float | None = None,
+        away_max: float | Literal["default"] | None = None,
     ) -> model.ActivitySettings:
         """Changes what holds the activity's tasks back, durably; what is not given stays.
 
@@ -93,6 +102,8 @@ class Workers(HasConnection):
             required_labels: Labels that a worker must have; without any, every worker serves.
             max_concurrency: Tasks at once over all workers; 0 is no bound.
             max_rate: Tasks that may start a second; 0 is no bound.
+            away_max: Whole seconds that a worker may be away before its tasks end as lost, 0 for at once;
+                `math.inf`: their own timeouts alone end them; `"default"`: as the coordinator's.
         """
         request = activities_pb2.UpdateActivityRequest(
             activity_arn=arn, max_concurrency=max_concurrency, max_rate=max_rate
@@ -101,6 +112,8 @@ class Workers(HasConnection):
             request.paused = paused
         if required_labels is not None:
             request.required_labels.CopyFrom(activities_pb2.Labels(labels=dict(required_labels)))
+        if away_max is not None:
+            request.away_max.CopyFrom(_away_max(away_max))
         path = "ActivityService/UpdateActivity"
         answer = await self._connection.unary(path, request, activities_pb2.UpdateActivityResponse)
         return _settings(answer.settings)
@@ -169,6 +182,20 @@ def _worker(info: workers_pb2.WorkerInfo) -> model.WorkerInfo:
 
 
 def _settings(settings: activities_pb2.ActivitySettings) -> model.ActivitySettings:
+    bound = settings.away_max.WhichOneof("bound")
+    seconds = {None: None, "seconds": float(settings.away_max.seconds), "unbounded": math.inf}
     return model.ActivitySettings(
-        settings.paused, dict(settings.required_labels), settings.max_concurrency, settings.max_rate
+        settings.paused,
+        dict(settings.required_labels),
+        settings.max_concurrency,
+        settings.max_rate,
+        seconds[bound],
     )
+
+
+def _away_max(away_max: float | Literal["default"]) -> activities_pb2.AwayMax:
+    if away_max == "default":
+        return activities_pb2.AwayMax()
+    if away_max == math.inf:
+        return activities_pb2.AwayMax(unbounded=True)
+    return activities_pb2.AwayMax(seconds=int(away_max))

@@ -332,6 +332,13 @@ impl Tasks {
         }
     }
 
+    /// Details that the coordinator does not keep.
+    pub(crate) fn on_refused_progress(refused: &[RefusedResult]) {
+        for RefusedResult { task_token, reason } in refused {
+            warn!(token = short_hash(task_token), %reason, "the coordinator refused the details of a heartbeat");
+        }
+    }
+
     /// Says that a task is alive, with its newest progress.
     pub(crate) fn beat(&mut self, task: Arc<Shared>) {
         let token = task.token.as_str();
@@ -462,6 +469,10 @@ impl Tasks {
                 error = failure.error,
                 "task failed"
             );
+        }
+        // The next attempt goes on from what this one said last.
+        if ending.is_err() && task.has_news() && task.begin_beat() {
+            self.news.heartbeats.push(Arc::clone(&task));
         }
         self.numbered += 1;
         let finished = Arc::new(Finished {

@@ -13,6 +13,7 @@ fn held() -> ActivitySettings {
         required_labels: [("region".to_owned(), "eu".to_owned())].into(),
         max_concurrency: 5,
         max_rate: 0.5,
+        away_max: None,
     }
 }
 
@@ -117,6 +118,7 @@ impl ActivityService for Canned {
             required_labels: labels,
             max_concurrency: request.max_concurrency.unwrap_or(0),
             max_rate: request.max_rate.unwrap_or(0.0),
+            away_max: request.away_max,
         };
         self.note(format!("update {} {settings:?}", request.activity_arn));
         give(UpdateActivityResponse {

@@ -42,6 +42,8 @@ impl WorkerService for Canned {
                 execution_arn: format!("{PREFIX}execution:orders:order-17"),
                 activity_arn: format!("{PREFIX}activity:checksum"),
                 since_date: ago(75),
+                progress: r#"{"rows":1200}"#.into(),
+                progress_date: ago(3),
             }],
         })
     }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/activities.proto.
  */
 export const file_stepfleet_v1_activities: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMi0QEKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBGjUKE1JlcXVpcmVkTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLrAQoVVXBkYXRlQWN0aXZpdHlSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgZwYXVzZWQYAiABKAhIAIgBARIyCg9yZXF1aXJlZF9sYWJlbHMYAyABKAsyFC5zdGVwZmxlZXQudjEuTGFiZWxzSAGIAQESHAoPbWF4X2NvbmN1cnJlbmN5GAQgASgNSAKIAQESFQoIbWF4X3JhdGUYBSABKAFIA4gBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGUiaQoGTGFiZWxzEjAKBmxhYmVscxgBIAMoCzIgLnN0ZXBmbGVldC52MS5MYWJlbHMuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJKChZVcGRhdGVBY3Rpdml0eVJlc3BvbnNlEjAKCHNldHRpbmdzGAEgASgLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MicAoUUHVyZ2VBY3Rpdml0eVJlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEjMKD3NjaGVkdWxlZF91bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFY2F1c2UYAyABKAkiagoVUHVyZ2VBY3Rpdml0eVJlc3BvbnNlEg4KBnB1cmdlZBgBIAEoAxIMCgRtb3JlGAIgASgIEjMKD3NjaGVkdWxlZF91bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoXR2V0QWN0aXZpdHlTdGF0c1JlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJIrcDChhHZXRBY3Rpdml0eVN0YXRzUmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEg4KBnF1ZXVlZBgCIAEoAxIVCg1vbGRlc3RfYWdlX21zGAMgASgDEg8KB3dvcmtlcnMYBCABKAMSDQoFc2xvdHMYBSABKAMSEgoKc2xvdHNfdXNlZBgGIAEoAxIPCgdwb2xsZXJzGAcgASgDEhEKCXdpbmRvd19tcxgIIAEoAxIPCgdzdGFydGVkGAkgASgDEhEKCXN1Y2NlZWRlZBgKIAEoAxIOCgZmYWlsZWQYCyABKAMSEQoJdGltZWRfb3V0GAwgASgDEhwKFHN0YXJ0X2xhdGVuY3lfcDUwX21zGA0gASgDEhwKFHN0YXJ0X2xhdGVuY3lfcDk5X21zGA4gASgDEhAKCHVuc2VydmVkGA8gASgIEjAKCHNldHRpbmdzGBAgASgLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5U2V0dGluZ3MSDwoHaW5faGFuZBgRIAEoAxIuCgt1bnBsYWNlYWJsZRgSIAMoCzIZLnN0ZXBmbGVldC52MS5VbnBsYWNlYWJsZSKDAQoLVW5wbGFjZWFibGUSNQoGbGFiZWxzGAEgAygLMiUuc3RlcGZsZWV0LnYxLlVucGxhY2VhYmxlLkxhYmVsc0VudHJ5Eg4KBnF1ZXVlZBgCIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj4KFUxpc3RBY3Rpdml0aWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJlChZMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEjIKCmFjdGl2aXRpZXMYASADKAsyHi5zdGVwZmxlZXQudjEuQWN0aXZpdHlMaXN0SXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiewoQQWN0aXZpdHlMaXN0SXRlbRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1bnNlcnZlZBgEIAEoCCJDChZHZXRBY3Rpdml0eVRhc2tSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRITCgt3b3JrZXJfbmFtZRgCIAEoCSI8ChdHZXRBY3Rpdml0eVRhc2tSZXNwb25zZRISCgp0YXNrX3Rva2VuGAEgASgJEg0KBWlucHV0GAIgASgJIjwKFlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRIOCgZvdXRwdXQYAiABKAkiGQoXU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2UiaAoWU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEhIKBWVycm9yGAIgASgJSACIAQESEgoFY2F1c2UYAyABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIhkKF1NlbmRUYXNrRmFpbHVyZVJlc3BvbnNlIi4KGFNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJIhsKGVNlbmRUYXNrSGVhcnRiZWF0UmVzcG9uc2UipQEKFExpc3RDYWxsYmFja3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhUKDWV4ZWN1dGlvbl9hcm4YAyABKAkSGQoRc3RhdGVfbWFjaGluZV9hcm4YBCABKAkSNAoQc2NoZWR1bGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWwoVTGlzdENhbGxiYWNrc1Jlc3BvbnNlEikKCWNhbGxiYWNrcxgBIAMoCzIWLnN0ZXBmbGVldC52MS5DYWxsYmFjaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0QEKCENhbGxiYWNrEhIKCnRhc2tfdG9rZW4YASABKAkSFQoNZXhlY3V0aW9uX2FybhgCIAEoCRISCgpzdGF0ZV9uYW1lGAMgASgJEhAKCHJlc291cmNlGAQgASgJEhIKCnBhcmFtZXRlcnMYBSABKAkSMgoOc2NoZWR1bGVkX2RhdGUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKlBQoPQWN0aXZpdHlTZXJ2aWNlElsKDkNyZWF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5DcmVhdGVBY3Rpdml0eVJlc3BvbnNlElsKDkRlbGV0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLkRlbGV0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5EZWxldGVBY3Rpdml0eVJlc3BvbnNlEmEKEERlc2NyaWJlQWN0aXZpdHkSJS5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlcXVlc3QaJi5zdGVwZmxlZXQudjEuRGVzY3JpYmVBY3Rpdml0eVJlc3BvbnNlElsKDkxpc3RBY3Rpdml0aWVzEiMuc3RlcGZsZWV0LnYxLkxpc3RBY3Rpdml0aWVzUmVxdWVzdBokLnN0ZXBmbGVldC52MS5MaXN0QWN0aXZpdGllc1Jlc3BvbnNlElsKDlVwZGF0ZUFjdGl2aXR5EiMuc3RlcGZsZWV0LnYxLlVwZGF0ZUFjdGl2aXR5UmVxdWVzdBokLnN0ZXBmbGVldC52MS5VcGRhdGVBY3Rpdml0eVJlc3BvbnNlElgKDVB1cmdlQWN0aXZpdHkSIi5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlcXVlc3QaIy5zdGVwZmxlZXQudjEuUHVyZ2VBY3Rpdml0eVJlc3BvbnNlEmEKEEdldEFjdGl2aXR5U3RhdHMSJS5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1JlcXVlc3QaJi5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlMu0DCgtUYXNrU2VydmljZRJeCg9HZXRBY3Rpdml0eVRhc2sSJC5zdGVwZmxlZXQudjEuR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBolLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVRhc2tSZXNwb25zZRJeCg9TZW5kVGFza1N1Y2Nlc3MSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tTdWNjZXNzUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza1N1Y2Nlc3NSZXNwb25zZRJeCg9TZW5kVGFza0ZhaWx1cmUSJC5zdGVwZmxlZXQudjEuU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBolLnN0ZXBmbGVldC52MS5TZW5kVGFza0ZhaWx1cmVSZXNwb25zZRJkChFTZW5kVGFza0hlYXJ0YmVhdBImLnN0ZXBmbGVldC52MS5TZW5kVGFza0hlYXJ0YmVhdFJlcXVlc3QaJy5zdGVwZmxlZXQudjEuU2VuZFRhc2tIZWFydGJlYXRSZXNwb25zZRJYCg1MaXN0Q2FsbGJhY2tzEiIuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXF1ZXN0GiMuc3RlcGZsZWV0LnYxLkxpc3RDYWxsYmFja3NSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1zdGVwZmxlZXQvdjEvYWN0aXZpdGllcy5wcm90bxIMc3RlcGZsZWV0LnYxIrEBChVDcmVhdGVBY3Rpdml0eVJlcXVlc3QSDAoEbmFtZRgBIAEoCRI7CgR0YWdzGAIgAygLMi0uc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVxdWVzdC5UYWdzRW50cnkSIAoYZW5jcnlwdGlvbl9jb25maWd1cmF0aW9uGAMgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImEKFkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USFAoMYWN0aXZpdHlfYXJuGAEgASgJEjEKDWNyZWF0aW9uX2RhdGUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KFURlbGV0ZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkiGAoWRGVsZXRlQWN0aXZpdHlSZXNwb25zZSIvChdEZXNjcmliZUFjdGl2aXR5UmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkitQIKGERlc2NyaWJlQWN0aXZpdHlSZXNwb25zZRIUCgxhY3Rpdml0eV9hcm4YASABKAkSDAoEbmFtZRgCIAEoCRIxCg1jcmVhdGlvbl9kYXRlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZxdWV1ZWQYBCABKAMSFQoNb2xkZXN0X2FnZV9tcxgFIAEoAxIPCgd3b3JrZXJzGAYgASgDEiAKGGVuY3J5cHRpb25fY29uZmlndXJhdGlvbhgHIAEoCRIQCgh1bnNlcnZlZBgIIAEoCBIwCghzZXR0aW5ncxgJIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYCiABKAMSEwoLdW5wbGFjZWFibGUYCyABKAMi+gEKEEFjdGl2aXR5U2V0dGluZ3MSDgoGcGF1c2VkGAEgASgIEksKD3JlcXVpcmVkX2xhYmVscxgCIAMoCzIyLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzLlJlcXVpcmVkTGFiZWxzRW50cnkSFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNEhAKCG1heF9yYXRlGAQgASgBEicKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXgaNQoTUmVxdWlyZWRMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKB0F3YXlNYXgSEQoHc2Vjb25kcxgBIAEoDUgAEhMKCXVuYm91bmRlZBgCIAEoCEgAQgcKBWJvdW5kIqYCChVVcGRhdGVBY3Rpdml0eVJlcXVlc3QSFAoMYWN0aXZpdHlfYXJuGAEgASgJEhMKBnBhdXNlZBgCIAEoCEgAiAEBEjIKD3JlcXVpcmVkX2xhYmVscxgDIAEoCzIULnN0ZXBmbGVldC52MS5MYWJlbHNIAYgBARIcCg9tYXhfY29uY3VycmVuY3kYBCABKA1IAogBARIVCghtYXhfcmF0ZRgFIAEoAUgDiAEBEiwKCGF3YXlfbWF4GCggASgLMhUuc3RlcGZsZWV0LnYxLkF3YXlNYXhIBIgBAUIJCgdfcGF1c2VkQhIKEF9yZXF1aXJlZF9sYWJlbHNCEgoQX21heF9jb25jdXJyZW5jeUILCglfbWF4X3JhdGVCCwoJX2F3YXlfbWF4ImkKBkxhYmVscxIwCgZsYWJlbHMYASADKAsyIC5zdGVwZmxlZXQudjEuTGFiZWxzLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSgoWVXBkYXRlQWN0aXZpdHlSZXNwb25zZRIwCghzZXR0aW5ncxgBIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzInAKFFB1cmdlQWN0aXZpdHlSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCRIzCg9zY2hlZHVsZWRfdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNhdXNlGAMgASgJImoKFVB1cmdlQWN0aXZpdHlSZXNwb25zZRIOCgZwdXJnZWQYASABKAMSDAoEbW9yZRgCIAEoCBIzCg9zY2hlZHVsZWRfdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KF0dldEFjdGl2aXR5U3RhdHNSZXF1ZXN0EhQKDGFjdGl2aXR5X2FybhgBIAEoCSK3AwoYR2V0QWN0aXZpdHlTdGF0c1Jlc3BvbnNlEhQKDGFjdGl2aXR5X2FybhgBIAEoCRIOCgZxdWV1ZWQYAiABKAMSFQoNb2xkZXN0X2FnZV9tcxgDIAEoAxIPCgd3b3JrZXJzGAQgASgDEg0KBXNsb3RzGAUgASgDEhIKCnNsb3RzX3VzZWQYBiABKAMSDwoHcG9sbGVycxgHIAEoAxIRCgl3aW5kb3dfbXMYCCABKAMSDwoHc3RhcnRlZBgJIAEoAxIRCglzdWNjZWVkZWQYCiABKAMSDgoGZmFpbGVkGAsgASgDEhEKCXRpbWVkX291dBgMIAEoAxIcChRzdGFydF9sYXRlbmN5X3A1MF9tcxgNIAEoAxIcChRzdGFydF9sYXRlbmN5X3A5OV9tcxgOIAEoAxIQCgh1bnNlcnZlZBgPIAEoCBIwCghzZXR0aW5ncxgQIAEoCzIeLnN0ZXBmbGVldC52MS5BY3Rpdml0eVNldHRpbmdzEg8KB2luX2hhbmQYESABKAMSLgoLdW5wbGFjZWFibGUYEiADKAsyGS5zdGVwZmxlZXQudjEuVW5wbGFjZWFibGUigwEKC1VucGxhY2VhYmxlEjUKBmxhYmVscxgBIAMoCzIlLnN0ZXBmbGVldC52MS5VbnBsYWNlYWJsZS5MYWJlbHNFbnRyeRIOCgZxdWV1ZWQYAiABKAMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI+ChVMaXN0QWN0aXZpdGllc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiZQoWTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIyCgphY3Rpdml0aWVzGAEgAygLMh4uc3RlcGZsZWV0LnYxLkFjdGl2aXR5TGlzdEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKEEFjdGl2aXR5TGlzdEl0ZW0SFAoMYWN0aXZpdHlfYXJuGAEgASgJEgwKBG5hbWUYAiABKAkSMQoNY3JlYXRpb25fZGF0ZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdW5zZXJ2ZWQYBCABKAgiQwoWR2V0QWN0aXZpdHlUYXNrUmVxdWVzdBIUCgxhY3Rpdml0eV9hcm4YASABKAkSEwoLd29ya2VyX25hbWUYAiABKAkiUwoXR2V0QWN0aXZpdHlUYXNrUmVzcG9uc2USEgoKdGFza190b2tlbhgBIAEoCRINCgVpbnB1dBgCIAEoCRIVCg1sYXN0X3Byb2dyZXNzGBQgASgJIjwKFlNlbmRUYXNrU3VjY2Vzc1JlcXVlc3QSEgoKdGFza190b2tlbhgBIAEoCRIOCgZvdXRwdXQYAiABKAkiGQoXU2VuZFRhc2tTdWNjZXNzUmVzcG9uc2UiaAoWU2VuZFRhc2tGYWlsdXJlUmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEhIKBWVycm9yGAIgASgJSACIAQESEgoFY2F1c2UYAyABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIhkKF1NlbmRUYXNrRmFpbHVyZVJlc3BvbnNlIj8KGFNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYFCABKAkiGwoZU2VuZFRhc2tIZWFydGJlYXRSZXNwb25zZSKlAQoUTGlzdENhbGxiYWNrc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSFQoNZXhlY3V0aW9uX2FybhgDIAEoCRIZChFzdGF0ZV9tYWNoaW5lX2FybhgEIAEoCRI0ChBzY2hlZHVsZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJbChVMaXN0Q2FsbGJhY2tzUmVzcG9uc2USKQoJY2FsbGJhY2tzGAEgAygLMhYuc3RlcGZsZWV0LnYxLkNhbGxiYWNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKWAgoIQ2FsbGJhY2sSEgoKdGFza190b2tlbhgBIAEoCRIVCg1leGVjdXRpb25fYXJuGAIgASgJEhIKCnN0YXRlX25hbWUYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEgoKcGFyYW1ldGVycxgFIAEoCRIyCg5zY2hlZHVsZWRfZGF0ZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZGVhZGxpbmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2dyZXNzGBQgASgJEjEKDXByb2dyZXNzX2RhdGUYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMqUFCg9BY3Rpdml0eVNlcnZpY2USWwoOQ3JlYXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuQ3JlYXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkNyZWF0ZUFjdGl2aXR5UmVzcG9uc2USWwoORGVsZXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuRGVsZXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkRlbGV0ZUFjdGl2aXR5UmVzcG9uc2USYQoQRGVzY3JpYmVBY3Rpdml0eRIlLnN0ZXBmbGVldC52MS5EZXNjcmliZUFjdGl2aXR5UmVxdWVzdBomLnN0ZXBmbGVldC52MS5EZXNjcmliZUFjdGl2aXR5UmVzcG9uc2USWwoOTGlzdEFjdGl2aXRpZXMSIy5zdGVwZmxlZXQudjEuTGlzdEFjdGl2aXRpZXNSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLkxpc3RBY3Rpdml0aWVzUmVzcG9uc2USWwoOVXBkYXRlQWN0aXZpdHkSIy5zdGVwZmxlZXQudjEuVXBkYXRlQWN0aXZpdHlSZXF1ZXN0GiQuc3RlcGZsZWV0LnYxLlVwZGF0ZUFjdGl2aXR5UmVzcG9uc2USWAoNUHVyZ2VBY3Rpdml0eRIiLnN0ZXBmbGVldC52MS5QdXJnZUFjdGl2aXR5UmVxdWVzdBojLnN0ZXBmbGVldC52MS5QdXJnZUFjdGl2aXR5UmVzcG9uc2USYQoQR2V0QWN0aXZpdHlTdGF0cxIlLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVN0YXRzUmVxdWVzdBomLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVN0YXRzUmVzcG9uc2Uy7QMKC1Rhc2tTZXJ2aWNlEl4KD0dldEFjdGl2aXR5VGFzaxIkLnN0ZXBmbGVldC52MS5HZXRBY3Rpdml0eVRhc2tSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLkdldEFjdGl2aXR5VGFza1Jlc3BvbnNlEl4KD1NlbmRUYXNrU3VjY2VzcxIkLnN0ZXBmbGVldC52MS5TZW5kVGFza1N1Y2Nlc3NSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLlNlbmRUYXNrU3VjY2Vzc1Jlc3BvbnNlEl4KD1NlbmRUYXNrRmFpbHVyZRIkLnN0ZXBmbGVldC52MS5TZW5kVGFza0ZhaWx1cmVSZXF1ZXN0GiUuc3RlcGZsZWV0LnYxLlNlbmRUYXNrRmFpbHVyZVJlc3BvbnNlEmQKEVNlbmRUYXNrSGVhcnRiZWF0EiYuc3RlcGZsZWV0LnYxLlNlbmRUYXNrSGVhcnRiZWF0UmVxdWVzdBonLnN0ZXBmbGVldC52MS5TZW5kVGFza0hlYXJ0YmVhdFJlc3BvbnNlElgKDUxpc3RDYWxsYmFja3MSIi5zdGVwZmxlZXQudjEuTGlzdENhbGxiYWNrc1JlcXVlc3QaIy5zdGVwZmxlZXQudjEuTGlzdENhbGxiYWNrc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message stepfleet.v1.CreateActivityRequest
@@ -230,6 +230,11 @@ export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
    * @generated from field: double max_rate = 4;
    */
   maxRate: number;
+
+  /**
+   * @generated from field: stepfleet.v1.AwayMax away_max = 40;
+   */
+  awayMax?: AwayMax | undefined;
 };
 
 /**
@@ -238,6 +243,43 @@ export type ActivitySettings = Message<"stepfleet.v1.ActivitySettings"> & {
  */
 export const ActivitySettingsSchema: GenMessage<ActivitySettings> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_activities, 6);
+
+/**
+ * How long a worker may be away, its connection gone, before its tasks end as lost. Without a bound: as long as the
+ * coordinator keeps its session (`session_ttl_s`).
+ *
+ * @generated from message stepfleet.v1.AwayMax
+ */
+export type AwayMax = Message<"stepfleet.v1.AwayMax"> & {
+  /**
+   * @generated from oneof stepfleet.v1.AwayMax.bound
+   */
+  bound: {
+    /**
+     * At most 99999999; with 0 its tasks end at once. After a restart of the coordinator every worker has
+     * `session_ttl_s` at least to come back.
+     *
+     * @generated from field: uint32 seconds = 1;
+     */
+    value: number;
+    case: "seconds";
+  } | {
+    /**
+     * Nothing but the tasks' own timeouts ends them.
+     *
+     * @generated from field: bool unbounded = 2;
+     */
+    value: boolean;
+    case: "unbounded";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stepfleet.v1.AwayMax.
+ * Use `create(AwayMaxSchema)` to create a new message.
+ */
+export const AwayMaxSchema: GenMessage<AwayMax> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_activities, 7);
 
 /**
  * @generated from message stepfleet.v1.UpdateActivityRequest
@@ -269,6 +311,13 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
    * @generated from field: optional double max_rate = 5;
    */
   maxRate?: number | undefined;
+
+  /**
+   * Without a bound: as the coordinator's.
+   *
+   * @generated from field: optional stepfleet.v1.AwayMax away_max = 40;
+   */
+  awayMax?: AwayMax | undefined;
 };
 
 /**
@@ -276,7 +325,7 @@ export type UpdateActivityRequest = Message<"stepfleet.v1.UpdateActivityRequest"
  * Use `create(UpdateActivityRequestSchema)` to create a new message.
  */
 export const UpdateActivityRequestSchema: GenMessage<UpdateActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 7);
+  messageDesc(file_stepfleet_v1_activities, 8);
 
 /**
  * @generated from message stepfleet.v1.Labels
@@ -295,7 +344,7 @@ export type Labels = Message<"stepfleet.v1.Labels"> & {
  * Use `create(LabelsSchema)` to create a new message.
  */
 export const LabelsSchema: GenMessage<Labels> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 8);
+  messageDesc(file_stepfleet_v1_activities, 9);
 
 /**
  * @generated from message stepfleet.v1.UpdateActivityResponse
@@ -312,7 +361,7 @@ export type UpdateActivityResponse = Message<"stepfleet.v1.UpdateActivityRespons
  * Use `create(UpdateActivityResponseSchema)` to create a new message.
  */
 export const UpdateActivityResponseSchema: GenMessage<UpdateActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 9);
+  messageDesc(file_stepfleet_v1_activities, 10);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityRequest
@@ -343,7 +392,7 @@ export type PurgeActivityRequest = Message<"stepfleet.v1.PurgeActivityRequest"> 
  * Use `create(PurgeActivityRequestSchema)` to create a new message.
  */
 export const PurgeActivityRequestSchema: GenMessage<PurgeActivityRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 10);
+  messageDesc(file_stepfleet_v1_activities, 11);
 
 /**
  * @generated from message stepfleet.v1.PurgeActivityResponse
@@ -372,7 +421,7 @@ export type PurgeActivityResponse = Message<"stepfleet.v1.PurgeActivityResponse"
  * Use `create(PurgeActivityResponseSchema)` to create a new message.
  */
 export const PurgeActivityResponseSchema: GenMessage<PurgeActivityResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 11);
+  messageDesc(file_stepfleet_v1_activities, 12);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsRequest
@@ -389,7 +438,7 @@ export type GetActivityStatsRequest = Message<"stepfleet.v1.GetActivityStatsRequ
  * Use `create(GetActivityStatsRequestSchema)` to create a new message.
  */
 export const GetActivityStatsRequestSchema: GenMessage<GetActivityStatsRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 12);
+  messageDesc(file_stepfleet_v1_activities, 13);
 
 /**
  * @generated from message stepfleet.v1.GetActivityStatsResponse
@@ -503,7 +552,7 @@ export type GetActivityStatsResponse = Message<"stepfleet.v1.GetActivityStatsRes
  * Use `create(GetActivityStatsResponseSchema)` to create a new message.
  */
 export const GetActivityStatsResponseSchema: GenMessage<GetActivityStatsResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 13);
+  messageDesc(file_stepfleet_v1_activities, 14);
 
 /**
  * Waiting tasks for which no worker has the labels.
@@ -527,7 +576,7 @@ export type Unplaceable = Message<"stepfleet.v1.Unplaceable"> & {
  * Use `create(UnplaceableSchema)` to create a new message.
  */
 export const UnplaceableSchema: GenMessage<Unplaceable> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 14);
+  messageDesc(file_stepfleet_v1_activities, 15);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesRequest
@@ -549,7 +598,7 @@ export type ListActivitiesRequest = Message<"stepfleet.v1.ListActivitiesRequest"
  * Use `create(ListActivitiesRequestSchema)` to create a new message.
  */
 export const ListActivitiesRequestSchema: GenMessage<ListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 15);
+  messageDesc(file_stepfleet_v1_activities, 16);
 
 /**
  * @generated from message stepfleet.v1.ListActivitiesResponse
@@ -571,7 +620,7 @@ export type ListActivitiesResponse = Message<"stepfleet.v1.ListActivitiesRespons
  * Use `create(ListActivitiesResponseSchema)` to create a new message.
  */
 export const ListActivitiesResponseSchema: GenMessage<ListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 16);
+  messageDesc(file_stepfleet_v1_activities, 17);
 
 /**
  * @generated from message stepfleet.v1.ActivityListItem
@@ -605,7 +654,7 @@ export type ActivityListItem = Message<"stepfleet.v1.ActivityListItem"> & {
  * Use `create(ActivityListItemSchema)` to create a new message.
  */
 export const ActivityListItemSchema: GenMessage<ActivityListItem> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 17);
+  messageDesc(file_stepfleet_v1_activities, 18);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskRequest
@@ -627,7 +676,7 @@ export type GetActivityTaskRequest = Message<"stepfleet.v1.GetActivityTaskReques
  * Use `create(GetActivityTaskRequestSchema)` to create a new message.
  */
 export const GetActivityTaskRequestSchema: GenMessage<GetActivityTaskRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 18);
+  messageDesc(file_stepfleet_v1_activities, 19);
 
 /**
  * @generated from message stepfleet.v1.GetActivityTaskResponse
@@ -642,6 +691,13 @@ export type GetActivityTaskResponse = Message<"stepfleet.v1.GetActivityTaskRespo
    * @generated from field: string input = 2;
    */
   input: string;
+
+  /**
+   * See `Push.last_progress`.
+   *
+   * @generated from field: string last_progress = 20;
+   */
+  lastProgress: string;
 };
 
 /**
@@ -649,7 +705,7 @@ export type GetActivityTaskResponse = Message<"stepfleet.v1.GetActivityTaskRespo
  * Use `create(GetActivityTaskResponseSchema)` to create a new message.
  */
 export const GetActivityTaskResponseSchema: GenMessage<GetActivityTaskResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 19);
+  messageDesc(file_stepfleet_v1_activities, 20);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessRequest
@@ -671,7 +727,7 @@ export type SendTaskSuccessRequest = Message<"stepfleet.v1.SendTaskSuccessReques
  * Use `create(SendTaskSuccessRequestSchema)` to create a new message.
  */
 export const SendTaskSuccessRequestSchema: GenMessage<SendTaskSuccessRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 20);
+  messageDesc(file_stepfleet_v1_activities, 21);
 
 /**
  * @generated from message stepfleet.v1.SendTaskSuccessResponse
@@ -684,7 +740,7 @@ export type SendTaskSuccessResponse = Message<"stepfleet.v1.SendTaskSuccessRespo
  * Use `create(SendTaskSuccessResponseSchema)` to create a new message.
  */
 export const SendTaskSuccessResponseSchema: GenMessage<SendTaskSuccessResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 21);
+  messageDesc(file_stepfleet_v1_activities, 22);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureRequest
@@ -711,7 +767,7 @@ export type SendTaskFailureRequest = Message<"stepfleet.v1.SendTaskFailureReques
  * Use `create(SendTaskFailureRequestSchema)` to create a new message.
  */
 export const SendTaskFailureRequestSchema: GenMessage<SendTaskFailureRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 22);
+  messageDesc(file_stepfleet_v1_activities, 23);
 
 /**
  * @generated from message stepfleet.v1.SendTaskFailureResponse
@@ -724,7 +780,7 @@ export type SendTaskFailureResponse = Message<"stepfleet.v1.SendTaskFailureRespo
  * Use `create(SendTaskFailureResponseSchema)` to create a new message.
  */
 export const SendTaskFailureResponseSchema: GenMessage<SendTaskFailureResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 23);
+  messageDesc(file_stepfleet_v1_activities, 24);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatRequest
@@ -734,6 +790,13 @@ export type SendTaskHeartbeatRequest = Message<"stepfleet.v1.SendTaskHeartbeatRe
    * @generated from field: string task_token = 1;
    */
   taskToken: string;
+
+  /**
+   * See `TaskHeartbeat.details`.
+   *
+   * @generated from field: string details = 20;
+   */
+  details: string;
 };
 
 /**
@@ -741,7 +804,7 @@ export type SendTaskHeartbeatRequest = Message<"stepfleet.v1.SendTaskHeartbeatRe
  * Use `create(SendTaskHeartbeatRequestSchema)` to create a new message.
  */
 export const SendTaskHeartbeatRequestSchema: GenMessage<SendTaskHeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 24);
+  messageDesc(file_stepfleet_v1_activities, 25);
 
 /**
  * @generated from message stepfleet.v1.SendTaskHeartbeatResponse
@@ -754,7 +817,7 @@ export type SendTaskHeartbeatResponse = Message<"stepfleet.v1.SendTaskHeartbeatR
  * Use `create(SendTaskHeartbeatResponseSchema)` to create a new message.
  */
 export const SendTaskHeartbeatResponseSchema: GenMessage<SendTaskHeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 25);
+  messageDesc(file_stepfleet_v1_activities, 26);
 
 /**
  * Filters narrow the list; a page may hold fewer callbacks than asked for, even none, before the last one.
@@ -799,7 +862,7 @@ export type ListCallbacksRequest = Message<"stepfleet.v1.ListCallbacksRequest"> 
  * Use `create(ListCallbacksRequestSchema)` to create a new message.
  */
 export const ListCallbacksRequestSchema: GenMessage<ListCallbacksRequest> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 26);
+  messageDesc(file_stepfleet_v1_activities, 27);
 
 /**
  * @generated from message stepfleet.v1.ListCallbacksResponse
@@ -821,7 +884,7 @@ export type ListCallbacksResponse = Message<"stepfleet.v1.ListCallbacksResponse"
  * Use `create(ListCallbacksResponseSchema)` to create a new message.
  */
 export const ListCallbacksResponseSchema: GenMessage<ListCallbacksResponse> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 27);
+  messageDesc(file_stepfleet_v1_activities, 28);
 
 /**
  * @generated from message stepfleet.v1.Callback
@@ -867,6 +930,18 @@ export type Callback = Message<"stepfleet.v1.Callback"> & {
    * @generated from field: google.protobuf.Timestamp deadline = 7;
    */
   deadline?: Timestamp | undefined;
+
+  /**
+   * JSON text that a heartbeat carried, and when it was told; empty without.
+   *
+   * @generated from field: string progress = 20;
+   */
+  progress: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp progress_date = 21;
+   */
+  progressDate?: Timestamp | undefined;
 };
 
 /**
@@ -874,7 +949,7 @@ export type Callback = Message<"stepfleet.v1.Callback"> & {
  * Use `create(CallbackSchema)` to create a new message.
  */
 export const CallbackSchema: GenMessage<Callback> = /*@__PURE__*/
-  messageDesc(file_stepfleet_v1_activities, 28);
+  messageDesc(file_stepfleet_v1_activities, 29);
 
 /**
  * @generated from service stepfleet.v1.ActivityService
