@@ -1,18 +1,18 @@
 //! One worker's session: what was pushed to it, what it holds, and what it is to be told next. A session outlives its
 //! connections: a worker that reconnects within the grace period goes on where it was.
 
+mod questions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
-use stepfleet_proto::v1::connector_answer::Answer;
-use stepfleet_proto::v1::{
-    ConnectorAnswer, ConnectorQuery, CoordinatorMessage, Order, Push, RefusedResult,
-};
-use tokio::sync::{Notify, oneshot};
+use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
+use tokio::sync::Notify;
 
+use self::questions::Questions;
 use crate::matching::Queue;
 use crate::service::api::Caller;
 
@@ -156,9 +156,7 @@ struct Inner {
     held: BTreeMap<HeldKey, Held>,
     /// The last push that the worker said it has.
     received: u64,
-    /// Questions of this connection that have no answer yet.
-    asked: BTreeMap<u64, oneshot::Sender<Answer>>,
-    questions: u64,
+    questions: Questions,
 }
 
 impl Held {
@@ -216,8 +214,7 @@ impl Session {
         self.seen(now);
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
-        inner.asked.clear();
-        inner.questions = 0;
+        inner.questions = Questions::default();
         if self.current() == 0 {
             self.told_to_drain.store(told_to_drain, Ordering::Release);
         } else if self.is_told_to_drain() {
@@ -248,7 +245,7 @@ impl Session {
         let current = self.is_current(connection);
         if current {
             self.open.store(false, Ordering::Release);
-            self.lock().asked.clear();
+            self.lock().questions = Questions::default();
         }
         current
     }
@@ -531,30 +528,6 @@ impl Session {
             *counts.entry(held.activity).or_insert(0) += 1;
         }
         counts
-    }
-
-    /// Asks the worker about work of a connector. The answer never comes when the connection ends first.
-    pub(crate) fn ask(&self, mut query: ConnectorQuery) -> oneshot::Receiver<Answer> {
-        let (sender, receiver) = oneshot::channel();
-        let mut inner = self.lock();
-        // Under the lock, so that a connection that ends at this moment forgets the question.
-        if self.is_open() {
-            inner.questions += 1;
-            query.number = inner.questions;
-            inner.asked.retain(|_, asker| !asker.is_closed());
-            inner.asked.insert(query.number, sender);
-            inner.outgoing.queries.push(query);
-            self.wake.notify_one();
-        }
-        receiver
-    }
-
-    /// The worker has answered a question; one that nobody asks any more is none.
-    pub(crate) fn answered(&self, answer: ConnectorAnswer) {
-        let asker = self.lock().asked.remove(&answer.number);
-        if let (Some(asker), Some(answer)) = (asker, answer.answer) {
-            let _gone = asker.send(answer);
-        }
     }
 
     /// Wakes the writer of the current connection.

@@ -1,5 +1,7 @@
 //! Strategies and samples of everything that records hold. A payload's text is a function of its id, as in an execution.
 
+mod kinds;
+
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -17,6 +19,7 @@ use stepfleet_engine::{
     PayloadId, SessionId, Timestamp, Variables, Worker,
 };
 
+use self::kinds::{kinds, statuses};
 use super::listing::Summary;
 use super::live::{Live, Offer};
 use super::record::ControlChange;
@@ -68,30 +71,6 @@ fn text() -> impl Strategy<Value = Arc<str>> {
 
 fn at() -> impl Strategy<Value = i64> {
     prop_oneof![any::<i64>(), 1_700_000_000_000..1_800_000_000_000_i64]
-}
-
-fn kinds() -> impl Strategy<Value = StateKind> {
-    proptest::sample::select(vec![
-        StateKind::Pass,
-        StateKind::Task,
-        StateKind::Choice,
-        StateKind::Wait,
-        StateKind::Succeed,
-        StateKind::Fail,
-        StateKind::Parallel,
-        StateKind::Map,
-    ])
-}
-
-fn statuses() -> impl Strategy<Value = Status> {
-    let all = vec![
-        Status::Running,
-        Status::Succeeded,
-        Status::Failed,
-        Status::TimedOut,
-        Status::Aborted,
-    ];
-    proptest::sample::select(all)
 }
 
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
