@@ -182,7 +182,7 @@ impl Serving {
     }
 
     async fn beat(&self, token: &str) {
-        let heartbeat = v1::TaskHeartbeat {
+        let heartbeat = TaskHeartbeat {
             task_token: token.into(),
             ..Default::default()
         };
