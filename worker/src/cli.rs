@@ -53,6 +53,19 @@ With input = "arguments": {name} is the member `name` of the input object ({0} t
 whole input, {{ and }} are braces. Strings go in as they are, everything else as JSON. A command without placeholders gets
 the elements of an array, or a single value, at its end. Values never pass through a shell.
 
+[run_command] and [run_container] serve arn:aws:states:::stepfleet:runCommand and …:runContainer, with .sync and
+.waitForTaskToken: tasks choose the command or image, among those that the file allows. What they run outlives the worker.
+  [run_command]
+  enabled = true
+  state = "/var/lib/stepfleet-worker"
+  programs = ["/usr/bin/rsync", "/opt/tools/*"]     # shell, directories, variables, users, inherit, slots,
+                                                    # timeout_seconds_max, output_bytes_max, keep_seconds
+  [run_container]
+  enabled = true
+  state = "/var/lib/stepfleet-worker"
+  images = ["alpine:3.20", "registry.example.com/team/*"]   # mounts, memory, cpus, engine, network, pull, user,
+                                                    # read_only, arguments; variables, slots and times as above
+
 SIGTERM or SIGINT drains: no new tasks, running commands may finish. A second one stops at once. SIGHUP (or, with
 watch = true, a change of the file) takes another configuration while what runs goes on."#;
 
@@ -123,6 +136,10 @@ pub(crate) struct Cli {
     /// From SIGTERM to SIGKILL for a command whose task is over [default: 5].
     #[arg(long, value_name = "SECONDS")]
     pub(crate) kill_seconds: Option<u64>,
+
+    /// Look after the work of this folder (used by the worker itself).
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub(crate) supervise: Option<PathBuf>,
 
     /// Check the configuration, show it, and leave.
     #[arg(long)]

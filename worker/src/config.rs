@@ -16,6 +16,7 @@ use stepfleet_sdk::{DEFAULT_ENDPOINT, Endpoint};
 pub(crate) use self::activity::{Activity, Arguments, OutputMode, Program};
 use self::activity::{FileActivity, check_activities, flag_activity};
 use crate::cli::Cli;
+use crate::hosted::{CommandSettings, ContainerRunSettings, FileRunCommand, FileRunContainer};
 
 const DRAIN_SECONDS: u64 = 30;
 const KILL_SECONDS: u64 = 5;
@@ -23,7 +24,7 @@ const KILL_SECONDS: u64 = 5;
 const NAME_CHARS_MAX: usize = 80;
 
 /// A worker that can be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: Option<String>,
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) kill_after: Duration,
     pub(crate) activities: Vec<Activity>,
+    pub(crate) run_command: Option<CommandSettings>,
+    pub(crate) run_container: Option<ContainerRunSettings>,
     /// The file is read again when it changes.
     pub(crate) watch: bool,
 }
@@ -54,6 +57,8 @@ struct File {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     activity: Vec<FileActivity>,
+    run_command: Option<FileRunCommand>,
+    run_container: Option<FileRunContainer>,
 }
 
 impl Config {
@@ -84,7 +89,13 @@ impl Config {
                 Err(problem) => problems.push(problem),
             }
         }
-        if entries.is_empty() && problems.is_empty() {
+        let run_command = file.run_command.take();
+        let run_command = run_command.and_then(|file| CommandSettings::check(file, &mut problems));
+        let run_container = file.run_container.take();
+        let run_container =
+            run_container.and_then(|file| ContainerRunSettings::check(file, &mut problems));
+        let connects = run_command.is_some() || run_container.is_some();
+        if entries.is_empty() && !connects && problems.is_empty() {
             bail!(
                 "nothing to serve: name activities with --activity NAME=COMMAND or in a --config file"
             );
@@ -123,6 +134,8 @@ impl Config {
             drain: seconds(cli.drain_seconds, file.drain_seconds, DRAIN_SECONDS),
             kill_after: seconds(cli.kill_seconds, file.kill_seconds, KILL_SECONDS),
             activities,
+            run_command,
+            run_container,
             watch: file.watch,
         })
     }

@@ -24,7 +24,7 @@ pub(crate) use self::settings::{ContainerSettings, FileContainer};
 use crate::ending::{Left, with_stderr};
 use crate::environment::{Inherit, Variables};
 use crate::logs::TaskLog;
-use crate::process::TimeLimit;
+use crate::process::{Overflow, TimeLimit};
 
 /// What engines and shells report for a process that SIGKILL ended.
 const EXIT_KILLED: i32 = 137;
@@ -45,6 +45,7 @@ pub(crate) struct ContainerCall {
     /// From SIGTERM to SIGKILL.
     pub(crate) kill_after: Duration,
     pub(crate) output_bytes_max: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) log: TaskLog,
 }
 
@@ -128,6 +129,7 @@ impl ContainerCall {
             limit: self.limit,
             kill_after: self.kill_after,
             output_bytes_max: self.output_bytes_max,
+            overflow: self.overflow,
             log: std::mem::take(&mut self.log),
         };
         self.settings.engine.run(arguments, client, cancelled).await

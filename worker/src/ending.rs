@@ -28,6 +28,8 @@ pub(crate) struct Left {
     pub(crate) stderr: Vec<u8>,
     /// Whether a shell ran it.
     pub(crate) shell: bool,
+    /// Standard output was longer.
+    pub(crate) cut: bool,
 }
 
 /// An error that a command chose: an object on the last line of standard error.
@@ -152,6 +154,7 @@ mod tests {
             stdout: stdout.into(),
             stderr: stderr.into(),
             shell: true,
+            cut: false,
         };
         let expect = expect
             .map(str::to_owned)

@@ -11,7 +11,7 @@ use crate::container::{ContainerCall, ContainerSettings};
 use crate::ending::Left;
 use crate::environment::Variables;
 use crate::gate::Gate;
-use crate::process::{Call, TimeLimit};
+use crate::process::{Call, Overflow, TimeLimit};
 use crate::progress::{self, Progress};
 use crate::{http, logs, trace};
 
@@ -83,6 +83,7 @@ impl Serving {
             limit: activity.timeout.map(TimeLimit::new),
             kill_after: self.kill_after,
             output_bytes_max: activity.output_bytes_max,
+            overflow: Overflow::Fail,
             log: activity.log.open(task, &logs::file_name(task)).await,
             progress: Some(Progress::of(task)),
         };
@@ -108,6 +109,7 @@ impl Serving {
             limit: activity.timeout.map(TimeLimit::new),
             kill_after: self.kill_after,
             output_bytes_max: activity.output_bytes_max,
+            overflow: Overflow::Fail,
             log: activity.log.open(task, &name).await,
         };
         call.run(&task.cancellation_token()).await

@@ -1,5 +1,5 @@
 //! The stock worker: serves activities by commands, containers and HTTP endpoints. This file puts the parts together: `cli` and
-//! `config` say what to serve, `serve` serves it and takes changes (`watch`, `service`), `handler` does a task (`gate`); `template` makes its arguments, `process`,
+//! `config` say what to serve, `serve` serves it and takes changes (`watch`, `service`), `handler` does a task (`gate`); `hosted` is work that outlives the worker; `template` makes its arguments, `process`,
 //! `container` and `http` have it done, `logs` and `progress` pass on what that says, `ending` reads what it left.
 
 mod cli;
@@ -9,6 +9,7 @@ mod ending;
 mod environment;
 mod gate;
 mod handler;
+mod hosted;
 mod http;
 mod identity;
 mod logs;
@@ -33,6 +34,10 @@ use self::config::Config;
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::read();
+    if let Some(folder) = cli.supervise {
+        hosted::supervise(folder).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     start_log(&cli)?;
     let config = Config::load(&cli)?;
     if cli.check {
@@ -74,6 +79,12 @@ fn print_summary(config: &Config) {
     for activity in &config.activities {
         let (name, slots) = (&activity.name, activity.concurrency);
         println!("  {name}: {} (at most {slots} at once)", activity.program);
+    }
+    if config.run_command.is_some() {
+        println!("  stepfleet:runCommand, with .sync and .waitForTaskToken");
+    }
+    if config.run_container.is_some() {
+        println!("  stepfleet:runContainer, with .sync and .waitForTaskToken");
     }
 }
 

@@ -52,9 +52,20 @@ pub(crate) struct Call {
     /// From SIGTERM to SIGKILL.
     pub(crate) kill_after: Duration,
     pub(crate) output_bytes_max: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) log: TaskLog,
     /// Who is told of its progress; it gets no descriptor for that otherwise.
     pub(crate) progress: Option<Progress>,
+}
+
+/// What becomes of a command whose output is too large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Overflow {
+    /// It is ended, and has failed.
+    #[default]
+    Fail,
+    /// It goes on; its output is cut.
+    Cut,
 }
 
 /// When a call is over, and how long that is from its begin.
@@ -94,12 +105,17 @@ impl Call {
         let mut stdout = child.stdout.take().expect("the command was given a pipe");
         let mut stderr = child.stderr.take().expect("the command was given a pipe");
         let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let mut cut = false;
         let mut log = std::mem::take(&mut self.log);
         let ended = {
             let mut work = std::pin::pin!(async {
                 let pipes = async {
                     let fed = feed(stdin, self.stdin.as_deref());
-                    let read = read_bounded(&mut stdout, &mut output, self.output_bytes_max);
+                    let room = (self.output_bytes_max, self.overflow);
+                    let read = async {
+                        cut = read_bounded(&mut stdout, &mut output, room).await?;
+                        Ok(())
+                    };
                     let logged = read_tail(&mut stderr, &mut errors, &mut log);
                     let progressed = async {
                         if let Some(progress) = progress {
@@ -132,6 +148,7 @@ impl Call {
                 stdout: output,
                 stderr: errors,
                 shell: self.shell,
+                cut,
             }),
             Ended::Cancelled => Err(TaskError::new("Cancelled", "the task was over")),
             Ended::TimedOut(limit) => {
@@ -297,20 +314,26 @@ async fn feed(stdin: Option<ChildStdin>, input: Option<&str>) -> Result<(), Brok
     Ok(())
 }
 
+/// Reads all; answers whether something was cut.
 async fn read_bounded(
     pipe: &mut (impl AsyncRead + Unpin),
     output: &mut Vec<u8>,
-    bytes_max: usize,
-) -> Result<(), Broken> {
+    (bytes_max, overflow): (usize, Overflow),
+) -> Result<bool, Broken> {
     let mut buffer = vec![0; READ_BYTES];
+    let mut cut = false;
     loop {
         let count = pipe.read(&mut buffer).await.map_err(Broken::Io)?;
         if count == 0 {
-            return Ok(());
+            return Ok(cut);
         }
         output.extend_from_slice(&buffer[..count]);
         if output.len() > bytes_max {
-            return Err(Broken::TooLarge);
+            match overflow {
+                Overflow::Fail => return Err(Broken::TooLarge),
+                Overflow::Cut => output.truncate(bytes_max),
+            }
+            cut = true;
         }
     }
 }

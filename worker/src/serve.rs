@@ -20,6 +20,7 @@ use crate::cli::Cli;
 use crate::config::{Activity, Config};
 use crate::gate::Gate;
 use crate::handler::{Serving, perform};
+use crate::hosted::Hosted;
 use crate::watch::FileWatch;
 use crate::{container, service};
 
@@ -80,7 +81,8 @@ pub(crate) async fn serve(cli: &Cli, config: Config, traced: bool) -> anyhow::Re
 /// Before anything is served: what a killed worker left behind takes room.
 async fn remove_left_behind(config: &Config) {
     let engines = config.activities.iter().filter_map(Activity::engine);
-    for engine in engines.collect::<BTreeSet<_>>() {
+    let of_tasks = config.run_container.iter().map(|settings| &settings.engine);
+    for engine in engines.chain(of_tasks).collect::<BTreeSet<_>>() {
         container::sweep(engine).await;
     }
 }
@@ -332,8 +334,25 @@ impl Crew {
                 worker = worker.max_rate(f64::from(rate) / 1000.0);
             }
         }
-        Ok(worker)
+        connectors(worker, config)
     }
+}
+
+/// Work on this host. One start at a time: it takes no longer than to make a folder, and one that waits for room is not
+/// to wait here while another host has some.
+fn connectors(mut worker: Worker, config: &Config) -> anyhow::Result<Worker> {
+    let fails = "cannot use the state folder";
+    if let Some(settings) = config.run_command.clone() {
+        let commands = Hosted::commands(settings, config.kill_after).context(fails)?;
+        worker = worker.connector("stepfleet:runCommand", commands).slots(1);
+    }
+    if let Some(settings) = config.run_container.clone() {
+        let containers = Hosted::containers(settings, config.kill_after).context(fails)?;
+        worker = worker
+            .connector("stepfleet:runContainer", containers)
+            .slots(1);
+    }
+    Ok(worker)
 }
 
 fn activities(config: &Config) -> impl Iterator<Item = &str> {
@@ -344,7 +363,14 @@ fn activities(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 fn serving(config: &Config) -> String {
-    let names: Vec<_> = activities(config).collect();
+    let mut names: Vec<_> = activities(config).collect();
+    names.extend(config.run_command.as_ref().map(|_| "stepfleet:runCommand"));
+    names.extend(
+        config
+            .run_container
+            .as_ref()
+            .map(|_| "stepfleet:runContainer"),
+    );
     format!("serving {} at {}", names.join(", "), config.endpoint.url())
 }
 

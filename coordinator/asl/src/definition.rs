@@ -32,7 +32,7 @@ use std::fmt;
 use crate::diagnostic::Diagnostic;
 use crate::limits::DEFINITION_BYTES_MAX;
 use crate::program::Program;
-use crate::resource::Resource;
+use crate::resource::{Integration, Resource};
 use crate::value::Value;
 
 use self::report::Report;
@@ -45,6 +45,9 @@ pub struct Options<'a> {
     /// Whether this installation can carry out a Task with this resource. A resource that it cannot serve is a
     /// warning, since who serves what can change while the definition stands.
     pub served: &'a dyn Fn(&Resource) -> bool,
+    /// Whether a fleet serves an integration that Step Functions does not have. One that nobody serves is an error, as
+    /// any resource that is not known.
+    pub connects: &'a dyn Fn(&Integration) -> bool,
 }
 
 /// The type of a state machine. Express machines cannot use activities, `.sync` and `.waitForTaskToken`.

@@ -26,6 +26,14 @@ pub struct Integration {
     pub pattern: Pattern,
 }
 
+impl Integration {
+    /// The name of the activity whose workers serve it as a connector, in all patterns: `connector.<service>.<action>`.
+    pub fn connector(&self) -> String {
+        let action = self.action.split('.').next().unwrap_or_default();
+        format!("connector.{}.{action}", self.service.replace(':', "."))
+    }
+}
+
 /// How a Task waits for its integration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pattern {
@@ -52,9 +60,18 @@ impl Resource {
     /// # Errors
     /// [`UnrecognizedResource`], whose text is the one of Step Functions.
     pub fn parse(arn: &str) -> Result<Resource, UnrecognizedResource> {
-        recognize(arn).ok_or_else(|| UnrecognizedResource {
+        recognize(arn, services::pattern_of).ok_or_else(|| UnrecognizedResource {
             arn: arn.to_owned(),
         })
+    }
+
+    /// Parses the ARN of an integration in the form of Amazon's that names any service and action: one that a fleet
+    /// may serve as a connector.
+    pub fn parse_connector(arn: &str) -> Option<Arc<Integration>> {
+        match recognize(arn, services::own_pattern_of)? {
+            Resource::Integration(integration) => Some(integration),
+            Resource::Activity { .. } | Resource::Lambda { .. } => None,
+        }
     }
 
     /// The text as written in the definition.
@@ -74,7 +91,10 @@ impl Resource {
     }
 }
 
-fn recognize(arn: &str) -> Option<Resource> {
+/// How an action of a service waits, of those that are known.
+type PatternOf = fn(&str, &str) -> Option<Pattern>;
+
+fn recognize(arn: &str, pattern_of: PatternOf) -> Option<Resource> {
     let mut parts = arn.splitn(6, ':');
     let (prefix, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
     let (region, account, rest) = (parts.next()?, parts.next()?, parts.next()?);
@@ -82,7 +102,7 @@ fn recognize(arn: &str) -> Option<Resource> {
         return None;
     }
     match (service, region.is_empty(), account.is_empty()) {
-        ("states", true, true) => integration(arn, rest),
+        ("states", true, true) => integration(arn, rest, pattern_of),
         ("states", false, false) => {
             let name = rest.strip_prefix("activity:")?;
             is_name(name).then(|| Resource::Activity { arn: arn.into() })
@@ -95,7 +115,7 @@ fn recognize(arn: &str) -> Option<Resource> {
     }
 }
 
-fn integration(arn: &str, rest: &str) -> Option<Resource> {
+fn integration(arn: &str, rest: &str, pattern_of: PatternOf) -> Option<Resource> {
     let (service, action) = match rest.strip_prefix("aws-sdk:") {
         Some(sdk) => {
             let (service, _) = sdk.split_once(':')?;
@@ -104,7 +124,7 @@ fn integration(arn: &str, rest: &str) -> Option<Resource> {
         None => rest.split_at_checked(rest.find(':')?)?,
     };
     let action = action.strip_prefix(':')?;
-    let pattern = services::pattern_of(service, action)?;
+    let pattern = pattern_of(service, action)?;
     Some(Resource::Integration(Arc::new(Integration {
         arn: arn.into(),
         service: service.into(),

@@ -65,6 +65,7 @@ impl Call {
         let options = Options {
             machine_type: self.machine_type,
             served: &|_| true,
+            connects: &|_| false,
         };
         let findings = definition::validate(&self.definition, &options);
         findings.into_iter().filter(Diagnostic::is_error).collect()
@@ -152,6 +153,7 @@ fn variable_references_are_those_that_aws_shows() {
         let options = Options {
             machine_type: call.machine_type,
             served: &|_| true,
+            connects: &|_| false,
         };
         let program = definition::compile(&call.definition, &options).expect("no errors");
         let ours: serde_json::Map<String, Json> = program

@@ -82,6 +82,7 @@ fn findings(section: &Section, line: &str) -> Vec<String> {
     let options = Options {
         machine_type: section.machine_type,
         served: &served,
+        connects: &|_| false,
     };
     let all = definition::validate(&text, &options);
     assert_eq!(
@@ -235,6 +236,7 @@ fn nothing_is_said_of_what_is_below_a_name_that_is_too_long() {
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|_| false,
     };
     let findings = definition::validate(&text, &options);
     assert_eq!(findings.len(), 1, "only the name is wrong");

@@ -11,6 +11,7 @@ use stepfleet_asl::{Diagnostic, Severity};
 const STANDARD: Options<'_> = Options {
     machine_type: MachineType::Standard,
     served: &|_| true,
+    connects: &|_| false,
 };
 
 fn program(text: &str) -> Program {
@@ -280,6 +281,7 @@ fn warnings_stay_with_the_program() {
         "U":{"Type":"Succeed"}}}"#;
     let options = Options {
         served: &|_| false,
+        connects: &|_| false,
         ..STANDARD
     };
     let program = definition::compile(text, &options).expect("warnings refuse nothing");

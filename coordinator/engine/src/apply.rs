@@ -125,6 +125,8 @@ fn write(execution: &mut Execution, moment: Moment, body: &EventBody) {
         | E::ActivityFailed { .. }
         | E::ActivityTimedOut { .. } => task::write_activity(execution, moment, body),
         E::TaskScheduled { .. }
+        | E::StartOffered { .. }
+        | E::HandleGiven { .. }
         | E::TaskStarted { .. }
         | E::TaskStartFailed { .. }
         | E::TaskSubmitted { .. }

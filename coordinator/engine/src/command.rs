@@ -10,7 +10,7 @@ use crate::ids::{Attempt, Timestamp};
 /// One duty of the shell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Queue this activity task for a worker.
+    /// Queue this activity task, or the start of an integration's task, for a worker.
     Offer {
         activity: Arc<str>,
         attempt: Attempt,
@@ -60,14 +60,16 @@ pub fn next_deadline(execution: &Execution) -> Option<Timestamp> {
 pub(crate) fn frame_command(frame: &Frame) -> Option<Command> {
     let stay = frame.stay()?;
     let attempt = stay.open_attempt()?;
-    match &stay.work {
-        Work::Activity(work) if work.started_at.is_none() => Some(Command::Offer {
+    if let Some((attempt, work)) = stay.offered() {
+        return work.started_at.is_none().then(|| Command::Offer {
             activity: work.activity.clone(),
             attempt,
             input: work.input.clone(),
             scheduled_at: work.scheduled_at,
             heartbeat_seconds: work.heartbeat_seconds,
-        }),
+        });
+    }
+    match &stay.work {
         Work::Task(work) if work.stage != TaskStage::Submitted => Some(Command::StartTask {
             resource: work.resource.clone(),
             attempt,

@@ -129,7 +129,8 @@ pub fn decide(
             | Input::Failed { .. }
             | Input::Withdrawn { .. }
             | Input::WorkerLost { .. }
-            | Input::Submitted { .. } => progress::wake(draft),
+            | Input::Submitted { .. }
+            | Input::Begun { .. } => progress::wake(draft),
         },
     });
     decision.map_err(|Interrupted| Rejection::Interrupted)
@@ -149,6 +150,7 @@ fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision
         | Input::Failed { attempt, .. }
         | Input::Withdrawn { attempt, .. }
         | Input::WorkerLost { attempt }
-        | Input::Submitted { attempt, .. } => Err(report::gone(execution, *attempt)),
+        | Input::Submitted { attempt, .. }
+        | Input::Begun { attempt, .. } => Err(report::gone(execution, *attempt)),
     }
 }

@@ -42,7 +42,12 @@ pub trait Services {
     fn region(&self) -> Arc<str>;
     /// Whether a resource can be reached at all; kept beside `served` for Lambda ARNs.
     fn serves(&self, resource: &Resource) -> bool;
-    /// The activity whose workers do what a task of this execution asks of a Lambda function, where one does.
+    /// The activity whose workers begin tasks of this integration for this execution, where a fleet serves it.
+    fn connector(&self, _header: &Header, _integration: &Integration) -> Option<Arc<str>> {
+        None
+    }
+    /// The activity whose workers do what a task of this execution asks of a Lambda function, where one does. Of a task
+    /// that waits for its token they do the start.
     fn delegated(
         &self,
         _header: &Header,

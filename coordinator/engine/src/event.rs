@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
+use stepfleet_asl::resource::Pattern;
 
 use crate::execution::{Header, StateKind, Status};
 use crate::ids::{EventId, FrameId, PayloadId, Timestamp, Worker};
@@ -53,10 +54,31 @@ impl TaskResource {
         }
     }
 
+    /// How the task waits.
+    pub fn pattern(&self) -> Pattern {
+        if self.is_function() {
+            return Pattern::RequestResponse;
+        }
+        match self.action.split_once('.') {
+            None => Pattern::RequestResponse,
+            Some((_, "waitForTaskToken")) => Pattern::Callback,
+            Some(_) => Pattern::RunJob,
+        }
+    }
+
     /// Whether a Task names a Lambda function by its ARN, which history tells of in events of its own.
     pub fn is_function(&self) -> bool {
         self.action.starts_with("arn:")
     }
+}
+
+/// What a connector calls the work that it has begun, and who can tell of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handle {
+    /// JSON text of the connector's own.
+    pub text: Arc<str>,
+    /// The place where the work is; only workers of that place are asked. Empty when any can tell.
+    pub place: Arc<str>,
 }
 
 /// Every kind of event. Public unless its comment says *internal*. Frames are named by id;
@@ -272,6 +294,19 @@ pub enum EventBody {
     ActivityRestarted {
         frame: FrameId,
         worker: Worker,
+    },
+    /// *Internal*: workers of an activity are to begin the task of an integration. `heartbeat_seconds` are those that
+    /// whoever begins it has to keep.
+    StartOffered {
+        frame: FrameId,
+        activity: Arc<str>,
+        input: Data,
+        heartbeat_seconds: Option<u32>,
+    },
+    /// *Internal*: a worker has begun the task; `TaskSubmitted` follows in the same decision.
+    HandleGiven {
+        frame: FrameId,
+        handle: Handle,
     },
     /// *Internal*: what the worker said of its progress at `at`. The newest replaces those before it.
     ProgressRecorded {

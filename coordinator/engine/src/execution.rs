@@ -12,7 +12,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use stepfleet_asl::program::{ScopeId, StateId};
 
-use crate::event::{Data, Failure, TaskResource};
+use crate::event::{Data, Failure, Handle, TaskResource};
 use crate::ids::{EventId, EventSeq, ExecutionId, FrameId, KeyHash, PayloadId, Timestamp, Worker};
 use crate::variables::Variables;
 
@@ -217,6 +217,10 @@ pub struct TaskWork {
     pub heartbeat_seconds: Option<u32>,
     /// Soft, as for activities.
     pub heartbeat_deadline: Option<Timestamp>,
+    /// When a worker begins it: how far that is. Its times are the task's own.
+    pub start: Option<Box<ActivityWork>>,
+    /// What a worker has begun.
+    pub handle: Option<Box<Handle>>,
 }
 
 /// Scheduled → Started → Submitted (callbacks and jobs only).

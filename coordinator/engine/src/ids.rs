@@ -61,6 +61,22 @@ pub struct Attempt {
     pub generation: u32,
 }
 
+impl Attempt {
+    /// Generations from here on are of the *start* of an integration's task, which a worker does: its token is not the
+    /// task's own, which a callback may bring from anywhere.
+    pub const START: u32 = 1 << 31;
+
+    /// Whether it is about the start of a task that a worker begins.
+    pub fn is_start(self) -> bool {
+        self.generation >= Self::START
+    }
+
+    /// Whether both are of one attempt, whatever their generations.
+    pub fn is_of(self, other: Self) -> bool {
+        (self.entry, self.attempt) == (other.entry, other.attempt)
+    }
+}
+
 /// What a task token stands for. Sealed by the shell before it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskRef {

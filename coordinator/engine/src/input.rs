@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stepfleet_asl::Payload;
 
-use crate::event::Failure;
+use crate::event::{Failure, Handle};
 use crate::ids::{Attempt, Worker};
 
 /// One input to `decide`.
@@ -30,6 +30,12 @@ pub enum Input {
     Withdrawn { attempt: Attempt, failure: Failure },
     /// The session of the worker that held this attempt is gone for good.
     WorkerLost { attempt: Attempt },
+    /// The worker that begins an integration's task has begun what is waited for.
+    Begun {
+        attempt: Attempt,
+        output: Payload,
+        handle: Handle,
+    },
     /// An integration accepted a job or callback (`TaskSubmitted`).
     Submitted { attempt: Attempt, output: Payload },
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use stepfleet_asl::Program;
 use stepfleet_asl::definition::{self, MachineType as Language};
 use stepfleet_asl::diagnostic::Diagnostic;
-use stepfleet_asl::resource::Resource;
+use stepfleet_asl::resource::{Integration, Resource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{Served, Timestamp};
 
@@ -259,7 +259,10 @@ impl Catalog {
             return Ok(known.clone());
         }
         let record = self.revision(namespace, name, revision)?;
-        let program = compile(&record.definition, record.machine_type, registry).map_err(|diagnostics| {
+        // Who serves what may change while a definition stands.
+        let served = |_: &Integration| true;
+        let compiled = compile(&record.definition, record.machine_type, registry, &served);
+        let program = compiled.map_err(|diagnostics| {
             let why = definition::invalid_definition_message(&diagnostics);
             let message = format!("revision {revision} of state machine '{name}' was accepted once and no longer compiles: {why}");
             ApiError::new(ErrorCode::InternalServerError, message)
@@ -448,16 +451,21 @@ pub(crate) fn storage_error(error: &stepfleet_store::StoreError) -> ApiError {
     ApiError::new(code, format!("{error}")).with_retry_after_ms(1000)
 }
 
+/// Whether a fleet serves an integration.
+pub(crate) type Connects<'a> = &'a dyn Fn(&Integration) -> bool;
+
 /// Compiles a definition as this installation serves it.
 pub(crate) fn compile(
     text: &str,
     machine_type: MachineType,
     registry: &Registry,
+    connects: Connects<'_>,
 ) -> Result<Program, Vec<Diagnostic>> {
-    let served = |resource: &Resource| is_served(resource, registry);
+    let served = |resource: &Resource| is_served(resource, registry, connects);
     let options = definition::Options {
         machine_type: language(machine_type),
         served: &served,
+        connects,
     };
     let mut program = definition::compile(text, &options)?;
     if machine_type == MachineType::Express {
@@ -474,6 +482,7 @@ pub(crate) fn compile_for_test(text: &str) -> Result<Program, Vec<Diagnostic>> {
         &definition::Options {
             machine_type: language(MachineType::Standard),
             served: &|_| true,
+            connects: &|_| true,
         },
     )
 }
@@ -483,22 +492,26 @@ pub(crate) fn validate(
     text: &str,
     machine_type: MachineType,
     registry: &Registry,
+    connects: Connects<'_>,
 ) -> Vec<Diagnostic> {
-    let served = |resource: &Resource| is_served(resource, registry);
+    let served = |resource: &Resource| is_served(resource, registry, connects);
     definition::validate(
         text,
         &definition::Options {
             machine_type: language(machine_type),
             served: &served,
+            connects,
         },
     )
 }
 
-fn is_served(resource: &Resource, registry: &Registry) -> bool {
+fn is_served(resource: &Resource, registry: &Registry, connects: Connects<'_>) -> bool {
     match resource {
         Resource::Activity { .. } => true,
         Resource::Lambda { arn } => registry.serves_function(arn),
-        Resource::Integration(integration) => registry.served(integration) != Served::No,
+        Resource::Integration(integration) => {
+            registry.served(integration) != Served::No || connects(integration)
+        }
     }
 }
 

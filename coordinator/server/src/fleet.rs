@@ -8,9 +8,13 @@ pub(crate) mod session;
 mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use stepfleet_engine::{SessionId, Timestamp};
+use stepfleet_proto::v1::ConnectorQuery;
+use stepfleet_proto::v1::connector_answer::Answer;
+use tokio::sync::oneshot;
 
 pub(crate) use session::Session;
 use session::{Connected, Free, Freed};
@@ -41,6 +45,8 @@ pub(crate) struct Fleet {
     /// Those that are over, oldest first.
     gone: Mutex<VecDeque<(Timestamp, Arc<Session>)>>,
     pub(crate) alarms: alarm::Alarms,
+    /// Whose turn it is to be asked about the work of a connector.
+    turn: AtomicUsize,
     /// The shell that queues and hosts belong to.
     shared: OnceLock<Weak<Shared>>,
 }
@@ -144,6 +150,30 @@ impl Fleet {
         live.chain(gone)
             .filter(|known| known.session.caller.namespace.as_ref() == namespace)
             .collect()
+    }
+
+    /// Asks a connected worker that serves a connector, of a place when the work is at one. None when there is none.
+    pub(crate) fn ask(
+        &self,
+        connector: &str,
+        place: &str,
+        query: ConnectorQuery,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let able = |served: &session::Served| {
+            let at = served.connector.as_deref();
+            *served.arn == *connector && at.is_some_and(|at| place.is_empty() || at == place)
+        };
+        let sessions = self.sessions();
+        // Not always the first: each of them may have much to tell. One that can tell nothing is not asked for ever.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut open: Vec<_> = sessions
+            .iter()
+            .filter(|session| session.is_open())
+            .filter_map(|session| Some((session, session.activities.iter().position(able)?)))
+            .collect();
+        let (session, index) = open.swap_remove(turn.checked_rem(open.len())?);
+        let connector = u32::try_from(index).ok()?;
+        Some(session.ask(ConnectorQuery { connector, ..query }))
     }
 
     /// A task left a worker's hands: its slot takes the next one, where the worker still has it.

@@ -8,6 +8,7 @@ pub(crate) mod api;
 pub(crate) mod callback;
 pub(crate) mod calls;
 pub(crate) mod child;
+pub(crate) mod connector;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod sfn;
@@ -31,6 +32,7 @@ use crate::partition::desk::task_ref;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
 use crate::shared::Shared;
 use calls::Open;
+use connector::Connected;
 
 /// One attempt at a task.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Call {
     pub deadline: Option<Timestamp>,
     /// In which trace it is.
     pub trace_header: Option<Arc<str>>,
+    /// What a worker has begun for it.
+    pub connected: Option<Connected>,
     /// Cancelled when the attempt ends otherwise than by what the integration reports.
     pub over: CancellationToken,
 }
@@ -149,13 +153,16 @@ impl Call {
             parameters: parameters.payload,
             deadline: deadline(execution, attempt),
             trace_header: trace_header(shared, execution, attempt),
+            connected: execution
+                .holder(attempt)
+                .and_then(|frame| Connected::of(&frame.stay()?.work)),
             over: CancellationToken::new(),
         }
     }
 
     /// Carries out `Command::StartTask`, and reports to the execution's host.
     pub(crate) fn start(self) {
-        let Some(serving) = self.shared.integrations.serving(&self.resource) else {
+        let Some(serving) = self.serving() else {
             return;
         };
         let (call, open) = self.open();
@@ -167,7 +174,7 @@ impl Call {
 
     /// Goes on with a `.sync` task that had begun before a restart.
     pub(crate) fn resume(self) {
-        if let Some(serving) = self.shared.integrations.serving(&self.resource) {
+        if let Some(serving) = self.serving() {
             let (call, open) = self.open();
             crate::task::spawn("task of an integration", async move {
                 call.follow(serving).await;
@@ -179,20 +186,20 @@ impl Call {
     /// The attempt is over: what is made for it is given up, and what it began is ended.
     pub(crate) fn end(self) {
         self.shared.calls.end(&self.task);
-        if pattern(&self.resource) == Pattern::RunJob {
+        if pattern(&self.resource) == Pattern::RunJob || self.connected.is_some() {
             self.stop();
         }
     }
 
     fn stop(self) {
-        if let Some(serving) = self.shared.integrations.serving(&self.resource) {
+        if let Some(serving) = self.serving() {
             crate::task::spawn("end of a task", serving.stop(self));
         }
     }
 
     /// The answer to a request, for those who have no host.
     pub(crate) async fn answer(self) -> Ended {
-        let serving = self.shared.integrations.serving(&self.resource)?;
+        let serving = self.serving()?;
         match serving.begin(self).await {
             Begun::Ended(ended) => ended,
             Begun::Submitted(answer) => Some(Ok(answer)),
@@ -200,6 +207,14 @@ impl Call {
                 delivery.confirm();
                 Some(Ok(answer))
             }
+        }
+    }
+
+    /// Whoever goes on with it: the fleet with what a worker has begun.
+    fn serving(&self) -> Option<Arc<dyn Serve>> {
+        match self.connected {
+            Some(_) => Some(Arc::new(connector::Connector)),
+            None => self.shared.integrations.serving(&self.resource),
         }
     }
 
@@ -308,14 +323,7 @@ fn trace_header(shared: &Shared, execution: &Execution, attempt: Attempt) -> Opt
 
 /// How a task of a resource waits.
 pub(crate) fn pattern(resource: &TaskResource) -> Pattern {
-    if resource.is_function() {
-        return Pattern::RequestResponse;
-    }
-    match resource.action.split_once('.') {
-        None => Pattern::RequestResponse,
-        Some((_, "waitForTaskToken")) => Pattern::Callback,
-        Some(_) => Pattern::RunJob,
-    }
+    resource.pattern()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod test_state;
 mod versions;
+mod warnings;
 pub(crate) mod watch;
 pub(crate) mod workers;
 

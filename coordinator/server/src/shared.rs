@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use stepfleet_asl::Payload;
-use stepfleet_asl::resource::{Integration, Pattern, Resource};
+use stepfleet_asl::resource::{Integration, Resource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Delegated, Served, Services, TaskRef, Timestamp};
@@ -129,6 +129,13 @@ impl Services for Shared {
         self.integrations.served(integration)
     }
 
+    fn connector(&self, header: &Header, integration: &Integration) -> Option<Arc<str>> {
+        // No worker is ever offered a task of an Express execution.
+        let is_express = self.arns.is_express(&header.execution_arn);
+        let connector = || self.connector_of(&header.namespace, integration);
+        (!is_express).then(connector).flatten()
+    }
+
     fn region(&self) -> Arc<str> {
         self.arns.region.clone()
     }
@@ -151,10 +158,7 @@ impl Services for Shared {
     ) -> Option<Delegated> {
         let invocation = match resource {
             Resource::Lambda { arn } => Invocation::of_function(arn, arguments),
-            Resource::Integration(integration)
-                if &*integration.service == "lambda"
-                    && integration.pattern == Pattern::RequestResponse =>
-            {
+            Resource::Integration(integration) if &*integration.service == "lambda" => {
                 Invocation::read(arguments).ok()?
             }
             Resource::Activity { .. } | Resource::Integration(_) => return None,

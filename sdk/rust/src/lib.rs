@@ -43,6 +43,7 @@ pub use self::client::{Client, Outcome, Responses};
 pub use self::endpoint::{DEFAULT_ENDPOINT, Endpoint};
 pub use self::error::Error;
 pub use self::worker::{
-    CAUSE_CHARS_MAX, ERROR_CHARS_MAX, Monitor, PROGRESS_BYTES_MAX, Pulse, SLOTS_DEFAULT,
-    SlotsControl, Targets, Task, TaskContext, TaskError, Worker,
+    CAUSE_CHARS_MAX, Connector, ERROR_CHARS_MAX, Monitor, PROGRESS_BYTES_MAX, Pattern, Pulse,
+    Reports, Resumed, SLOTS_DEFAULT, SlotsControl, Standing, Start, Started, Targets, Task,
+    TaskContext, TaskError, Work, Worker,
 };

@@ -2,9 +2,10 @@
 //!
 //! Inside: `session` owns everything that one worker process knows and is the only writer; `link` is its connection,
 //! `outbox` what is ready to go out, `frame` how that is written, `heartbeats` when to say that a task is alive,
-//! `registry` the handlers, `task` what a handler sees, `monitor` what others see of the worker; `slots` changes how many
-//! there are, by `tuner` where `host` decides.
+//! `registry` the handlers, `connector` what serves integrations, `task` what a handler sees, `monitor` what others see of
+//! the worker; `slots` changes how many there are, by `tuner` where `host` decides.
 
+mod connector;
 mod frame;
 mod heartbeats;
 mod host;
@@ -30,6 +31,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::connector::{Connector, Pattern, Reports, Resumed, Standing, Start, Started, Work};
 use self::monitor::Watched;
 pub use self::monitor::{Monitor, Pulse};
 use self::registry::{Activity, Handler};
@@ -145,6 +147,23 @@ impl Worker {
         self.register(name.into(), registry::raw(handler))
     }
 
+    /// Serves `arn:aws:states:::<name>`, `<name>.sync` and `<name>.waitForTaskToken`, where `name` is
+    /// `<service>:<action>`. Starts wait in the queue of the activity `connector.<service>.<action>`, which must exist
+    /// ([`Self::create_activities`]); [`Self::slots`] is how many are begun at once, not how much work goes on.
+    #[must_use]
+    pub fn connector(mut self, name: impl Into<String>, connector: impl Connector) -> Self {
+        let serving = connector::serve(connector);
+        self.activities.push(Activity {
+            name: name.into(),
+            slots: self.default_slots,
+            targets: None,
+            max_rate: 0.0,
+            handler: connector::starts(&serving),
+            connector: Some(serving),
+        });
+        self
+    }
+
     /// How many tasks of the activity registered last this worker takes at once; before the first activity, the default
     /// for all. [`SLOTS_DEFAULT`] otherwise.
     #[must_use]
@@ -168,7 +187,9 @@ impl Worker {
 
     /// Changes slots while the worker runs, of the activities that are registered so far.
     pub fn slots_control(&self) -> SlotsControl {
-        let names = self.activities.iter().map(|activity| activity.name.clone());
+        let activities = self.activities.iter();
+        let activities = activities.filter(|activity| activity.connector.is_none());
+        let names = activities.map(|activity| activity.name.clone());
         SlotsControl {
             wanted: Arc::clone(&self.options.slots),
             activities: Arc::new(names.collect()),
@@ -306,6 +327,7 @@ impl Worker {
             targets: None,
             max_rate: 0.0,
             handler,
+            connector: None,
         });
         self
     }
@@ -329,6 +351,13 @@ impl Worker {
             }
             if let Some(Err(problem)) = activity.targets.map(|targets| targets.check()) {
                 return refuse(format!("activity `{name}`: {problem}"));
+            }
+            if activity.connector.is_some()
+                && (activity.targets.is_some() || activity.max_rate > 0.0)
+            {
+                return refuse(format!(
+                    "connector `{name}`: its slots are fixed and have no rate"
+                ));
             }
             if !names.insert(name) {
                 return refuse(format!("activity `{name}` is registered twice"));

@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::ending::{Left, OUTPUT_BYTES_MAX, with_stderr};
 use crate::environment::{Inherit, Variables};
 use crate::logs::TaskLog;
-use crate::process::{Call, TimeLimit};
+use crate::process::{Call, Overflow, TimeLimit};
 
 /// How long the engine may take for what is no work of the container.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,6 +32,7 @@ pub(super) struct Client {
     pub(super) limit: Option<TimeLimit>,
     pub(super) kill_after: Duration,
     pub(super) output_bytes_max: usize,
+    pub(super) overflow: Overflow,
     pub(super) log: TaskLog,
 }
 
@@ -167,6 +168,7 @@ impl Engine {
             limit: client.limit,
             kill_after: client.kill_after,
             output_bytes_max: client.output_bytes_max,
+            overflow: client.overflow,
             log: client.log,
             progress: None,
         };
@@ -182,6 +184,7 @@ impl Default for Client {
             limit: None,
             kill_after: Duration::from_secs(1),
             output_bytes_max: OUTPUT_BYTES_MAX,
+            overflow: Overflow::Fail,
             log: TaskLog::default(),
         }
     }

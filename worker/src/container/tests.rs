@@ -46,6 +46,7 @@ impl World {
             limit: None,
             kill_after: Duration::from_secs(30),
             output_bytes_max: OUTPUT_BYTES_MAX,
+            overflow: Overflow::Fail,
             log: TaskLog::default(),
         }
     }

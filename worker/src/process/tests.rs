@@ -20,6 +20,7 @@ fn shell(text: &str) -> Call {
         limit: None,
         kill_after: Duration::from_secs(30),
         output_bytes_max: OUTPUT_BYTES_MAX,
+        overflow: Overflow::Fail,
         log: TaskLog::default(),
         progress: None,
     }

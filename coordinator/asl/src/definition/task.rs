@@ -96,10 +96,15 @@ fn resource(walk: &mut Walk<'_>, fields: &Fields<'_>) -> Option<Resource> {
     let at = fields.location("Resource");
     let resource = match Resource::parse(text) {
         Ok(resource) => resource,
-        Err(error) => {
-            walk.report.schema(at, error.to_string());
-            return None;
-        }
+        Err(error) => match Resource::parse_connector(text) {
+            Some(integration) if (walk.options.connects)(&integration) => {
+                Resource::Integration(integration)
+            }
+            Some(_) | None => {
+                walk.report.schema(at, error.to_string());
+                return None;
+            }
+        },
     };
     let refused = match walk.options.machine_type {
         MachineType::Standard => None,

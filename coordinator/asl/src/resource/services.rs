@@ -25,13 +25,31 @@ pub(super) fn pattern_of(service: &str, action: &str) -> Option<Pattern> {
             row.service == service && row.actions.contains(&base) && row.patterns.contains(&suffix)
         }),
     };
-    if !known {
-        return None;
-    }
+    known.then(|| waits(suffix))
+}
+
+/// How the action of a fleet's own waits: any service and action in the form of Amazon's, in all patterns. None for
+/// what is of no such form, and for Step Functions itself, which no fleet takes the place of.
+pub(super) fn own_pattern_of(service: &str, action: &str) -> Option<Pattern> {
+    let (base, suffix) = action.split_at(action.find('.').unwrap_or(action.len()));
+    let (prefix, name) = service.split_once(':').unwrap_or(("", service));
+    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_own = is_name
+        && matches!(prefix, "" | "aws-sdk")
+        && !matches!(service, "states" | "http" | "aws-sdk:sfn")
+        && is_camel_case(base)
+        && JOB_OR_TOKEN.contains(&suffix);
+    is_own.then(|| waits(suffix))
+}
+
+fn waits(suffix: &str) -> Pattern {
     match suffix {
-        "" => Some(Pattern::RequestResponse),
-        ".waitForTaskToken" => Some(Pattern::Callback),
-        _ => Some(Pattern::RunJob),
+        "" => Pattern::RequestResponse,
+        ".waitForTaskToken" => Pattern::Callback,
+        _ => Pattern::RunJob,
     }
 }
 
@@ -216,4 +234,6 @@ const TABLE: &[Row] = &[
     ),
     // Ours: a task that only hands out its token, for partners that know nothing of queues.
     row("stepfleet", &[".waitForTaskToken"], &["callback"]),
+    // Ours as well: work of the hosts of a fleet, done by workers.
+    row("stepfleet", JOB_OR_TOKEN, &["runCommand", "runContainer"]),
 ];

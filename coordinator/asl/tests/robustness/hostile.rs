@@ -214,6 +214,7 @@ fn findings(text: &str) -> Vec<String> {
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|_| false,
     };
     soon("definition", || {
         let found = definition::validate(text, &options);

@@ -17,6 +17,7 @@ fn compile_all(text: &str) {
         let options = Options {
             machine_type,
             served: &|_| false,
+            connects: &|_| false,
         };
         let findings = definition::validate(text, &options);
         let has_errors = findings.iter().any(stepfleet_asl::Diagnostic::is_error);

@@ -3,7 +3,7 @@
 use crate::apply::Moment;
 use crate::event::EventBody;
 use crate::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork, Work};
-use crate::ids::{Timestamp, Worker};
+use crate::ids::{Attempt, Timestamp, Worker};
 
 pub(super) fn write_activity(execution: &mut Execution, moment: Moment, body: &EventBody) {
     let Some(frame) = body.frame().and_then(|id| execution.frame_mut(id)) else {
@@ -44,6 +44,22 @@ pub(super) fn write_activity(execution: &mut Execution, moment: Moment, body: &E
             work.worker = worker.clone();
             work.heartbeat_deadline = after(moment.at, work.heartbeat_seconds);
         }
+        // The start of an integration's task; `TaskStarted` tells of the first hand-out.
+        (EventBody::ActivityRestarted { worker, .. }, Work::Task(work)) => {
+            if let Some(start) = &mut work.start {
+                start.started_at = Some(moment.at);
+                start.worker = worker.clone();
+            }
+            work.heartbeat_deadline = after(moment.at, work.heartbeat_seconds);
+        }
+        (EventBody::ActivityReoffered { .. }, Work::Task(work)) => {
+            if let Some(start) = &mut work.start {
+                start.generation = start.generation.saturating_add(1);
+                start.started_at = None;
+                start.worker = Worker::default();
+            }
+            work.heartbeat_deadline = None;
+        }
         (EventBody::ActivityReoffered { .. }, Work::Activity(work)) => {
             work.generation = work.generation.saturating_add(1);
             work.started_at = None;
@@ -69,7 +85,9 @@ pub(super) fn write_task(execution: &mut Execution, moment: Moment, body: &Event
     let Some(frame) = body.frame().and_then(|id| execution.frame_mut(id)) else {
         return;
     };
-    frame.last_event = moment.id;
+    if body.is_public() {
+        frame.last_event = moment.id;
+    }
     let Some(stay) = frame.stay_mut() else { return };
     match (body, &mut stay.work) {
         (
@@ -90,7 +108,33 @@ pub(super) fn write_task(execution: &mut Execution, moment: Moment, body: &Event
                 deadline: after(moment.at, *timeout_seconds),
                 heartbeat_seconds: *heartbeat_seconds,
                 heartbeat_deadline: None,
+                start: None,
+                handle: None,
             });
+        }
+        (
+            EventBody::StartOffered {
+                activity,
+                input,
+                heartbeat_seconds,
+                ..
+            },
+            Work::Task(work),
+        ) => {
+            work.start = Some(Box::new(ActivityWork {
+                activity: activity.clone(),
+                input: input.clone(),
+                generation: Attempt::START,
+                scheduled_at: moment.at,
+                started_at: None,
+                worker: Worker::default(),
+                deadline: None,
+                heartbeat_seconds: *heartbeat_seconds,
+                heartbeat_deadline: None,
+            }));
+        }
+        (EventBody::HandleGiven { handle, .. }, Work::Task(work)) => {
+            work.handle = Some(Box::new(handle.clone()));
         }
         (EventBody::TaskStarted { .. }, Work::Task(work)) => {
             work.stage = TaskStage::Started;

@@ -3,17 +3,52 @@
 use std::sync::Arc;
 
 use stepfleet_asl::program::Task;
+use stepfleet_asl::resource::Pattern;
 
 use crate::decide::draft::{Draft, Fault, Step, Work};
 use crate::decide::task::{Clocks, arguments, clocks};
 use crate::event::{Data, EventBody};
-use crate::ids::{EventId, FrameId, Worker};
+use crate::execution;
+use crate::ids::{Attempt, EventId, FrameId, Worker};
 
 pub(super) fn schedule(draft: &mut Draft<'_>, frame: FrameId, task: &Task, arn: &Arc<str>) -> Work {
     check(draft, frame, arn)?;
     let clocks = clocks(draft, frame, task)?;
     let input = arguments(draft, frame)?;
     offer(draft, frame, arn, input, clocks)
+}
+
+/// Whoever begins an integration's task: workers of an activity.
+pub(super) struct Starter {
+    pub(super) activity: Arc<str>,
+    pub(super) input: Data,
+}
+
+/// Offers the start of an integration's task, just scheduled. A callback's heartbeats come with its own token, so that
+/// whoever begins it has none to keep.
+pub(super) fn offer_start(
+    draft: &mut Draft<'_>,
+    frame: FrameId,
+    starter: Starter,
+    pattern: Pattern,
+    clocks: &Clocks,
+) -> Work {
+    let heartbeat_seconds = match pattern {
+        Pattern::RequestResponse | Pattern::RunJob => clocks.heartbeat,
+        Pattern::Callback => None,
+    };
+    let Starter { activity, input } = starter;
+    draft.emit(
+        EventId(0),
+        EventBody::StartOffered {
+            frame,
+            activity,
+            input,
+            heartbeat_seconds,
+        },
+    )?;
+    draft.command(frame);
+    Ok(())
 }
 
 /// Offers a task to the workers of an activity.
@@ -40,7 +75,7 @@ pub(super) fn offer(
     Ok(())
 }
 
-fn check(draft: &Draft<'_>, frame: FrameId, arn: &str) -> Result<(), Fault> {
+pub(super) fn check(draft: &Draft<'_>, frame: FrameId, arn: &str) -> Result<(), Fault> {
     if draft.env.services.activity_exists(arn) {
         return Ok(());
     }
@@ -50,11 +85,16 @@ fn check(draft: &Draft<'_>, frame: FrameId, arn: &str) -> Result<(), Fault> {
 
 /// A worker has it. Only the first hand-out of an attempt is public.
 pub(super) fn started(draft: &mut Draft<'_>, frame: FrameId, worker: Worker) -> Step {
-    let is_first = draft
-        .stay(frame)
-        .open_attempt()
-        .is_some_and(|attempt| attempt.generation == 0);
-    if is_first {
+    let stay = draft.stay(frame);
+    let generation = stay.offered().map(|(attempt, _)| attempt.generation);
+    if generation == Some(Attempt::START)
+        && let execution::Work::Task(work) = &stay.work
+    {
+        let resource = work.resource.clone();
+        let previous = draft.chain(frame);
+        draft.emit(previous, EventBody::TaskStarted { frame, resource })?;
+    }
+    if generation == Some(0) {
         let previous = draft.chain(frame);
         draft.emit(previous, EventBody::ActivityStarted { frame, worker })
     } else {

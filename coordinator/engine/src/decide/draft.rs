@@ -183,7 +183,7 @@ impl<'a> Draft<'a> {
         let before = self.commands.len();
         self.commands.retain(|command| match command {
             Command::Offer { attempt: other, .. } | Command::StartTask { attempt: other, .. } => {
-                *other != attempt
+                !other.is_of(attempt)
             }
             Command::Cancel { .. } | Command::Continue | Command::Closed => true,
         });

@@ -1,12 +1,15 @@
 //! `Task`: resolves its resource and schedules it; an integration is started by the shell or waits for its token.
 
+use std::sync::Arc;
+
 use stepfleet_asl::flow;
 use stepfleet_asl::program::{Bound, Task};
-use stepfleet_asl::resource::Resource;
+use stepfleet_asl::resource::{Pattern, Resource};
 
+use crate::decide::activity::{self, Starter};
 use crate::decide::draft::{Draft, Fault, Halt, Work};
+use crate::decide::exit;
 use crate::decide::scene::evaluate;
-use crate::decide::{activity, exit};
 use crate::env::Served;
 use crate::event::{Data, EventBody, TaskResource};
 use crate::ids::FrameId;
@@ -28,8 +31,10 @@ pub(super) fn perform(draft: &mut Draft<'_>, frame: FrameId, task: &Task) -> Wor
             schedule(draft, frame, task, resource, Served::Starts)
         }
         Resource::Integration(integration) => {
-            let served = draft.env.services.served(integration);
-            if served == Served::No {
+            let services = draft.env.services;
+            let served = services.served(integration);
+            let connector = || services.connector(&draft.execution.header, integration);
+            if served == Served::No && connector().is_none() {
                 return Err(not_served(draft, frame, &integration.arn));
             }
             let resource = TaskResource {
@@ -92,10 +97,23 @@ fn schedule(
     let parameters = arguments(draft, frame)?;
     let header = draft.execution.header.clone();
     let services = draft.env.services;
-    if let Some(delegated) = services.delegated(&header, &task.resource, &parameters.payload) {
-        let input = draft.data(delegated.input, &[&parameters]);
-        return activity::offer(draft, frame, &delegated.activity, input, clocks);
-    }
+    let starter = match services.delegated(&header, &task.resource, &parameters.payload) {
+        Some(delegated) => {
+            let input = draft.data(delegated.input, &[&parameters]);
+            if task.resource.pattern() == Pattern::RequestResponse {
+                return activity::offer(draft, frame, &delegated.activity, input, clocks);
+            }
+            activity::check(draft, frame, &delegated.activity)?;
+            Some(Starter {
+                activity: delegated.activity,
+                input,
+            })
+        }
+        None => connector(draft, task, served).map(|activity| Starter {
+            activity,
+            input: parameters.clone(),
+        }),
+    };
     let previous = draft.chain(frame);
     draft.emit(
         previous,
@@ -108,6 +126,10 @@ fn schedule(
             heartbeat_seconds: clocks.heartbeat,
         },
     )?;
+    if let Some(starter) = starter {
+        let pattern = task.resource.pattern();
+        return activity::offer_start(draft, frame, starter, pattern, &clocks);
+    }
     let previous = draft.chain(frame);
     draft.emit(
         previous,
@@ -129,6 +151,17 @@ fn schedule(
         Served::Starts | Served::No => draft.command(frame),
     }
     Ok(())
+}
+
+/// The activity whose workers begin the task, when this installation does not.
+fn connector(draft: &Draft<'_>, task: &Task, served: Served) -> Option<Arc<str>> {
+    match (&task.resource, served) {
+        (Resource::Integration(integration), Served::No) => {
+            let header = &draft.execution.header;
+            draft.env.services.connector(header, integration)
+        }
+        (Resource::Activity { .. } | Resource::Lambda { .. } | Resource::Integration(_), _) => None,
+    }
 }
 
 fn not_served(draft: &Draft<'_>, frame: FrameId, arn: &str) -> Halt {

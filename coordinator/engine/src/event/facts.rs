@@ -16,6 +16,8 @@ impl EventBody {
                 | Self::RetryScheduled { .. }
                 | Self::ActivityReoffered { .. }
                 | Self::ActivityRestarted { .. }
+                | Self::StartOffered { .. }
+                | Self::HandleGiven { .. }
                 | Self::ProgressRecorded { .. }
         )
     }
@@ -48,6 +50,7 @@ impl EventBody {
             | Self::MapStateStarted { items: data, .. }
             | Self::MapIterationStarted { input: data, .. }
             | Self::BranchStarted { input: data, .. }
+            | Self::StartOffered { input: data, .. }
             | Self::BranchSucceeded { output: data, .. } => Some(data),
             Self::ExecutionFailed(_)
             | Self::ExecutionAborted(_)
@@ -75,6 +78,7 @@ impl EventBody {
             | Self::RetryScheduled { .. }
             | Self::ActivityReoffered { .. }
             | Self::ActivityRestarted { .. }
+            | Self::HandleGiven { .. }
             | Self::ProgressRecorded { .. }
             | Self::BranchFailed { .. }
             | Self::EvaluationFailed { .. } => None,
@@ -141,6 +145,8 @@ impl EventBody {
             | Self::RetryScheduled { frame, .. }
             | Self::ActivityReoffered { frame }
             | Self::ActivityRestarted { frame, .. }
+            | Self::StartOffered { frame, .. }
+            | Self::HandleGiven { frame, .. }
             | Self::ProgressRecorded { frame, .. }
             | Self::BranchFailed { frame, .. }
             | Self::EvaluationFailed { frame, .. } => Some(*frame),

@@ -3,7 +3,9 @@
 use stepfleet_asl::Payload;
 
 use crate::event::Data;
-use crate::execution::{Execution, Frame, Phase, Results, Status, Stay, Unfinished, Work};
+use crate::execution::{
+    ActivityWork, Execution, Frame, Phase, Results, Status, Stay, TaskStage, Unfinished, Work,
+};
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
 use crate::limits::PROGRESS_MS;
 
@@ -106,12 +108,12 @@ impl Frame {
 
     /// The frame's input, and what its work was given or its end gave.
     fn current(&self) -> impl Iterator<Item = &Data> {
-        let other = match &self.phase {
-            Phase::Inside(stay) => stay.given(),
-            Phase::Finished { output } => Some(output),
-            Phase::Starting | Phase::Ready { .. } => None,
+        let [other, start] = match &self.phase {
+            Phase::Inside(stay) => [stay.given(), stay.work.start_given()],
+            Phase::Finished { output } => [Some(output), None],
+            Phase::Starting | Phase::Ready { .. } => [None, None],
         };
-        std::iter::once(&self.input).chain(other)
+        std::iter::once(&self.input).chain(other).chain(start)
     }
 
     /// Results of children that have succeeded.
@@ -147,6 +149,36 @@ impl Stay {
             attempt: self.attempt,
             generation,
         })
+    }
+
+    /// The token of the start that a worker does, when one does it.
+    pub fn start_attempt(&self) -> Option<Attempt> {
+        let Work::Task(work) = &self.work else {
+            return None;
+        };
+        let generation = work.start.as_ref()?.generation;
+        Some(Attempt {
+            entry: self.entry,
+            attempt: self.attempt,
+            generation,
+        })
+    }
+
+    /// What workers are offered or do here: an activity task, or the start of an integration's task.
+    pub fn offered(&self) -> Option<(Attempt, &ActivityWork)> {
+        match &self.work {
+            Work::Activity(work) => Some((self.open_attempt()?, work)),
+            Work::Task(work) if work.stage != TaskStage::Submitted => {
+                Some((self.start_attempt()?, work.start.as_deref()?))
+            }
+            Work::Task(_)
+            | Work::Entered
+            | Work::Waiting { .. }
+            | Work::Backoff { .. }
+            | Work::Parallel(_)
+            | Work::Map(_)
+            | Work::Over => None,
+        }
     }
 
     /// When its progress is to be recorded, if what was said last is not: at once, and then no sooner than
@@ -224,6 +256,20 @@ impl Work {
             | Self::Waiting { .. }
             | Self::Backoff { .. }
             | Self::Parallel(_)
+            | Self::Over => None,
+        }
+    }
+
+    /// What the worker is given that begins the task.
+    fn start_given(&self) -> Option<&Data> {
+        match self {
+            Self::Task(work) => work.start.as_ref().map(|start| &start.input),
+            Self::Activity(_)
+            | Self::Entered
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Parallel(_)
+            | Self::Map(_)
             | Self::Over => None,
         }
     }

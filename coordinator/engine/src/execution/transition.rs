@@ -37,7 +37,7 @@ impl Work {
     /// | entered, backoff | a schedule, a start of branches or items, an exit, a failed evaluation, a failure, a retry, an abort |
     /// | activity, offered | started, failed, timed out, aborted |
     /// | activity, started | progress, succeeded, failed, timed out, offered again, aborted |
-    /// | task | progress, started, submitted, succeeded, failed, timed out, aborted |
+    /// | task | progress, offered to workers, started, handed out again, offered again, begun, submitted, succeeded, failed, timed out, aborted |
     /// | waiting | exit, a failed evaluation, abort |
     /// | parallel, map | what their children do, success, a failed evaluation, abort |
     /// | over | exit, a failed evaluation, retry, failure of the state, abort |
@@ -84,6 +84,10 @@ impl Work {
                     | E::TaskSucceeded { .. }
                     | E::TaskFailed { .. }
                     | E::TaskTimedOut { .. }
+                    | E::StartOffered { .. }
+                    | E::ActivityRestarted { .. }
+                    | E::ActivityReoffered { .. }
+                    | E::HandleGiven { .. }
                     | E::ProgressRecorded { .. }
             ),
             Self::Parallel(_) => {

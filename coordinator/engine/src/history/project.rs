@@ -272,7 +272,9 @@ fn parts(body: &EventBody) -> Option<(HistoryKind, HistoryDetails)> {
         | E::RetryScheduled { .. }
         | E::ActivityReoffered { .. }
         | E::ProgressRecorded { .. }
-        | E::ActivityRestarted { .. } => return None,
+        | E::ActivityRestarted { .. }
+        | E::StartOffered { .. }
+        | E::HandleGiven { .. } => return None,
     })
 }
 

@@ -15,6 +15,7 @@ fn report(
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|_| false,
     };
     let program = definition::compile_for_test(&machine.to_string(), &options).unwrap();
     let position = program.states.iter().position(|state| &*state.name == "S");

@@ -175,6 +175,9 @@ fn task(depth: u32) -> BoxedStrategy<String> {
         4 => Just(ACTIVITY),
         1 => Just("arn:aws:states:::sqs:sendMessage.waitForTaskToken"),
         1 => Just("arn:aws:states:::states:startExecution.sync:2"),
+        1 => Just("arn:aws:states:::acme:work"),
+        2 => Just("arn:aws:states:::acme:work.sync"),
+        1 => Just("arn:aws:states:::acme:work.waitForTaskToken"),
         1 => Just("arn:aws:states:us-east-1:111111111111:activity:missing"),
     ];
     let clocks = prop_oneof![
@@ -233,6 +236,7 @@ pub(crate) enum Move {
     Succeed(usize),
     Fail(usize, &'static str),
     Submit(usize),
+    Begin(usize),
     Undelivered(usize),
     Lost(usize),
     Withdraw(usize),
@@ -253,6 +257,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
         3 => (any::<usize>(), prop_oneof![Just("A"), Just("B"), Just("States.Runtime"), Just("")])
             .prop_map(|(which, error)| Move::Fail(which, error)),
         1 => any::<usize>().prop_map(Move::Submit),
+        3 => any::<usize>().prop_map(Move::Begin),
         1 => any::<usize>().prop_map(Move::Undelivered),
         1 => any::<usize>().prop_map(Move::Lost),
         1 => any::<usize>().prop_map(Move::Withdraw),

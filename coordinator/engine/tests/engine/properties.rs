@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use stepfleet_asl::Payload;
+use stepfleet_engine::event::Handle;
 use stepfleet_engine::limits::{Limits, PROGRESS_MS};
 use stepfleet_engine::{Attempt, Input, Rejection, Worker, heartbeat, restart_heartbeats};
 
@@ -41,6 +42,14 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         Move::Submit(which) => Input::Submitted {
             attempt: pick(&open, *which)?,
             output: Payload::empty_object(),
+        },
+        Move::Begin(which) => Input::Begun {
+            attempt: pick(&open, *which)?,
+            output: Payload::empty_object(),
+            handle: Handle {
+                text: "7".into(),
+                place: "".into(),
+            },
         },
         Move::Undelivered(which) => Input::Undelivered {
             attempt: pick(&open, *which)?,
@@ -120,6 +129,7 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
         | Input::Undelivered { attempt }
         | Input::Withdrawn { attempt, .. }
         | Input::Submitted { attempt, .. }
+        | Input::Begun { attempt, .. }
         | Input::Started { attempt, .. } => Some(*attempt),
         Input::Continue | Input::Tick | Input::Stop(_) | Input::Redrive { .. } => None,
     }

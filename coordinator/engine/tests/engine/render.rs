@@ -110,10 +110,11 @@ pub(crate) fn command_line(command: &Command) -> String {
 }
 
 fn attempt_text(attempt: Attempt) -> String {
-    format!(
-        "{}.{}.{}",
-        attempt.entry.0, attempt.attempt, attempt.generation
-    )
+    let (entry, number) = (attempt.entry.0, attempt.attempt);
+    match attempt.generation.checked_sub(Attempt::START) {
+        Some(generation) => format!("{entry}.{number}.s{generation}"),
+        None => format!("{entry}.{number}.{}", attempt.generation),
+    }
 }
 
 fn after_start(time: Timestamp) -> String {

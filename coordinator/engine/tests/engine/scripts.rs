@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stepfleet_asl::Payload;
+use stepfleet_engine::event::Handle;
 use stepfleet_engine::execution::Progress;
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Attempt, EventId, Input, Rejection, Worker, heartbeat, outstanding};
@@ -228,6 +229,17 @@ fn input(world: &mut World, verb: &str, rest: &str) -> Input {
             attempt: attempt(target),
             output: payload(),
         },
+        "begun" => {
+            let (handle, output) = rest.split_once(' ').unwrap();
+            Input::Begun {
+                attempt: attempt(target),
+                output: Payload::parse(output).expect("the script's payload is JSON"),
+                handle: Handle {
+                    text: handle.into(),
+                    place: "".into(),
+                },
+            }
+        }
         "submitted" => Input::Submitted {
             attempt: attempt(target),
             output: payload(),
@@ -261,9 +273,13 @@ fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// `entry.attempt.generation`; the last two may be left out.
+/// `entry.attempt.generation`; the last two may be left out. An `s` before the generation: the start of the task.
 fn attempt(text: &str) -> Attempt {
-    let mut parts = text.split('.').map(|part| part.parse::<u32>().unwrap());
+    let number = |part: &str| match part.strip_prefix('s') {
+        Some(part) => Attempt::START + part.parse::<u32>().unwrap(),
+        None => part.parse().unwrap(),
+    };
+    let mut parts = text.split('.').map(number);
     Attempt {
         entry: EventId(u64::from(parts.next().unwrap())),
         attempt: parts.next().unwrap_or(0),

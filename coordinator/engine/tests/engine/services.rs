@@ -7,8 +7,8 @@ use stepfleet_asl::resource::{Integration, Resource};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{Delegated, Served, Services, TaskRef};
 
-/// Activities whose name contains `missing` do not exist, nor do such functions; `sqs` waits, `sns` is not served, the
-/// rest is started. Functions whose name contains `worker` are the activity `worker`.
+/// Activities whose name contains `missing` do not exist, nor do such functions; `sqs` waits, `sns` is not served, a
+/// fleet serves `acme`, the rest is started. Functions whose name contains `worker` are the activity `worker`.
 #[derive(Debug)]
 pub(crate) struct TestServices;
 
@@ -24,9 +24,15 @@ impl Services for TestServices {
     fn served(&self, integration: &Integration) -> Served {
         match &*integration.service {
             "sqs" => Served::Waits,
-            "sns" => Served::No,
+            "sns" | "acme" => Served::No,
             _ => Served::Starts,
         }
+    }
+
+    fn connector(&self, _: &Header, integration: &Integration) -> Option<Arc<str>> {
+        let name = integration.connector();
+        (&*integration.service == "acme")
+            .then(|| format!("arn:aws:states:us-east-1:111111111111:activity:{name}").into())
     }
 
     fn region(&self) -> Arc<str> {

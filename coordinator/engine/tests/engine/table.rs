@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use stepfleet_asl::Payload;
+use stepfleet_engine::event::Handle;
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{Attempt, EventId, Input, Worker, project};
 
@@ -14,6 +15,8 @@ const ACTIVITY: &str =
     r#""Type":"Task","Resource":"arn:aws:states:us-east-1:111111111111:activity:work","#;
 const CALLBACK: &str = r#""Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken","Parameters":{"QueueUrl":"q","MessageBody":"m"},"#;
 const JOB: &str = r#""Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"c"},"#;
+const CONNECTOR: &str =
+    r#""Type":"Task","Resource":"arn:aws:states:::acme:work.sync","Parameters":{"a":1},"#;
 const RETRY: &str = r#""Retry":[{"ErrorEquals":["States.ALL"]}],"#;
 
 const HELD: Attempt = Attempt {
@@ -22,10 +25,27 @@ const HELD: Attempt = Attempt {
     generation: 0,
 };
 
+const START: Attempt = Attempt {
+    generation: Attempt::START,
+    ..HELD
+};
+
+fn begun(attempt: Attempt) -> Input {
+    Input::Begun {
+        attempt,
+        output: Payload::empty_object(),
+        handle: Handle::default(),
+    }
+}
+
 /// Name, the fields of the state, and what is done before the input.
 fn situations() -> Vec<(&'static str, String, Vec<Input>)> {
     let started = || Input::Started {
         attempt: HELD,
+        worker: Worker::default(),
+    };
+    let begins = || Input::Started {
+        attempt: START,
         worker: Worker::default(),
     };
     let fail = || Input::Failed {
@@ -48,6 +68,13 @@ fn situations() -> Vec<(&'static str, String, Vec<Input>)> {
         ("callback", CALLBACK.into(), vec![]),
         ("job started", JOB.into(), vec![]),
         ("job submitted", JOB.into(), vec![submitted()]),
+        ("connector offered", CONNECTOR.into(), vec![]),
+        ("connector begins", CONNECTOR.into(), vec![begins()]),
+        (
+            "connector has begun",
+            CONNECTOR.into(),
+            vec![begins(), begun(START)],
+        ),
         ("waiting", r#""Type":"Wait","Seconds":9,"#.into(), vec![]),
         (
             "backoff",
@@ -106,7 +133,23 @@ fn inputs() -> Vec<(&'static str, Input)> {
             },
         ),
         ("WorkerLost", Input::WorkerLost { attempt }),
-        ("Submitted", Input::Submitted { attempt, output }),
+        (
+            "Submitted",
+            Input::Submitted {
+                attempt,
+                output: output.clone(),
+            },
+        ),
+        ("Begun", begun(HELD)),
+        ("Begun by its worker", begun(START)),
+        (
+            "Succeeded at its worker",
+            Input::Succeeded {
+                attempt: START,
+                output,
+            },
+        ),
+        ("Lost by its worker", Input::WorkerLost { attempt: START }),
     ]
 }
 

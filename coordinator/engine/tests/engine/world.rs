@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepfleet_asl::definition::{self, MachineType, Options};
+use stepfleet_asl::resource::Pattern;
 use stepfleet_asl::{Patience, Payload, Program};
 use stepfleet_engine::event::Failure;
 use stepfleet_engine::execution::{Header, Phase, Status, TaskStage, Work};
@@ -34,6 +35,7 @@ pub(crate) fn compile(definition: &str) -> Program {
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|it| &*it.service == "acme",
     };
     definition::compile(definition, &options)
         .unwrap_or_else(|findings| panic!("{findings:#?}\n{definition}"))
@@ -178,7 +180,13 @@ impl World {
             .filter_map(|frame| frame.stay())
             .any(|stay| match &stay.work {
                 Work::Activity(work) => work.started_at.is_some(),
-                Work::Task(work) => work.stage == TaskStage::Submitted,
+                Work::Task(work) => {
+                    let begins = work
+                        .start
+                        .as_ref()
+                        .is_some_and(|it| it.started_at.is_some());
+                    work.stage == TaskStage::Submitted || begins
+                }
                 Work::Entered
                 | Work::Waiting { .. }
                 | Work::Backoff { .. }
@@ -285,7 +293,24 @@ impl World {
         self.execution
             .frames
             .iter()
-            .filter_map(|frame| frame.stay()?.open_attempt())
+            .filter_map(|frame| frame.stay())
+            .flat_map(|stay| {
+                let own = stay.open_attempt();
+                let start = stay.start_attempt().filter(|_| match &stay.work {
+                    Work::Task(work) => {
+                        let waits = work.resource.pattern() == Pattern::RunJob;
+                        work.stage != TaskStage::Submitted || waits
+                    }
+                    Work::Entered
+                    | Work::Activity(_)
+                    | Work::Waiting { .. }
+                    | Work::Backoff { .. }
+                    | Work::Parallel(_)
+                    | Work::Map(_)
+                    | Work::Over => false,
+                });
+                own.into_iter().chain(start)
+            })
             .collect()
     }
 }

@@ -1,15 +1,29 @@
-//! Which activities the state machines name: of each its current definition, and those that its aliases lead to.
+//! Which activities and connectors the state machines name: of each its current definition, and those that its aliases
+//! lead to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use serde_json::Value;
+use stepfleet_asl::resource as asl;
 
 use super::{Catalog, RevisionKey};
 use crate::arn::{self, Resource};
 
-/// ARNs of the activities that definitions name.
+/// How the names of connectors' activities begin.
+const CONNECTOR: &str = "connector.";
+
+/// What definitions name: ARNs of activities, and of connectors the names of theirs.
 pub(crate) type Uses = BTreeSet<Arc<str>>;
+
+/// What all definitions name.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// ARNs.
+    pub activities: Uses,
+    /// By account and name of their activities.
+    pub connectors: BTreeSet<(Arc<str>, Arc<str>)>,
+}
 
 /// What is known of the definitions. Revisions never change, so that each is read once while it is in use.
 #[derive(Debug, Default)]
@@ -17,12 +31,13 @@ pub(super) struct Index {
     /// The number of changes of the catalogue that `uses` has seen.
     seen: Option<u64>,
     of_revision: BTreeMap<RevisionKey, Arc<[Arc<str>]>>,
-    uses: Arc<Uses>,
+    uses: Arc<Named>,
 }
 
 impl Catalog {
-    /// Every activity that a state machine names, whether it exists or not.
-    pub(crate) fn activities_named(&self) -> Arc<Uses> {
+    /// Every activity that a state machine names, whether it exists or not, and every integration that could be a
+    /// connector.
+    pub(crate) fn activities_named(&self) -> Arc<Named> {
         let changes = self.changes.load(std::sync::atomic::Ordering::Acquire);
         let mut index = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         if index.seen == Some(changes) {
@@ -37,11 +52,17 @@ impl Catalog {
             });
             index.of_revision.insert(key, named);
         }
-        let all = index
-            .of_revision
-            .values()
-            .flat_map(|named| named.iter().cloned());
-        index.uses = Arc::new(all.collect());
+        let mut all = Named::default();
+        for ((namespace, _, _), named) in &index.of_revision {
+            for name in named.iter().cloned() {
+                if name.starts_with(CONNECTOR) {
+                    all.connectors.insert((namespace.clone(), name));
+                } else {
+                    all.activities.insert(name);
+                }
+            }
+        }
+        index.uses = Arc::new(all);
         index.seen = Some(changes);
         index.uses.clone()
     }
@@ -81,10 +102,9 @@ fn look_into(machine: &Value, found: &mut Uses) {
     for state in states.values() {
         if state.get("Type").and_then(Value::as_str) == Some("Task")
             && let Some(resource) = state.get("Resource").and_then(Value::as_str)
-            && let Ok(arn) = arn::parse(resource)
-            && matches!(arn.resource, Resource::Activity { .. })
+            && let Some(named) = activity_of(resource)
         {
-            found.insert(Arc::from(resource));
+            found.insert(named);
         }
         let branches = state.get("Branches").and_then(Value::as_array);
         let inner = ["Iterator", "ItemProcessor"].map(|field| state.get(field));
@@ -96,6 +116,15 @@ fn look_into(machine: &Value, found: &mut Uses) {
             look_into(machine, found);
         }
     }
+}
+
+/// The activity that a resource is, or whose queue it goes through.
+fn activity_of(resource: &str) -> Option<Arc<str>> {
+    if let Some(integration) = asl::Resource::parse_connector(resource) {
+        return Some(integration.connector().into());
+    }
+    let arn = arn::parse(resource).ok()?;
+    matches!(arn.resource, Resource::Activity { .. }).then(|| Arc::from(resource))
 }
 
 #[cfg(test)]
@@ -110,11 +139,13 @@ mod tests {
             "A": task("one"),
             "P": {"Type": "Parallel", "Branches": [{"States": {"B": task("two")}}]},
             "M": {"Type": "Map", "ItemProcessor": {"States": {"C": task("three"), "D": task("one")}}},
+            "Q": {"Type": "Task", "Resource": "arn:aws:states:::acme:train.sync"},
             "W": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution"},
             "R": {"Type": "Pass", "Result": {"States": {"E": task("none")}}},
         }});
         let found = named(&definition.to_string());
-        let expect: Uses = ["one", "two", "three"].map(|name| arn(name).into()).into();
+        let mut expect: Uses = ["one", "two", "three"].map(|name| arn(name).into()).into();
+        expect.insert("connector.acme.train".into());
         assert_eq!(found, expect);
         assert_eq!(named("{"), Uses::new());
     }

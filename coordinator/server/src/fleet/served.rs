@@ -57,16 +57,27 @@ impl Shared {
     pub(crate) fn is_unserved(&self, arn: &str) -> bool {
         let needed = || {
             let queued = self.matching.known(arn).map(|queue| queue.depth());
-            queued.is_some_and(|queued| queued > 0) || self.catalog.activities_named().contains(arn)
+            queued.is_some_and(|queued| queued > 0) || self.named().contains(arn)
         };
         !self.is_served(arn) && needed()
+    }
+
+    /// Activities that definitions name, and those of connectors that exist: an integration without one is none.
+    fn named(&self) -> BTreeSet<Arc<str>> {
+        let named = self.catalog.activities_named();
+        let connectors = named.connectors.iter().filter_map(|(namespace, name)| {
+            let activity = self
+                .catalog
+                .activity(&self.arns.activity(namespace, name))?;
+            Some(activity.record.arn.clone())
+        });
+        named.activities.iter().cloned().chain(connectors).collect()
     }
 
     /// All that are needed and that nobody serves, by ARN.
     pub(crate) fn unserved(&self) -> Vec<Unserved> {
         let now = self.clock.now();
-        let named = self.catalog.activities_named();
-        let mut needed: BTreeSet<Arc<str>> = named.iter().cloned().collect();
+        let mut needed = self.named();
         let mut served: BTreeSet<Arc<str>> = BTreeSet::new();
         for (arn, queue) in self.matching.queues() {
             if queue.required().is_empty() && queue.is_polled(now) {

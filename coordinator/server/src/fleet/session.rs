@@ -1,6 +1,8 @@
 //! One worker's session: what was pushed to it, what it holds, and what it is to be told next. A session outlives its
 //! connections: a worker that reconnects within the grace period goes on where it was.
 
+mod questions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,7 @@ use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
 use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
 use tokio::sync::Notify;
 
+use self::questions::Questions;
 use super::credits::{Credits, Offered};
 use crate::matching::Queue;
 use crate::service::api::Caller;
@@ -25,6 +28,8 @@ pub(crate) struct Served {
     pub queue: Arc<Queue>,
     /// What the worker offers first; its session knows what it offers now.
     pub offered: Offered,
+    /// Of a connector: the place of its work, empty when it has none.
+    pub connector: Option<Arc<str>>,
 }
 
 /// What a worker tells of itself.
@@ -157,6 +162,7 @@ pub(super) struct Inner {
     received: u64,
     /// Why the current connection ends.
     fault: Option<ApiError>,
+    questions: Questions,
 }
 
 impl Held {
@@ -221,6 +227,7 @@ impl Session {
         let mut inner = self.lock();
         inner.outgoing = CoordinatorMessage::default();
         inner.fault = None;
+        inner.questions = Questions::default();
         if self.current() == 0 {
             self.told_to_drain.store(told_to_drain, Ordering::Release);
         } else if self.is_told_to_drain() {
@@ -251,6 +258,7 @@ impl Session {
         let current = self.is_current(connection);
         if current {
             self.open.store(false, Ordering::Release);
+            self.lock().questions = Questions::default();
         }
         current
     }

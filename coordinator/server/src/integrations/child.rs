@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
-use stepfleet_engine::Served;
 use stepfleet_engine::event::Failure;
+use stepfleet_engine::{Served, TaskRef};
 use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Style};
@@ -81,7 +81,7 @@ pub(super) async fn start(call: &Call, style: Style) -> Ended {
             name: Some(parameters.name(call)),
             input: parameters.input.clone(),
             trace_header: parameters.trace_header(call),
-            origin: Some(origin(call)),
+            origin: Some(origin(&call.task)),
         };
         let (service, caller) = (&face.service, call.caller());
         // What is followed to its end must be able to tell it.
@@ -225,11 +225,16 @@ fn child_arn(call: &Call) -> Result<String, ApiError> {
 }
 
 /// The attempt, as the child knows it.
-fn origin(call: &Call) -> Arc<str> {
-    let (task, attempt) = (&call.task, &call.task.attempt);
+fn origin(task: &TaskRef) -> Arc<str> {
+    let attempt = &task.attempt;
+    // Whoever begins it again under another generation begins the same.
+    let generation = match attempt.is_start() {
+        true => 0,
+        false => attempt.generation,
+    };
     Arc::from(format!(
-        "{}/{}/{}/{}/{}",
-        task.execution, task.incarnation, attempt.entry.0, attempt.attempt, attempt.generation
+        "{}/{}/{}/{}/{generation}",
+        task.execution, task.incarnation, attempt.entry.0, attempt.attempt
     ))
 }
 
@@ -283,13 +288,13 @@ impl Parameters {
 
     /// The child's name: as told, or of the attempt's own.
     fn name(&self, call: &Call) -> String {
-        self.name.clone().unwrap_or_else(|| unique(call))
+        self.name.clone().unwrap_or_else(|| unique(&call.task))
     }
 }
 
 /// As random as a UUID, and the same for the same attempt.
-pub(super) fn unique(call: &Call) -> String {
-    let digest = Sha256::digest(origin(call).as_bytes());
+pub(crate) fn unique(task: &TaskRef) -> String {
+    let digest = Sha256::digest(origin(task).as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     // Names that were given once never change.

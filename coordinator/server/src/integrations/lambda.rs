@@ -168,7 +168,7 @@ async fn perform(call: &Call) -> Result<Payload, Failure> {
     let (url, connection) = match target {
         Some(Target::Endpoint { url, connection }) => (url, connection.as_deref()),
         Some(Target::Activity(_)) => {
-            let why = "The function is an activity here, which takes neither callbacks, Express executions, events nor a ClientContext";
+            let why = "The function is an activity here, which takes neither Express executions, events nor a ClientContext";
             return Err(unusable(call.parameters.text(), why));
         }
         None => return Err(unknown(call, &invocation)),
@@ -209,7 +209,7 @@ async fn post(
     let request = Request::post(url, &invocation.payload, &shared.arns.region);
     let mut request = request.map_err(runtime)?;
     // Made again after a restart, it is the same: endpoints can tell by this.
-    request.set("idempotency-key", &child::unique(call));
+    request.set("idempotency-key", &child::unique(&call.task));
     if let Some(context) = &invocation.client_context {
         request.set("x-amz-client-context", context);
     }

@@ -70,7 +70,7 @@ async fn begin(call: &Call) -> Begun {
     {
         // As the SDKs do: begun twice, it must redrive once.
         let mut members = (**members).clone();
-        members.insert("clientToken".into(), child::unique(call).into());
+        members.insert("clientToken".into(), child::unique(&call.task).into());
         request = members.into();
     }
     let request = request.to_text();

@@ -138,6 +138,7 @@ fn session(labels: &[(&str, &str)]) -> Slot {
     let served = Served {
         arn: Arc::from("a"),
         queue: Arc::default(),
+        connector: None,
         offered: Offered {
             slots: 1,
             rate_per_1000_s: None,

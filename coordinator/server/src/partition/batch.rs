@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
+use stepfleet_asl::resource::Pattern;
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{ExecutionId, PartitionId, TaskRef};
 use stepfleet_proto::v1::{Push, RefusedResult};
@@ -94,6 +95,8 @@ pub(crate) struct Given {
     pub heartbeat_seconds: u32,
     /// What was said of the task last, in an attempt before.
     pub last_progress: Option<Arc<str>>,
+    /// Of a task that the worker begins, how that waits.
+    pub pattern: Option<Pattern>,
 }
 
 /// What leaves the host once its batch is durable.
@@ -228,6 +231,7 @@ pub(crate) fn push(token: String, task: &TaskRef, header: &Header, given: &Given
         execution_arn: header.execution_arn.to_string(),
         attempt: task.attempt.attempt,
         traceparent: String::new(),
+        start: None,
         last_progress: last_progress.to_owned(),
     }
 }

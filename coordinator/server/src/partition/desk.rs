@@ -541,10 +541,12 @@ fn given(execution: &Execution, entry: EventId) -> Option<Given> {
     let stay = stays.find(|stay| stay.entry == entry)?;
     let work = tasks::activity_of(stay)?;
     let progress = stay.progress.as_ref();
+    let begins = tasks::begins(stay);
     Some(Given {
         input: work.input.payload.clone(),
         heartbeat_seconds: work.heartbeat_seconds.unwrap_or(0),
         last_progress: progress.map(|progress| progress.details.clone()),
+        pattern: begins.map(|task| task.resource.pattern()),
     })
 }
 

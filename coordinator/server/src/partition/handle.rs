@@ -358,6 +358,11 @@ impl TaskReport {
                 attempt,
                 output: output.clone(),
             },
+            Outcome::Begun(output, handle) => Input::Begun {
+                attempt,
+                output: output.clone(),
+                handle: handle.clone(),
+            },
             Outcome::Failed(failure) => Input::Failed {
                 attempt,
                 failure: failure.clone(),

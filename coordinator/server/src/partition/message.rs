@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stepfleet_asl::Payload;
-use stepfleet_engine::event::Failure;
+use stepfleet_engine::event::{Failure, Handle};
 use stepfleet_engine::execution::Header;
 use stepfleet_engine::{
     Attempt, EventId, Execution, ExecutionId, KeyHash, PartitionId, SessionId, TaskRef, Timestamp,
@@ -101,7 +101,7 @@ impl Outcome {
     /// What somebody outside does by it; none of what only the coordinator tells.
     pub(super) fn action(&self) -> Option<Action> {
         match self {
-            Self::Succeeded(_) => Some(actions::states("SendTaskSuccess")),
+            Self::Succeeded(_) | Self::Begun(..) => Some(actions::states("SendTaskSuccess")),
             Self::Failed(_) => Some(actions::states("SendTaskFailure")),
             Self::Heartbeat(_) => Some(actions::states("SendTaskHeartbeat")),
             // A worker gives back what it took.
@@ -112,7 +112,9 @@ impl Outcome {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Succeeded(output) | Self::Submitted(output) => output.len(),
+            Self::Succeeded(output) | Self::Submitted(output) | Self::Begun(output, _) => {
+                output.len()
+            }
             Self::Heartbeat(details) => details.as_ref().map_or(0, |details| details.len()),
             Self::Failed(_)
             | Self::Withdrawn(_)
@@ -180,6 +182,8 @@ pub(crate) enum Outcome {
     Succeeded(Payload),
     /// An integration has begun what it is waited for; the answer to that.
     Submitted(Payload),
+    /// A worker has begun what a task of an integration waits for.
+    Begun(Payload, Handle),
     Failed(Failure),
     /// With progress, when it tells any.
     Heartbeat(Option<Arc<str>>),
@@ -222,6 +226,8 @@ pub(crate) struct Orphan {
 pub(crate) struct Claimed {
     pub task: TaskRef,
     pub live: Option<(Arc<str>, Arc<Header>)>,
+    /// Nobody waits for it.
+    pub over: bool,
 }
 
 /// Reads of live executions. `None` says that the host does not hold it: the state store has the truth.

@@ -84,13 +84,17 @@ impl Desk {
             return;
         };
         for event in events {
+            // Of an integration's task, a worker has the start at most.
             if let EventBody::ActivitySucceeded { frame, .. }
             | EventBody::ActivityFailed { frame, .. }
             | EventBody::ActivityTimedOut { frame, .. }
-            | EventBody::ActivityReoffered { frame } = &event.body
+            | EventBody::ActivityReoffered { frame }
+            | EventBody::TaskSubmitted { frame, .. }
+            | EventBody::TaskSucceeded { frame, .. }
+            | EventBody::TaskFailed { frame, .. }
+            | EventBody::TaskTimedOut { frame, .. } = &event.body
                 && let Some(stay) = before.frame(*frame).and_then(Frame::stay)
-                && let Some(attempt) = stay.open_attempt()
-                && let Some(work) = tasks::activity_of(stay)
+                && let Some((attempt, work)) = stay.offered()
                 && work.started_at.is_some()
             {
                 let id = before.header.id;

@@ -105,11 +105,25 @@ impl Host {
                 self.task(TaskReport::undelivered(task));
             }
         }
-        let claimed = |task: TaskRef| Claimed {
-            live: self.live_activity(&task),
-            task,
+        let claimed = |task: TaskRef| {
+            let live = self.live_activity(&task);
+            Claimed {
+                over: live.is_none() && !self.is_waited_for(&task),
+                live,
+                task,
+            }
         };
         held.into_iter().map(claimed).collect()
+    }
+
+    /// Whether a start that is done may still be waited for: the result that says so may have come before.
+    fn is_waited_for(&self, task: &TaskRef) -> bool {
+        let Some(Place::Resident(resident)) = self.slots.get(&task.execution) else {
+            return task.attempt.is_start();
+        };
+        let execution = &resident.execution;
+        execution.header.incarnation == task.incarnation
+            && tasks::is_waited_for(execution, task.attempt)
     }
 
     /// Whether its worker came back for it while its session was still known.

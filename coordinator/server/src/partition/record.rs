@@ -79,6 +79,7 @@ impl Desk {
         let build_of = |session| fleet.build_of(session);
         metrics.timed(last, at, events, (before.execution, after), &build_of);
         self.tasks_left(events, before.execution);
+        self.connected(events, before.execution, &resident.execution);
         let decided = Decided {
             revision: &resident.revision,
             machine_type: MachineType::Standard,

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use stepfleet_asl::resource::Pattern;
 use stepfleet_engine::TaskRef;
 use stepfleet_engine::execution::Header;
-use stepfleet_proto::v1::Push;
+use stepfleet_proto::v1::{Push, Start, TaskPattern};
 
 use super::batch::{Effect, Outbound, push, refused};
 use super::desk::Desk;
 use super::message::{Message, TaskReply, TaskReport};
 use crate::fleet::session::InHand;
+use crate::integrations::child;
 use crate::matching::{PolledTask, Slot};
 use crate::observe::trace;
 use crate::writer::Write;
@@ -35,10 +37,12 @@ impl Desk {
                     given,
                     trace_header,
                 } => {
+                    let start = given.pattern.map(|pattern| start(&task, pattern));
                     let token = self.shared.tokens.seal(&task);
                     let traceparent = trace_header.as_deref().and_then(trace::traceparent);
                     let push = Push {
                         traceparent: traceparent.unwrap_or_default(),
+                        start,
                         ..push(token, &task, &header, &given)
                     };
                     self.hand_out(slot, task, header, push)
@@ -199,5 +203,18 @@ impl Desk {
                 self.shared.writer.submit(write).await;
             }
         }
+    }
+}
+
+/// What the worker is told that begins the task of an integration.
+fn start(task: &TaskRef, pattern: Pattern) -> Start {
+    let pattern = match pattern {
+        Pattern::RequestResponse => TaskPattern::RequestResponse,
+        Pattern::RunJob => TaskPattern::Sync,
+        Pattern::Callback => TaskPattern::WaitForTaskToken,
+    };
+    Start {
+        client_id: child::unique(task),
+        pattern: pattern.into(),
     }
 }

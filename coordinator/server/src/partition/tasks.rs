@@ -12,12 +12,22 @@ fn stays(execution: &Execution) -> impl Iterator<Item = &Stay> {
     execution.frames.iter().filter_map(|frame| frame.stay())
 }
 
-/// The activity task of a stay.
+/// What workers are offered or do of a stay: an activity task, or the start of an integration's task.
 pub(crate) fn activity_of(stay: &Stay) -> Option<&ActivityWork> {
+    stay.offered().map(|(_, work)| work)
+}
+
+/// Activity tasks and starts of integrations' tasks, scheduled or started.
+pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
+    stays(execution).filter_map(Stay::offered)
+}
+
+/// The integration's task of a stay, when workers are to begin it, or do.
+pub(crate) fn begins(stay: &Stay) -> Option<&TaskWork> {
     match &stay.work {
-        Work::Activity(work) => Some(work),
+        Work::Task(work) => stay.offered().map(|_| work),
         Work::Entered
-        | Work::Task(_)
+        | Work::Activity(_)
         | Work::Waiting { .. }
         | Work::Backoff { .. }
         | Work::Parallel(_)
@@ -26,9 +36,30 @@ pub(crate) fn activity_of(stay: &Stay) -> Option<&ActivityWork> {
     }
 }
 
-/// Activity tasks, scheduled or started.
-pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt, &ActivityWork)> {
-    stays(execution).filter_map(|stay| Some((stay.open_attempt()?, activity_of(stay)?)))
+/// The integration's task of a stay, when a worker has begun it.
+pub(crate) fn begun_by_worker(stay: &Stay) -> Option<(Attempt, &TaskWork)> {
+    match &stay.work {
+        Work::Task(work) if work.handle.is_some() => Some((stay.open_attempt()?, work)),
+        Work::Task(_)
+        | Work::Entered
+        | Work::Activity(_)
+        | Work::Waiting { .. }
+        | Work::Backoff { .. }
+        | Work::Parallel(_)
+        | Work::Map(_)
+        | Work::Over => None,
+    }
+}
+
+/// Whether the token of a start is good for the end of what it has begun.
+pub(crate) fn is_waited_for(execution: &Execution, start: Attempt) -> bool {
+    let mut stays = stays(execution);
+    let waits = |stay: &Stay| {
+        stay.start_attempt() == Some(start)
+            && begun_by_worker(stay)
+                .is_some_and(|(_, work)| pattern(&work.resource) == Pattern::RunJob)
+    };
+    stays.any(waits)
 }
 
 /// Tasks that wait for their token, with the stays that they are of.

@@ -1,5 +1,6 @@
 //! The workers' stream: hello, welcome, then pushes out and results, heartbeats and acknowledgements in, all in batches.
 
+mod hello;
 #[cfg(test)]
 mod tests;
 
@@ -9,23 +10,25 @@ use std::time::Duration;
 
 use futures::Stream;
 use stepfleet_asl::Payload;
-use stepfleet_engine::{SessionId, TaskRef};
+use stepfleet_engine::TaskRef;
+use stepfleet_engine::event::Handle;
 use stepfleet_proto::Subject;
 use stepfleet_proto::v1::fleet_service_server::FleetService;
 use stepfleet_proto::v1::task_result::Outcome as Reported;
 use stepfleet_proto::v1::{
-    CoordinatorMessage, Hello, RefusedResult, SlotsChange, TaskHeartbeat, TaskResult, Welcome,
-    WorkerMessage,
+    Begun, CoordinatorMessage, Hello, RefusedResult, SlotsChange, TaskHeartbeat, TaskResult,
+    Welcome, WorkerMessage,
 };
 use tonic::{Request, Response, Status, Streaming};
 
+use self::hello::{Wanted, about, session_id};
 use super::status;
 use crate::arn::check_name;
 use crate::auth::{Permit, actions};
 use crate::fleet::Session;
 use crate::fleet::away::Away;
 use crate::fleet::credits::Offered;
-use crate::fleet::session::{About, Connected, InHand, Served};
+use crate::fleet::session::{Connected, InHand, Served};
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -35,14 +38,14 @@ use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::service::queues::thousandths;
 use crate::service::tasks::progress;
-use crate::service::workers::{TEXT_CHARS_MAX, check_labels};
+use crate::service::workers::TEXT_CHARS_MAX;
 
 /// Slots that one worker process may offer, over all its activities.
 const SLOTS_MAX: u32 = 65_536;
 /// How long a worker is waited for whose credential has ended.
 const ENDED: Duration = Duration::from_secs(1);
-/// Activities that one worker process may serve.
-const ACTIVITIES_MAX: usize = 1000;
+/// Bytes of what a connector keeps of work that it has begun.
+const HANDLE_BYTES_MAX: usize = 8192;
 
 /// The service over all sessions.
 #[derive(Clone, Debug)]
@@ -139,11 +142,19 @@ impl FleetFace {
             held,
         } = connected;
         // Before its slots are offered: it may have changed them while it was away.
-        for (activity, wanted) in (0_u32..).zip(&hello.activities) {
-            session.resize(activity, wanted.slots);
+        let slots = hello.activities.iter().map(|activity| activity.slots);
+        let slots = slots.chain(hello.connectors.iter().map(|connector| connector.slots));
+        for (activity, slots) in (0_u32..).zip(slots) {
+            session.resize(activity, slots);
         }
         let resumed = connection > 1;
-        let activity_arns = session.activity_arns().map(ToString::to_string).collect();
+        let arns = |connectors: bool| {
+            let all = session.activities.iter();
+            all.filter(|served| served.connector.is_some() == connectors)
+                .map(|served| served.arn.to_string())
+                .collect()
+        };
+        let (activity_arns, connector_arns) = (arns(false), arns(true));
         tracing::info!(worker.name = %session.about.name, resumed, "worker connected");
         let link = Link {
             service: self.service.clone(),
@@ -162,23 +173,18 @@ impl FleetFace {
                 resumed,
                 activity_arns,
                 confirmed,
+                connector_arns,
             },
             inventory,
         ))
     }
 
     fn served(&self, caller: &Caller, hello: &Hello) -> Result<Vec<Served>, ApiError> {
-        if hello.activities.is_empty() || hello.activities.len() > ACTIVITIES_MAX {
-            let message = format!(
-                "a worker serves 1 to {ACTIVITIES_MAX} activities, not {}",
-                hello.activities.len()
-            );
-            return Err(ApiError::new(ErrorCode::ValidationException, message));
-        }
+        let all = Wanted::of(hello)?;
         let shared = &self.service.shared;
-        let mut served = Vec::with_capacity(hello.activities.len());
+        let mut served = Vec::with_capacity(all.len());
         let mut slots = 0_u32;
-        for wanted in &hello.activities {
+        for wanted in all {
             let arn = if wanted.activity.starts_with("arn:") {
                 wanted.activity.clone()
             } else {
@@ -209,45 +215,11 @@ impl FleetFace {
                     slots: wanted.slots,
                     rate_per_1000_s: thousandths(wanted.max_rate)?,
                 },
+                connector: wanted.place,
             });
         }
         Ok(served)
     }
-}
-
-/// What a worker tells of itself, within bounds.
-fn about(hello: &Hello) -> Result<About, ApiError> {
-    let refuse = |message: &str| Err(ApiError::new(ErrorCode::ValidationException, message));
-    let longer = |text: &str, max: usize| text.chars().count() > max;
-    check_labels(hello.labels.iter())?;
-    if longer(&hello.host, TEXT_CHARS_MAX) || longer(&hello.build_id, TEXT_CHARS_MAX) {
-        return refuse("`host` and `build_id` have at most 256 characters");
-    }
-    let labels = hello.labels.iter();
-    Ok(About {
-        name: Arc::from(hello.worker_name.as_str()),
-        host: hello.host.clone(),
-        build_id: Arc::from(hello.build_id.as_str()),
-        labels: Arc::new(
-            labels
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        ),
-    })
-}
-
-fn session_id(text: &str) -> Result<SessionId, ApiError> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    u128::from_str_radix(&digits, 16)
-        .ok()
-        .filter(|_| digits.len() == 32)
-        .map(SessionId)
-        .ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::ValidationException,
-                "`session_id` must be a UUID drawn once per worker process",
-            )
-        })
 }
 
 impl Link {
@@ -310,10 +282,11 @@ impl Link {
                 });
                 match in_hand {
                     Some(in_hand) => self.session.adopt(claimed.task, in_hand),
-                    None => drop(self.session.cancel(
+                    None if claimed.over => drop(self.session.cancel(
                         &claimed.task,
                         self.service.shared.tokens.seal(&claimed.task),
                     )),
+                    None => {}
                 }
             }
             // What is over is told now, whether or not anything else is to be said.
@@ -413,6 +386,9 @@ impl Link {
                 add(report);
             }
         }
+        for answer in message.answers {
+            self.session.answered(answer);
+        }
         for token in message.returned {
             if let Some(task) = self.service.shared.tokens.open(&token) {
                 if let Some(freed) = self.session.release(&task) {
@@ -509,10 +485,15 @@ impl Link {
                 Ok(output) => Outcome::Succeeded(output),
                 Err(error) => Outcome::Failed(error),
             },
+            Some(Reported::Begun(begun)) if task.attempt.is_start() => match self.begun(begun) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Failed(error),
+            },
             Some(Reported::Failure(failure)) => {
                 Outcome::Failed(stop_failure(failure.error, failure.cause))
             }
-            None => {
+            // A task that is no start begins nothing.
+            Some(Reported::Begun(_)) | None => {
                 refuse(ErrorCode::InvalidOutput.as_str());
                 return None;
             }
@@ -528,6 +509,26 @@ impl Link {
                 number: result.number,
             },
         ))
+    }
+
+    fn begun(&self, begun: Begun) -> Result<Outcome, stepfleet_engine::event::Failure> {
+        let Begun {
+            handle,
+            output,
+            place,
+        } = begun;
+        let fits = handle.len() <= HANDLE_BYTES_MAX && Payload::parse(handle.as_str()).is_ok();
+        if !fits || place.chars().count() > TEXT_CHARS_MAX {
+            let cause = format!(
+                "the handle of the connector is not JSON of at most {HANDLE_BYTES_MAX} bytes, or its place too long"
+            );
+            return Err(stop_failure(Some("States.Runtime".to_owned()), Some(cause)));
+        }
+        let handle = Handle {
+            text: handle.into(),
+            place: place.into(),
+        };
+        Ok(Outcome::Begun(self.output(output)?, handle))
     }
 
     /// A result that cannot be one fails its task: nobody will send another for it.

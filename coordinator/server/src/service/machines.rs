@@ -168,10 +168,11 @@ impl Service {
             );
             return Err(ApiError::new(ErrorCode::ValidationException, message));
         }
-        match catalog::compile(text, machine_type, &self.shared.integrations) {
+        let connects = self.connects(namespace, machine_type);
+        match catalog::compile(text, machine_type, &self.shared.integrations, &connects) {
             Ok(mut program) => {
                 check_activities(&program, namespace)?;
-                let mut warnings = self.activity_warnings(&program);
+                let mut warnings = self.activity_warnings(namespace, &program);
                 warnings.extend(self.callback_warning(text));
                 program.warnings.extend(warnings);
                 Ok(program.warnings)
@@ -181,49 +182,6 @@ impl Service {
                 Err(ApiError::new(ErrorCode::InvalidDefinition, message))
             }
         }
-    }
-
-    /// Activities that nobody serves now, or that do not exist: a task of such a one waits, or fails.
-    fn activity_warnings(&self, program: &Program) -> Vec<Diagnostic> {
-        let mut warnings = Vec::new();
-        for state in &program.states {
-            let Kind::Task(Task {
-                resource: Resource::Activity { arn },
-                ..
-            }) = &state.kind
-            else {
-                continue;
-            };
-            let (code, message) = if !self.shared.catalog.activity_exists(arn) {
-                let message = format!("There is no activity {arn}: a task of it fails");
-                ("ACTIVITY_DOES_NOT_EXIST", message)
-            } else if !self.shared.is_served(arn) {
-                let message = format!("No worker serves {arn} now: its tasks wait");
-                ("ACTIVITY_UNSERVED", message)
-            } else {
-                continue;
-            };
-            warnings.push(Diagnostic {
-                severity: Severity::Warning,
-                code,
-                message,
-                location: Some(format!("{}/Resource", state.pointer)),
-            });
-        }
-        warnings
-    }
-
-    /// Tells early what would fail when the state is entered. The text may say it in a comment only, so it refuses nothing.
-    fn callback_warning(&self, definition: &str) -> Option<Diagnostic> {
-        let is_wanted = definition.contains("Task.CallbackUrl");
-        (is_wanted && self.shared.callbacks.is_none()).then(|| Diagnostic {
-            severity: Severity::Warning,
-            code: "CALLBACK_URL_UNKNOWN",
-            message: "There is no Task.CallbackUrl here until `url` is set in [callbacks] of the coordinator's \
-                      configuration"
-                .to_owned(),
-            location: None,
-        })
     }
 
     pub(crate) async fn update_state_machine(
@@ -416,14 +374,19 @@ impl Service {
 
     pub(crate) async fn validate_definition(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         definition: &str,
         machine_type: MachineType,
         include_warnings: bool,
         limit: u32,
     ) -> Result<Validation, ApiError> {
-        let mut diagnostics =
-            catalog::validate(definition, machine_type, &self.shared.integrations);
+        let namespace = &*caller.namespace;
+        let registry = &self.shared.integrations;
+        let connects = self.connects(namespace, machine_type);
+        let mut diagnostics = catalog::validate(definition, machine_type, registry, &connects);
+        if let Ok(program) = catalog::compile(definition, machine_type, registry, &connects) {
+            diagnostics.extend(self.connector_warnings(namespace, &program));
+        }
         diagnostics.extend(self.callback_warning(definition));
         let ok = diagnostics
             .iter()

@@ -1,5 +1,7 @@
 //! Strategies and samples of everything that records hold. A payload's text is a function of its id, as in an execution.
 
+mod kinds;
+
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -7,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
-use stepfleet_engine::event::{Failure, TaskResource};
+use stepfleet_engine::event::{Failure, Handle, TaskResource};
 use stepfleet_engine::execution::{
     ActivityWork, EffectiveInput, Frame, Header, MapWork, ParallelWork, Phase, Progress, Redrive,
     Redrives, StateKind, Status, Stay, TaskStage, TaskWork, Unfinished, Work,
@@ -17,12 +19,13 @@ use stepfleet_engine::{
     PayloadId, SessionId, Timestamp, Variables, Worker,
 };
 
+use self::kinds::{kinds, statuses};
 use super::listing::Summary;
 use super::live::{Live, Offer};
 use super::record::ControlChange;
 
 /// Kinds of event body.
-pub(crate) const BODIES: usize = 42;
+pub(crate) const BODIES: usize = 44;
 /// Kinds of work, and of phases.
 const WORKS: usize = 8;
 const PHASES: usize = 4;
@@ -47,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) times: bool,
     /// Whether tasks told of their progress.
     pub(crate) progress: bool,
+    /// Whether tasks of integrations have what came with connectors.
+    pub(crate) connectors: bool,
 }
 
 pub(crate) fn data(id: u32) -> Data {
@@ -68,30 +73,6 @@ fn at() -> impl Strategy<Value = i64> {
     prop_oneof![any::<i64>(), 1_700_000_000_000..1_800_000_000_000_i64]
 }
 
-fn kinds() -> impl Strategy<Value = StateKind> {
-    proptest::sample::select(vec![
-        StateKind::Pass,
-        StateKind::Task,
-        StateKind::Choice,
-        StateKind::Wait,
-        StateKind::Succeed,
-        StateKind::Fail,
-        StateKind::Parallel,
-        StateKind::Map,
-    ])
-}
-
-fn statuses() -> impl Strategy<Value = Status> {
-    let all = vec![
-        Status::Running,
-        Status::Succeeded,
-        Status::Failed,
-        Status::TimedOut,
-        Status::Aborted,
-    ];
-    proptest::sample::select(all)
-}
-
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
     let numbers = (any::<u32>(), 0..300_u32, 1..400_u32, at());
     let texts = (
@@ -102,12 +83,12 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         kinds(),
     );
     let variables = vec((text(), 1..400_u32), 0..3);
-    (numbers, texts, variables, any::<(bool, bool, bool)>()).prop_map(
+    (numbers, texts, variables, any::<(bool, bool, bool, bool)>()).prop_map(
         |(
             (a, b, payload, at),
             (name, text, seconds, session, kind),
             variables,
-            (redrives, times, progress),
+            (redrives, times, progress, connectors),
         )| Parts {
             a,
             b,
@@ -122,6 +103,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
             redrives,
             times,
             progress,
+            connectors,
         },
     )
 }
@@ -143,6 +125,7 @@ impl Parts {
             redrives: false,
             times: false,
             progress: false,
+            connectors: false,
         }
     }
 
@@ -355,11 +338,43 @@ impl Parts {
                 status: Status::TimedOut,
                 closed_at: until,
             },
-            _ => E::ProgressRecorded {
+            41 => E::ProgressRecorded {
                 frame,
                 details: name,
                 at: until,
             },
+            42 => E::StartOffered {
+                frame,
+                activity: name,
+                input: data,
+                heartbeat_seconds,
+            },
+            _ => E::HandleGiven {
+                frame,
+                handle: self.handle(),
+            },
+        }
+    }
+
+    fn handle(&self) -> Handle {
+        Handle {
+            text: Arc::clone(&self.name),
+            place: self.text.clone().unwrap_or_default(),
+        }
+    }
+
+    fn activity(&self) -> ActivityWork {
+        let until = Timestamp(self.at);
+        ActivityWork {
+            activity: Arc::clone(&self.name),
+            input: data(self.payload),
+            generation: self.b,
+            scheduled_at: until,
+            started_at: self.session.map(|_| until),
+            worker: self.worker(),
+            deadline: self.seconds.map(|_| until),
+            heartbeat_seconds: self.seconds,
+            heartbeat_deadline: self.session.map(|_| until),
         }
     }
 
@@ -374,17 +389,7 @@ impl Parts {
         };
         match number {
             0 => Work::Entered,
-            1 => Work::Activity(ActivityWork {
-                activity: Arc::clone(&self.name),
-                input: data(self.payload),
-                generation: self.b,
-                scheduled_at: until,
-                started_at: self.session.map(|_| until),
-                worker: self.worker(),
-                deadline,
-                heartbeat_seconds,
-                heartbeat_deadline,
-            }),
+            1 => Work::Activity(self.activity()),
             2 => Work::Task(TaskWork {
                 resource: self.resource(),
                 parameters: data(self.payload),
@@ -397,6 +402,8 @@ impl Parts {
                 deadline,
                 heartbeat_seconds,
                 heartbeat_deadline,
+                start: self.connectors.then(|| Box::new(self.activity())),
+                handle: self.connectors.then(|| Box::new(self.handle())),
             }),
             3 => Work::Waiting { until },
             4 => Work::Backoff { until },

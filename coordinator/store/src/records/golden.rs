@@ -56,6 +56,14 @@ fn with_progress() -> Parts {
     }
 }
 
+/// The same of a release whose tasks of integrations may be begun by workers.
+fn with_connectors() -> Parts {
+    Parts {
+        connectors: true,
+        ..with_times()
+    }
+}
+
 /// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
 fn check(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -85,6 +93,8 @@ const FIRST_BODIES: usize = 39;
 const EVALUATION_BODIES: usize = 40;
 /// The same with `ExecutionRedriven`.
 const REDRIVE_BODIES: usize = 41;
+/// The same with `ProgressRecorded`.
+const PROGRESS_BODIES: usize = 42;
 
 fn events(parts: &Parts, bodies: Range<usize>) -> Vec<Event> {
     bodies
@@ -123,7 +133,16 @@ fn records_keep_their_bytes() {
             with_redrives(),
             EVALUATION_BODIES..REDRIVE_BODIES,
         ),
-        ("record_progress", with_progress(), REDRIVE_BODIES..BODIES),
+        (
+            "record_progress",
+            with_progress(),
+            REDRIVE_BODIES..PROGRESS_BODIES,
+        ),
+        (
+            "record_connectors",
+            with_connectors(),
+            PROGRESS_BODIES..BODIES,
+        ),
         ("record_started_redrivable", with_redrives(), 0..1),
     ];
     for (name, parts, bodies) in releases {
@@ -175,6 +194,7 @@ fn snapshots_keep_their_bytes() {
         ("execution_redriven", with_redrives()),
         ("execution_task_times", with_times()),
         ("execution_progress", with_progress()),
+        ("execution_connectors", with_connectors()),
     ] {
         let frames = (0..8)
             .map(|work| parts.frame(2, work))

@@ -9,12 +9,14 @@ use tonic::Status;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic_prost::ProstDecoder;
 
-use super::registry::Ending;
+use super::registry::{Answered, Ending};
 use super::task::Shared;
-use crate::api::{CoordinatorMessage, WorkerMessage};
+use crate::api::{Begun, CoordinatorMessage, WorkerMessage};
 
-/// Bytes of a field's key: every field number of these messages is below 16.
+/// Bytes of a field's key: every field number that is written here is below 16, but for [`BEGUN`].
 const KEY_BYTES: usize = 1;
+/// Field of `TaskResult`.
+const BEGUN: u32 = 30;
 const LENGTH_DELIMITED: u8 = 2;
 const VARINT: u8 = 0;
 
@@ -55,7 +57,8 @@ impl Finished {
     /// Bytes of the payload on the wire, about.
     pub(crate) fn size(&self) -> usize {
         match &self.ending {
-            Ok(output) => self.task.token.len() + output.len(),
+            Ok(Answered::Output(output)) => self.task.token.len() + output.len(),
+            Ok(Answered::Begun(begun)) => self.task.token.len() + begun.encoded_len(),
             Err(failure) => self.task.token.len() + failure.error.len() + failure.cause.len(),
         }
     }
@@ -87,7 +90,8 @@ impl Frame {
 fn put_result(result: &Finished, buffer: &mut impl BufMut) {
     let number_length = KEY_BYTES + encoded_len_varint(result.number);
     let ending_length = match &result.ending {
-        Ok(output) => text_length(output),
+        Ok(Answered::Output(output)) => text_length(output),
+        Ok(Answered::Begun(begun)) => begun_length(begun),
         Err(failure) => field_length(text_length(&failure.error) + text_length(&failure.cause)),
     };
     put_key(2, LENGTH_DELIMITED, buffer);
@@ -99,7 +103,8 @@ fn put_result(result: &Finished, buffer: &mut impl BufMut) {
     put_key(2, VARINT, buffer);
     encode_varint(result.number, buffer);
     match &result.ending {
-        Ok(output) => put_text(3, output, buffer),
+        Ok(Answered::Output(output)) => put_text(3, output, buffer),
+        Ok(Answered::Begun(begun)) => prost::encoding::message::encode(BEGUN, begun, buffer),
         Err(failure) => {
             put_key(4, LENGTH_DELIMITED, buffer);
             put_length(
@@ -110,6 +115,10 @@ fn put_result(result: &Finished, buffer: &mut impl BufMut) {
             put_text(2, &failure.cause, buffer);
         }
     }
+}
+
+fn begun_length(begun: &Begun) -> usize {
+    prost::encoding::message::encoded_len(BEGUN, begun)
 }
 
 fn put_key(field: u8, wire_type: u8, buffer: &mut impl BufMut) {
@@ -202,6 +211,11 @@ mod tests {
                 ending,
             })
         };
+        let begun = Begun {
+            handle: "7".repeat(300),
+            output: "{}".to_owned(),
+            place: String::new(),
+        };
         let busy = task("busy");
         TaskContext(Arc::clone(&busy)).progress(&[1, 2]).unwrap();
         let head = WorkerMessage {
@@ -216,8 +230,9 @@ mod tests {
         let frame = Frame {
             head: head.clone(),
             results: vec![
-                finished("one", 1, Ok(long.clone())),
-                finished("two", 400, Ok(String::new())),
+                finished("one", 1, Ok(Answered::Output(long.clone()))),
+                finished("two", 400, Ok(Answered::Output(String::new()))),
+                finished("begun", 402, Ok(Answered::Begun(begun.clone()))),
                 finished("three", 401, Err(TaskError::new("Boom", ""))),
             ],
             heartbeats: vec![Alive::new(busy), Alive::new(task("quiet"))],
@@ -242,6 +257,7 @@ mod tests {
             results: vec![
                 result("one", 1, Outcome::Output(long)),
                 result("two", 400, Outcome::Output(String::new())),
+                result("begun", 402, Outcome::Begun(begun)),
                 result("three", 401, Outcome::Failure(failure)),
             ],
             heartbeats: vec![beat("busy", "[1,2]"), beat("quiet", "")],

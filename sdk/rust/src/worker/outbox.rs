@@ -11,12 +11,15 @@ use tokio_stream::Stream;
 
 use super::frame::{Alive, Finished, Frame};
 use super::task::Shared;
-use crate::api::{Hello, SlotsChange, WorkerMessage};
+use crate::api::{ConnectorAnswer, Hello, SlotsChange, WorkerMessage};
 
 /// Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Tokens of a kind per message, for the same reason.
 const FRAME_TOKENS_MAX: usize = 2048;
+
+/// Answers of connectors per message: an output may have 256 KiB.
+const FRAME_ANSWERS_MAX: usize = 8;
 
 /// Filled by the session, emptied by the stream of the current connection.
 #[derive(Debug, Default)]
@@ -40,6 +43,7 @@ pub(crate) struct News {
     pub(crate) heartbeats: Vec<Arc<Shared>>,
     pub(crate) returned: Vec<String>,
     pub(crate) slots: Vec<SlotsChange>,
+    pub(crate) answers: Vec<ConnectorAnswer>,
     /// Number of the last push received.
     pub(crate) received: u64,
 }
@@ -80,6 +84,8 @@ impl Outbox {
         state.news.returned.clear();
         // `hello` tells them.
         state.news.slots.clear();
+        // Questions go with their connection.
+        state.news.answers.clear();
         state.draining = state.draining.map(|_| Draining::Untold);
         let connection = state.connection;
         wake(state);
@@ -103,13 +109,15 @@ impl Outbox {
     pub(crate) fn add(&self, news: &mut News) {
         let mut state = self.lock();
         state.news.received = news.received;
-        if news.results.is_empty()
+        let nothing = news.results.is_empty()
             && news.heartbeats.is_empty()
             && news.returned.is_empty()
             && news.slots.is_empty()
-        {
+            && news.answers.is_empty();
+        if nothing {
             return;
         }
+        state.news.answers.append(&mut news.answers);
         state.news.results.append(&mut news.results);
         state.news.heartbeats.append(&mut news.heartbeats);
         state.news.returned.append(&mut news.returned);
@@ -179,6 +187,7 @@ impl State {
             draining: self.draining.is_some(),
             returned: take_some(&mut self.news.returned, FRAME_TOKENS_MAX),
             slots: mem::take(&mut self.news.slots),
+            answers: take_some(&mut self.news.answers, FRAME_ANSWERS_MAX),
             ..WorkerMessage::default()
         };
         let heartbeats = take_some(&mut self.news.heartbeats, FRAME_TOKENS_MAX);
@@ -197,6 +206,7 @@ impl State {
             || !self.news.heartbeats.is_empty()
             || !self.news.returned.is_empty()
             || !self.news.slots.is_empty()
+            || !self.news.answers.is_empty()
             || self.acknowledge
             || self.draining == Some(Draining::Untold)
     }

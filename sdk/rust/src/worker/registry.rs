@@ -12,11 +12,22 @@ use futures::FutureExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::connector::Serving;
 use super::task::{Task, TaskContext, TaskError};
 use super::tuner::Targets;
+use crate::api::Begun;
 
-/// JSON text of the output, or the failure.
-pub(crate) type Ending = Result<String, TaskError>;
+/// What a handler gave, or the failure.
+pub(crate) type Ending = Result<Answered, TaskError>;
+
+/// What a handler gave.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answered {
+    /// JSON text.
+    Output(String),
+    /// Of a connector: what is waited for has begun.
+    Begun(Begun),
+}
 
 /// A handler at work.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Ending> + Send>>;
@@ -34,6 +45,8 @@ pub(crate) struct Activity {
     /// Tasks a second; 0 is no bound.
     pub(crate) max_rate: f64,
     pub(crate) handler: Handler,
+    /// What the handler begins the work of, when it is no activity.
+    pub(crate) connector: Option<Arc<dyn Serving>>,
 }
 
 /// A handler from and to types of the program.
@@ -59,6 +72,7 @@ where
                 .await
                 .map_err(Into::into)?;
             serde_json::to_string(&output)
+                .map(Answered::Output)
                 .map_err(|error| TaskError::new("InvalidOutput", error.to_string()))
         })
     }))
@@ -74,11 +88,20 @@ where
     let handler = Arc::new(handler);
     Handler(Arc::new(move |input, context| {
         let handler = Arc::clone(&handler);
-        Box::pin(async move { handler(Task::new(input, context)).await.map_err(Into::into) })
+        Box::pin(async move {
+            let output = handler(Task::new(input, context)).await;
+            output.map(Answered::Output).map_err(Into::into)
+        })
     }))
 }
 
 impl Handler {
+    pub(crate) fn new(
+        handler: impl Fn(String, TaskContext) -> Work + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(handler))
+    }
+
     /// Makes the handler's future; no code of the program has been called yet.
     pub(crate) fn work(&self, input: String, context: TaskContext) -> Work {
         (self.0)(input, context)

@@ -2,6 +2,7 @@
 //! token into changes of [`Tasks`], and hands the news to the outbox.
 
 mod tasks;
+mod works;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use self::tasks::Tasks;
 use super::Options;
+use super::connector::{self, Report, Reports};
 use super::host::Host;
 use super::link::{Link, LinkEvent};
 use super::monitor::{Pulse, Watched};
@@ -23,7 +25,7 @@ use super::registry::Activity;
 use super::slots::Wanted;
 use super::task::Shared;
 use super::tuner::Targets;
-use crate::api::{ActivitySlots, CoordinatorMessage, Hello, Order};
+use crate::api::{ActivitySlots, ConnectorSlots, CoordinatorMessage, Hello, Order};
 use crate::client::Client;
 use crate::error::Error;
 
@@ -49,6 +51,8 @@ pub(crate) struct Session {
     watched: Watched,
     url: String,
     activities: Vec<ActivitySlots>,
+    connectors: Vec<ConnectorSlots>,
+    reports: mpsc::Receiver<Report>,
     reached: Reached,
     acknowledge_at: Option<Instant>,
     wanted: watch::Receiver<Wanted>,
@@ -105,26 +109,43 @@ enum Phase {
 impl Session {
     pub(crate) fn new(
         client: Client,
-        activities: Vec<Activity>,
+        mut activities: Vec<Activity>,
         options: Options,
         watched: Watched,
     ) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS_MAX);
-        let slots = |activity: &Activity| ActivitySlots {
-            activity: activity.name.clone(),
-            slots: activity.slots,
-            max_rate: activity.max_rate,
-        };
-        let listed: Vec<_> = activities.iter().map(slots).collect();
-        let targets: Vec<_> = activities.iter().map(|activity| activity.targets).collect();
+        let (reporter, reports) = Reports::channel();
+        // Pushes count connectors behind activities.
+        activities.sort_by_key(|activity| activity.connector.is_some());
+        let mut missing = Vec::new();
+        let (mut listed, mut connectors, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, activity) in activities.iter().enumerate() {
+            let (name, slots) = (activity.name.clone(), activity.slots);
+            match &activity.connector {
+                None => {
+                    missing.push(name.clone());
+                    targets.push(activity.targets);
+                    listed.push(ActivitySlots {
+                        activity: name,
+                        slots,
+                        max_rate: activity.max_rate,
+                    });
+                }
+                Some(serving) => {
+                    missing.push(connector::activity(&name));
+                    serving.attach(Reports::new(index, &reporter));
+                    connectors.push(ConnectorSlots {
+                        connector: name,
+                        slots,
+                        place: serving.place(),
+                    });
+                }
+            }
+        }
+        if !options.create_activities {
+            missing.clear();
+        }
         let is_tuned = targets.iter().any(Option::is_some);
-        let missing = match options.create_activities {
-            true => listed
-                .iter()
-                .map(|listed| listed.activity.clone())
-                .collect(),
-            false => Vec::new(),
-        };
         Self {
             url: client.endpoint().url().to_owned(),
             link: Link::new(client, missing),
@@ -137,6 +158,8 @@ impl Session {
             options,
             watched,
             activities: listed,
+            connectors,
+            reports,
             reached: Reached::NotYet,
             acknowledge_at: None,
             phase: Phase::Serving,
@@ -162,7 +185,8 @@ impl Session {
             }
             tokio::select! {
                 event = self.link.next() => self.on_link(event)?,
-                Some(done) = self.tasks.next_done() => self.tasks.on_done(done),
+                Some(made) = self.tasks.next_made() => self.tasks.on_made(made),
+                Some(report) = self.reports.recv() => self.tasks.on_report(report),
                 Some(task) = self.progress.recv() => self.tasks.beat(task),
                 Ok(()) = self.wanted.changed() => self.on_wanted(),
                 () = timer.as_mut(), if alarm.is_some() => self.on_alarm(Instant::now()),
@@ -233,6 +257,9 @@ impl Session {
         self.tasks.on_confirmed(message.confirmed);
         for token in &message.cancelled {
             self.tasks.on_cancelled(token);
+        }
+        for query in message.queries {
+            self.tasks.on_query(query);
         }
         if !message.pushes.is_empty() {
             let now = Instant::now();
@@ -440,12 +467,16 @@ impl Session {
             host: self.options.host.clone(),
             told_to_drain: self.phase == Phase::Told,
             max_tasks: self.options.max_tasks,
+            connectors: self.connectors.clone(),
         }
     }
 
     /// Lets what is still to be said go out; over another connection when this one breaks.
     async fn leave(&mut self) {
         self.outbox.close();
+        if timeout(LEAVE_TIMEOUT, self.tasks.stopped()).await.is_err() {
+            warn!("work that nobody waits for was not stopped in time");
+        }
         if !self.link.is_open() {
             return;
         }

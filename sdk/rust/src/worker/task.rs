@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::connector::Pattern;
+use crate::api::Start;
 use crate::error::{Error, chain};
 
 /// Longest error name, characters; longer ones are cut with a mark.
@@ -61,6 +63,8 @@ pub(crate) struct Shared {
     /// Empty when no attempt before said anything.
     last_progress: String,
     pub(crate) origin: Arc<Origin>,
+    /// When it is the start of an integration's task.
+    start: Option<Start>,
     cancelled: AtomicBool,
     /// Made when somebody first asks: most handlers never look.
     cancellation: OnceLock<CancellationToken>,
@@ -113,6 +117,11 @@ impl TaskContext {
     /// The activity as the worker registered it.
     pub fn activity(&self) -> &str {
         &self.0.origin.activity
+    }
+
+    /// The client id and the pattern, when it is the start of an integration's task.
+    pub(crate) fn start(&self) -> Option<(String, Pattern)> {
+        self.0.start()
     }
 
     /// Which attempt of the state this is, as the coordinator counts.
@@ -248,6 +257,7 @@ impl Shared {
             attempt: push.attempt,
             heartbeat_seconds: push.heartbeat_seconds,
             traceparent: push.traceparent,
+            start: push.start,
             last_progress: push.last_progress,
             origin,
             cancelled: AtomicBool::new(false),
@@ -257,6 +267,28 @@ impl Shared {
             left: AtomicBool::new(false),
         };
         (Arc::new(shared), push.input)
+    }
+
+    /// The work that this start has begun, as it is reported from now on: at least in this time.
+    pub(crate) fn to_work(&self, seconds: u32) -> Arc<Self> {
+        let push = crate::api::Push {
+            task_token: self.token.clone(),
+            execution_arn: self.execution_arn.clone(),
+            attempt: self.attempt,
+            heartbeat_seconds: match self.heartbeat_seconds {
+                0 => seconds,
+                own => own,
+            },
+            start: self.start.clone(),
+            ..crate::api::Push::default()
+        };
+        Self::new(push, Arc::clone(&self.origin)).0
+    }
+
+    /// The client id and the pattern of a start.
+    pub(crate) fn start(&self) -> Option<(String, Pattern)> {
+        let start = self.start.as_ref()?;
+        Some((start.client_id.clone(), start.pattern().into()))
     }
 
     pub(crate) fn cancel(&self) {

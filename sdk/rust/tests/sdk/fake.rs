@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use stepfleet_sdk::api::activity_service_server::{ActivityService, ActivityServiceServer};
+use stepfleet_sdk::api::connector_answer::Answer;
 use stepfleet_sdk::api::fleet_service_server::{FleetService, FleetServiceServer};
+use stepfleet_sdk::api::task_result::Outcome;
 use stepfleet_sdk::api::{
-    CoordinatorMessage, CreateActivityRequest, CreateActivityResponse, DeleteActivityRequest,
-    DeleteActivityResponse, DescribeActivityRequest, DescribeActivityResponse,
-    GetActivityStatsRequest, GetActivityStatsResponse, Hello, ListActivitiesRequest,
-    ListActivitiesResponse, Order, PurgeActivityRequest, PurgeActivityResponse, Push, SlotsChange,
-    TaskHeartbeat, TaskResult, UpdateActivityRequest, UpdateActivityResponse, Welcome,
-    WorkerMessage,
+    ConnectorAnswer, CoordinatorMessage, CreateActivityRequest, CreateActivityResponse,
+    DeleteActivityRequest, DeleteActivityResponse, DescribeActivityRequest,
+    DescribeActivityResponse, GetActivityStatsRequest, GetActivityStatsResponse, Hello,
+    ListActivitiesRequest, ListActivitiesResponse, Order, PurgeActivityRequest,
+    PurgeActivityResponse, Push, SlotsChange, TaskHeartbeat, TaskResult, UpdateActivityRequest,
+    UpdateActivityResponse, Welcome, WorkerMessage,
 };
 use stepfleet_sdk::tonic::service::Routes;
 use stepfleet_sdk::tonic::{Request, Response, Status, Streaming};
@@ -32,6 +34,7 @@ pub(crate) struct Connection {
     outgoing: mpsc::Sender<Result<CoordinatorMessage, Status>>,
     results: VecDeque<TaskResult>,
     heartbeats: VecDeque<TaskHeartbeat>,
+    answers: VecDeque<ConnectorAnswer>,
     pub(crate) returned: Vec<String>,
     pub(crate) slots: Vec<SlotsChange>,
     pub(crate) draining: bool,
@@ -170,6 +173,7 @@ impl Connection {
         self.messages += 1;
         self.results.extend(message.results);
         self.heartbeats.extend(message.heartbeats);
+        self.answers.extend(message.answers);
         self.returned.extend(message.returned);
         self.slots.extend(message.slots);
         self.draining |= message.draining;
@@ -179,19 +183,35 @@ impl Connection {
 
     /// The next result, as its token and outcome: the output, or `Error: Cause`.
     pub(crate) async fn result(&mut self) -> (String, u64, Result<String, String>) {
-        use stepfleet_sdk::api::task_result::Outcome;
-        while self.results.is_empty() {
-            assert!(self.read().await, "the stream ended before a result came");
-        }
-        let result = self.results.pop_front().expect("just looked");
-        let outcome = match result.outcome.expect("results have an outcome") {
+        let (token, number, outcome) = self.outcome().await;
+        let outcome = match outcome {
             Outcome::Output(output) => Ok(output),
+            Outcome::Begun(begun) => Ok(begun.handle),
             Outcome::Failure(failure) => {
                 let text = |part: Option<String>| part.expect("failures are complete");
                 Err(format!("{}: {}", text(failure.error), text(failure.cause)))
             }
         };
+        (token, number, outcome)
+    }
+
+    /// The next result as it came.
+    pub(crate) async fn outcome(&mut self) -> (String, u64, Outcome) {
+        while self.results.is_empty() {
+            assert!(self.read().await, "the stream ended before a result came");
+        }
+        let result = self.results.pop_front().expect("just looked");
+        let outcome = result.outcome.expect("results have an outcome");
         (result.task_token, result.number, outcome)
+    }
+
+    /// The next answer of a connector, with the number of its question.
+    pub(crate) async fn answer(&mut self) -> (u64, Answer) {
+        while self.answers.is_empty() {
+            assert!(self.read().await, "the stream ended before an answer came");
+        }
+        let answer = self.answers.pop_front().expect("just looked");
+        (answer.number, answer.answer.expect("answers say something"))
     }
 
     /// The next heartbeat, as its token and details.
@@ -232,6 +252,7 @@ impl FleetService for Service {
             outgoing,
             results: VecDeque::new(),
             heartbeats: VecDeque::new(),
+            answers: VecDeque::new(),
             returned: Vec::new(),
             slots: Vec::new(),
             draining: false,

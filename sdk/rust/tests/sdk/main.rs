@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod client;
+mod connectors;
 mod drain;
 mod fake;
 mod in_memory;

@@ -3,6 +3,7 @@
 mod backup;
 mod bad_input;
 mod callbacks;
+mod connectors;
 mod containers;
 mod credentials;
 mod data_folder;

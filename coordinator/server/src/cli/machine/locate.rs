@@ -283,6 +283,7 @@ mod tests {
         let options = definition::Options {
             machine_type: definition::MachineType::Standard,
             served: &|_| true,
+            connects: &|_| false,
         };
         for (text, line, shown) in [
             // A bare word is named whole, and the place is behind it.

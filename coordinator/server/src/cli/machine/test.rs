@@ -95,7 +95,7 @@ fn compile(definition: &str) -> Result<Subject, Vec<Diagnostic>> {
         return Ok(Subject::State);
     }
     let registry = crate::integrations::Registry::default();
-    let program = catalog::compile(definition, MachineType::Standard, &registry)?;
+    let program = catalog::compile(definition, MachineType::Standard, &registry, &|_| true)?;
     Ok(Subject::Machine(Box::new(program)))
 }
 

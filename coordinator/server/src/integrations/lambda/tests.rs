@@ -233,6 +233,24 @@ async fn the_workers_of_an_activity_do_a_functions_work() {
         let (described, _) = world.closed(&arn).await;
         assert_eq!(output(&described), expect);
     }
+    // One that waits for its token: the worker has one of its own, and what it answers is not the task's output.
+    let state = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": "worker", "Payload": {"token.$": "$$.Task.Token"}},
+        "End": true,
+    });
+    let arn = world.start(&state, &json!({})).await;
+    let task = world.call("GetActivityTask", &activity).await.unwrap();
+    let input: Json = serde_json::from_str(task["input"].as_str().unwrap()).unwrap();
+    assert_ne!(input["token"], task["taskToken"]);
+    for (token, output) in [(&task["taskToken"], "true"), (&input["token"], "[1]")] {
+        let request = json!({"taskToken": token, "output": output});
+        world.call("SendTaskSuccess", &request).await.unwrap();
+    }
+    let (described, history) = world.closed(&arn).await;
+    assert_eq!(output(&described), json!([1]));
+    assert!(history.contains(r#"\"Payload\":true"#), "{history}");
     // No worker ever sees an Express execution.
     let machine = world.machine("EXPRESS", &function("worker")).await;
     let request = json!({"stateMachineArn": machine});

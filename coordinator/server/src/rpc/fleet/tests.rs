@@ -1,6 +1,7 @@
 //! Workers over the face in memory: what operators see of them and do with them.
 
 mod away;
+mod connectors;
 mod progress;
 mod queues;
 mod turns;

@@ -3,7 +3,7 @@
 use prost::Message as _;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 use stepfleet_asl::program::{ScopeId, StateId};
-use stepfleet_engine::event::{Failure, TaskResource};
+use stepfleet_engine::event::{Failure, Handle, TaskResource};
 use stepfleet_engine::{Data, Event, EventBody, EventId, FrameId, PayloadId, Timestamp};
 use stepfleet_proto::record::v1;
 use stepfleet_proto::record::v1::event::Body;
@@ -259,6 +259,19 @@ fn decode_body(body: Body, resolve: &mut Resolve<'_>) -> Result<EventBody, Store
         Body::ActivityRestarted(it) => E::ActivityRestarted {
             frame: frame(it.frame),
             worker: worker(it.worker),
+        },
+        Body::StartOffered(it) => E::StartOffered {
+            frame: frame(it.frame),
+            activity: it.activity.into(),
+            input: data(it.input, resolve)?,
+            heartbeat_seconds: it.heartbeat_seconds,
+        },
+        Body::HandleGiven(it) => E::HandleGiven {
+            frame: frame(it.frame),
+            handle: Handle {
+                text: it.text.into(),
+                place: it.place.into(),
+            },
         },
         Body::ProgressRecorded(it) => E::ProgressRecorded {
             frame: frame(it.frame),

@@ -230,6 +230,22 @@ fn put_body<O: Out>(wire: &mut Wire<'_, O>, body: &EventBody) {
         }),
         E::ActivityReoffered { frame } => frame_only(wire, 38, *frame),
         E::ActivityRestarted { frame, worker } => started(wire, 39, *frame, worker),
+        E::StartOffered {
+            frame,
+            activity,
+            input,
+            heartbeat_seconds,
+        } => wire.message(60, |wire| {
+            wire.uint(1, frame.0);
+            wire.string(2, activity);
+            wire.uint(3, input.id.0);
+            wire.optional_uint(4, *heartbeat_seconds);
+        }),
+        E::HandleGiven { frame, handle } => wire.message(61, |wire| {
+            wire.uint(1, frame.0);
+            wire.string(2, &handle.text);
+            wire.string(3, &handle.place);
+        }),
         E::ProgressRecorded { frame, details, at } => wire.message(50, |wire| {
             wire.uint(1, frame.0);
             wire.string(2, details);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use stepfleet_asl::Payload;
 use stepfleet_asl::program::{ScopeId, StateId};
+use stepfleet_engine::event::Handle;
 use stepfleet_engine::execution::{
     ActivityWork, EffectiveInput, Frame, MapWork, ParallelWork, Phase, Progress, Redrive, Redrives,
     Results, Stay, TaskStage, TaskWork, Unfinished, Work,
@@ -211,6 +212,13 @@ fn task(work: v1::TaskWork, payloads: &Payloads) -> Result<TaskWork, StoreError>
             )));
         }
     };
+    let start = work.start.map(|start| activity(start, payloads));
+    let handle = work.handle.map(|it| {
+        Box::new(Handle {
+            text: it.text.into(),
+            place: it.place.into(),
+        })
+    });
     Ok(TaskWork {
         resource: convert::resource(required(work.resource, "resource")?),
         parameters: payloads.data(work.parameters)?,
@@ -219,5 +227,7 @@ fn task(work: v1::TaskWork, payloads: &Payloads) -> Result<TaskWork, StoreError>
         deadline: work.deadline.map(Timestamp),
         heartbeat_seconds: work.heartbeat_seconds,
         heartbeat_deadline: work.heartbeat_deadline.map(Timestamp),
+        start: start.transpose()?.map(Box::new),
+        handle,
     })
 }

@@ -205,4 +205,13 @@ fn put_task<'a, O: Out>(wire: &mut Wire<'_, O>, work: &'a TaskWork, payloads: &m
     wire.optional_uint(5, work.heartbeat_seconds);
     wire.optional_int(6, work.heartbeat_deadline.map(|at| at.0));
     wire.optional_int(7, work.scheduled_at.map(|at| at.0));
+    if let Some(start) = &work.start {
+        wire.message(60, |wire| put_activity(wire, start, payloads));
+    }
+    if let Some(handle) = &work.handle {
+        wire.message(61, |wire| {
+            wire.string(1, &handle.text);
+            wire.string(2, &handle.place);
+        });
+    }
 }

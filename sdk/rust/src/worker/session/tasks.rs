@@ -9,17 +9,19 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::super::connector::Serving;
 use super::super::frame::Finished;
 use super::super::heartbeats::{Beat, Heartbeats};
 use super::super::outbox::News;
 use super::super::registry::{self, Activity, Ending, Handler, Work};
 use super::super::task::{Origin, Shared, TaskContext, TaskError, short_hash};
-use crate::api::{Push, RefusedResult, SlotsChange, Welcome};
+use super::works::Works;
+use crate::api::{ConnectorAnswer, Push, RefusedResult, SlotsChange, Welcome};
 
 /// A handler that takes longer than this before it first waits would hold up the others.
 const INLINE_MAX: Duration = Duration::from_micros(100);
@@ -35,11 +37,22 @@ pub(crate) struct Tasks {
     held: HashMap<Held, Holding>,
     /// In the order of their numbers.
     unconfirmed: VecDeque<Arc<Finished>>,
-    heartbeats: Heartbeats,
+    pub(super) heartbeats: Heartbeats,
     handlers: JoinSet<Done>,
     /// Number of the last result.
     numbered: u64,
     draining: bool,
+    /// What connectors have begun.
+    pub(super) works: Works,
+    /// Questions to connectors, with the connection that asks.
+    pub(super) queries: JoinSet<(u64, ConnectorAnswer)>,
+    pub(super) stops: JoinSet<()>,
+    /// Told when a result is settled, by its number.
+    settling: HashMap<u64, oneshot::Sender<()>>,
+    /// Number of the current connection.
+    pub(super) connection: u64,
+    /// Of what is known by its token alone.
+    nowhere: Arc<Origin>,
     pub(crate) news: News,
 }
 
@@ -51,10 +64,19 @@ pub(crate) struct Done {
     ending: Ending,
 }
 
+/// What handlers and connectors made.
+#[derive(Debug)]
+pub(crate) enum Made {
+    Done(Done),
+    /// With the connection on which it was asked for.
+    Answer(u64, ConnectorAnswer),
+}
+
 /// An activity at work.
 #[derive(Debug)]
 struct Served {
     handler: Handler,
+    connector: Option<Arc<dyn Serving>>,
     origin: Arc<Origin>,
     slots: usize,
     /// Handlers that run, those of cancelled tasks included.
@@ -86,6 +108,7 @@ impl Tasks {
     pub(crate) fn new(activities: Vec<Activity>, progress: &mpsc::Sender<Arc<Shared>>) -> Self {
         let serve = |activity: Activity| Served {
             handler: activity.handler,
+            connector: activity.connector,
             origin: Arc::new(Origin {
                 activity: activity.name,
                 progress: progress.clone(),
@@ -104,6 +127,15 @@ impl Tasks {
             handlers: JoinSet::new(),
             numbered: 0,
             draining: false,
+            works: Works::new(),
+            queries: JoinSet::new(),
+            stops: JoinSet::new(),
+            settling: HashMap::new(),
+            connection: 0,
+            nowhere: Arc::new(Origin {
+                activity: String::new(),
+                progress: progress.clone(),
+            }),
             news: News::default(),
         }
     }
@@ -136,14 +168,32 @@ impl Tasks {
         .collect()
     }
 
-    /// The next handler that is done; `None` when none runs. Nothing is lost when the future is dropped.
-    pub(crate) async fn next_done(&mut self) -> Option<Done> {
+    /// What a handler or a connector made next; `None` when none is at work. Nothing is lost when the future is dropped.
+    pub(crate) async fn next_made(&mut self) -> Option<Made> {
         loop {
-            match self.handlers.join_next().await? {
-                Ok(done) => return Some(done),
-                // Only `abort` does this, when nobody waits for the result any more.
+            let made = tokio::select! {
+                Some(done) = self.handlers.join_next() => done.map(Made::Done),
+                Some(answer) = self.queries.join_next() => {
+                    answer.map(|(connection, answer)| Made::Answer(connection, answer))
+                }
+                else => return None,
+            };
+            match made {
+                Ok(made) => return Some(made),
+                // Only `abort` does this, when nobody waits for the result any more, and a panic of a connector.
                 Err(error) => debug!(%error, "a handler was dropped"),
             }
+        }
+    }
+
+    pub(crate) fn on_made(&mut self, made: Made) {
+        match made {
+            Made::Done(done) => self.on_done(done),
+            // The answer is for the connection that asked.
+            Made::Answer(connection, answer) if connection == self.connection => {
+                self.news.answers.push(answer);
+            }
+            Made::Answer(..) => {}
         }
     }
 
@@ -153,6 +203,7 @@ impl Tasks {
             self.news.received = 0;
         }
         self.on_confirmed(welcome.confirmed);
+        self.connection += 1;
         self.news.results = self.unconfirmed.iter().map(Arc::clone).collect();
         let alive = self.heartbeats.tasks();
         let alive = alive.filter(|task| !task.left() && task.begin_beat());
@@ -180,7 +231,7 @@ impl Tasks {
         match served.begin(input, &task) {
             Begun::Ended(ending) => {
                 entry.insert(Holding::Finished);
-                self.record(task, ending);
+                self.done(task, activity, ending);
             }
             Begun::Going(work) => {
                 entry.insert(Holding::Running(self.heartbeats.add(&task, now)));
@@ -199,7 +250,7 @@ impl Tasks {
         }) = next
         {
             self.served[activity].running -= 1;
-            self.finish(task, ending);
+            self.finish(task, activity, ending);
             self.begin_waiting(activity);
             next = self.handlers.try_join_next().and_then(Result::ok);
         }
@@ -208,6 +259,7 @@ impl Tasks {
     /// The attempt is over: its handler is told, and its result will be dropped.
     pub(crate) fn on_cancelled(&mut self, token: &str) {
         let Some((held, holding)) = self.held.remove_entry(token) else {
+            self.work_cancelled(token);
             return;
         };
         debug!(token = short_hash(token), "cancelled");
@@ -240,13 +292,34 @@ impl Tasks {
             .pop_front_if(|first| first.number <= number)
         {
             self.held.remove(finished.task.token.as_str());
+            self.settled(finished.number);
         }
+    }
+
+    fn settled(&mut self, number: u64) {
+        if let Some(settled) = self.settling.remove(&number) {
+            let _gone = settled.send(());
+        }
+    }
+
+    pub(super) fn connector(&self, index: usize) -> Option<Arc<dyn Serving>> {
+        self.served.get(index)?.connector.clone()
+    }
+
+    /// Something of an earlier process.
+    pub(super) fn known_by_token(&self, token: String) -> Arc<Shared> {
+        let push = Push {
+            task_token: token,
+            ..Push::default()
+        };
+        Shared::new(push, Arc::clone(&self.nowhere)).0
     }
 
     /// Results that did not count. An output that the coordinator cannot take fails its task instead.
     pub(crate) fn on_refused(&mut self, refused: &[RefusedResult]) {
         for RefusedResult { task_token, reason } in refused {
             warn!(token = short_hash(task_token), %reason, "the coordinator refused a result");
+            self.begin_refused(task_token);
             let finished = |first: &&Arc<Finished>| first.task.token == *task_token;
             if reason == "InvalidOutput"
                 && let Some(finished) = self.unconfirmed.iter().find(finished)
@@ -254,7 +327,7 @@ impl Tasks {
             {
                 let task = Arc::clone(&finished.task);
                 let cause = "the coordinator refused the output: it is no JSON or too large";
-                self.record(task, Err(TaskError::new("InvalidOutput", cause)));
+                self.record(task, Err(TaskError::new("InvalidOutput", cause)), None);
             }
         }
     }
@@ -268,7 +341,9 @@ impl Tasks {
 
     /// Says that a task is alive, with its newest progress.
     pub(crate) fn beat(&mut self, task: Arc<Shared>) {
-        if self.held.contains_key(task.token.as_str()) && task.begin_beat() {
+        let token = task.token.as_str();
+        let is_open = self.held.contains_key(token) || self.works.contains_key(token);
+        if is_open && task.begin_beat() {
             self.news.heartbeats.push(task);
         }
     }
@@ -277,9 +352,11 @@ impl Tasks {
     pub(crate) fn beat_due(&mut self, now: Instant, connected: bool) {
         while let Some(task) = self.heartbeats.pop_due(now) {
             let next = self.heartbeats.add(&task, now);
-            match self.held.get_mut(task.token.as_str()) {
-                Some(Holding::Waiting(beat) | Holding::Running(beat)) => *beat = next,
-                Some(Holding::Finished) | None => continue,
+            let open = self.works.get_mut(task.token.as_str());
+            match (self.held.get_mut(task.token.as_str()), open) {
+                (Some(Holding::Waiting(beat) | Holding::Running(beat)), _) => *beat = next,
+                (Some(Holding::Finished) | None, Some(open)) => open.beat = next,
+                (Some(Holding::Finished) | None, None) => continue,
             }
             if connected && !task.left() {
                 self.beat(task);
@@ -336,7 +413,8 @@ impl Tasks {
         for task in running {
             task.cancel();
             let cause = "the worker stopped before the task was done";
-            self.finish(task, Err(TaskError::new("WorkerStopped", cause)));
+            let activity = usize::MAX;
+            self.finish(task, activity, Err(TaskError::new("WorkerStopped", cause)));
         }
     }
 
@@ -348,7 +426,7 @@ impl Tasks {
     fn begin_waiting(&mut self, activity: usize) {
         while let Some((task, input)) = self.served[activity].next_waiting() {
             match self.served[activity].begin(input, &task) {
-                Begun::Ended(ending) => self.finish(task, ending),
+                Begun::Ended(ending) => self.finish(task, activity, ending),
                 Begun::Going(work) => {
                     if let Some(holding) = self.held.get_mut(task.token.as_str())
                         && let Holding::Waiting(beat) = *holding
@@ -374,8 +452,11 @@ impl Tasks {
     }
 
     /// Records the result of a task, unless its attempt is over.
-    fn finish(&mut self, task: Arc<Shared>, ending: Ending) {
+    fn finish(&mut self, task: Arc<Shared>, activity: usize, ending: Ending) {
         let Some(holding) = self.held.get_mut(task.token.as_str()) else {
+            if let Ok(answered) = &ending {
+                self.begun_for_nobody(&task, answered, activity);
+            }
             return;
         };
         match mem::replace(holding, Holding::Finished) {
@@ -383,13 +464,24 @@ impl Tasks {
                 if let Some(beat) = beat {
                     self.heartbeats.remove(beat);
                 }
-                self.record(task, ending);
+                self.done(task, activity, ending);
             }
             Holding::Finished => {}
         }
     }
 
-    fn record(&mut self, task: Arc<Shared>, ending: Ending) {
+    /// A handler's result goes out; what a connector has begun is open.
+    fn done(&mut self, task: Arc<Shared>, activity: usize, ending: Ending) {
+        let finished = self.record(task, ending, None);
+        self.begun(&finished, activity);
+    }
+
+    pub(super) fn record(
+        &mut self,
+        task: Arc<Shared>,
+        ending: Ending,
+        settled: Option<oneshot::Sender<()>>,
+    ) -> Arc<Finished> {
         if let Err(failure) = &ending {
             debug!(
                 token = short_hash(&task.token),
@@ -407,8 +499,12 @@ impl Tasks {
             number: self.numbered,
             ending,
         });
+        if let Some(settled) = settled {
+            self.settling.insert(finished.number, settled);
+        }
         self.unconfirmed.push_back(Arc::clone(&finished));
-        self.news.results.push(finished);
+        self.news.results.push(Arc::clone(&finished));
+        finished
     }
 }
 

@@ -41,6 +41,7 @@ fn milliseconds(text: &str) -> anyhow::Result<Vec<f64>> {
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|_| false,
     };
     (0..SAMPLES)
         .map(|_| {

@@ -100,6 +100,7 @@ pub(crate) fn compile(definition: &str) -> anyhow::Result<Program> {
     let options = Options {
         machine_type: MachineType::Standard,
         served: &|_| true,
+        connects: &|_| false,
     };
     definition::compile(definition, &options).map_err(|findings| anyhow!("{findings:#?}"))
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stepfleet/v1/fleet.proto.
  */
 export const file_stepfleet_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSLvAQoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJEigKBXNsb3RzGBQgAygLMhkuc3RlcGZsZWV0LnYxLlNsb3RzQ2hhbmdlIi4KC1Nsb3RzQ2hhbmdlEhAKCGFjdGl2aXR5GAEgASgNEg0KBXNsb3RzGAIgASgNIpkCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgSEQoJbWF4X3Rhc2tzGBQgASgNGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQgoNQWN0aXZpdHlTbG90cxIQCghhY3Rpdml0eRgBIAEoCRINCgVzbG90cxgCIAEoDRIQCghtYXhfcmF0ZRgUIAEoASJ7CgpUYXNrUmVzdWx0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGbnVtYmVyGAIgASgEEhAKBm91dHB1dBgDIAEoCUgAEiwKB2ZhaWx1cmUYBCABKAsyGS5zdGVwZmxlZXQudjEuVGFza0ZhaWx1cmVIAEIJCgdvdXRjb21lIkkKC1Rhc2tGYWlsdXJlEhIKBWVycm9yGAEgASgJSACIAQESEgoFY2F1c2UYAiABKAlIAYgBAUIICgZfZXJyb3JCCAoGX2NhdXNlIjQKDVRhc2tIZWFydGJlYXQSEgoKdGFza190b2tlbhgBIAEoCRIPCgdkZXRhaWxzGAIgASgJIqsCChJDb29yZGluYXRvck1lc3NhZ2USJgoHd2VsY29tZRgBIAEoCzIVLnN0ZXBmbGVldC52MS5XZWxjb21lEiIKBnB1c2hlcxgCIAMoCzISLnN0ZXBmbGVldC52MS5QdXNoEhEKCWNvbmZpcm1lZBgDIAEoBBIRCgljYW5jZWxsZWQYBCADKAkSLAoHcmVmdXNlZBgFIAMoCzIbLnN0ZXBmbGVldC52MS5SZWZ1c2VkUmVzdWx0EhoKEnJlY29ubmVjdF9hZnRlcl9tcxgGIAEoDRIiCgVvcmRlchgHIAEoDjITLnN0ZXBmbGVldC52MS5PcmRlchI1ChByZWZ1c2VkX3Byb2dyZXNzGBQgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQiRAoHV2VsY29tZRIPCgdyZXN1bWVkGAEgASgIEhUKDWFjdGl2aXR5X2FybnMYAiADKAkSEQoJY29uZmlybWVkGAMgASgEIroBCgRQdXNoEg4KBm51bWJlchgBIAEoBBISCgp0YXNrX3Rva2VuGAIgASgJEhAKCGFjdGl2aXR5GAMgASgNEg0KBWlucHV0GAQgASgJEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAUgASgNEhUKDWV4ZWN1dGlvbl9hcm4YBiABKAkSDwoHYXR0ZW1wdBgHIAEoDRITCgt0cmFjZXBhcmVudBgIIAEoCRIVCg1sYXN0X3Byb2dyZXNzGBQgASgJIjMKDVJlZnVzZWRSZXN1bHQSEgoKdGFza190b2tlbhgBIAEoCRIOCgZyZWFzb24YAiABKAkqQQoFT3JkZXISFQoRT1JERVJfVU5TUEVDSUZJRUQQABIPCgtPUkRFUl9EUkFJThABEhAKDE9SREVSX1JFU1VNRRACMlkKDEZsZWV0U2VydmljZRJJCgRXb3JrEhsuc3RlcGZsZWV0LnYxLldvcmtlck1lc3NhZ2UaIC5zdGVwZmxlZXQudjEuQ29vcmRpbmF0b3JNZXNzYWdlKAEwAWIGcHJvdG8z");
+  fileDesc("ChhzdGVwZmxlZXQvdjEvZmxlZXQucHJvdG8SDHN0ZXBmbGVldC52MSKfAgoNV29ya2VyTWVzc2FnZRIiCgVoZWxsbxgBIAEoCzITLnN0ZXBmbGVldC52MS5IZWxsbxIpCgdyZXN1bHRzGAIgAygLMhguc3RlcGZsZWV0LnYxLlRhc2tSZXN1bHQSLwoKaGVhcnRiZWF0cxgDIAMoCzIbLnN0ZXBmbGVldC52MS5UYXNrSGVhcnRiZWF0EhAKCHJlY2VpdmVkGAQgASgEEhAKCGRyYWluaW5nGAUgASgIEhAKCHJldHVybmVkGAYgAygJEigKBXNsb3RzGBQgAygLMhkuc3RlcGZsZWV0LnYxLlNsb3RzQ2hhbmdlEi4KB2Fuc3dlcnMYHiADKAsyHS5zdGVwZmxlZXQudjEuQ29ubmVjdG9yQW5zd2VyIi4KC1Nsb3RzQ2hhbmdlEhAKCGFjdGl2aXR5GAEgASgNEg0KBXNsb3RzGAIgASgNIssCCgVIZWxsbxITCgt3b3JrZXJfbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEi8KCmFjdGl2aXRpZXMYAyADKAsyGy5zdGVwZmxlZXQudjEuQWN0aXZpdHlTbG90cxIvCgZsYWJlbHMYBCADKAsyHy5zdGVwZmxlZXQudjEuSGVsbG8uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBSABKAkSDAoEaGVsZBgGIAMoCRIMCgRob3N0GAcgASgJEhUKDXRvbGRfdG9fZHJhaW4YCCABKAgSEQoJbWF4X3Rhc2tzGBQgASgNEjAKCmNvbm5lY3RvcnMYHiADKAsyHC5zdGVwZmxlZXQudjEuQ29ubmVjdG9yU2xvdHMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJCCg1BY3Rpdml0eVNsb3RzEhAKCGFjdGl2aXR5GAEgASgJEg0KBXNsb3RzGAIgASgNEhAKCG1heF9yYXRlGBQgASgBIqEBCgpUYXNrUmVzdWx0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGbnVtYmVyGAIgASgEEhAKBm91dHB1dBgDIAEoCUgAEiwKB2ZhaWx1cmUYBCABKAsyGS5zdGVwZmxlZXQudjEuVGFza0ZhaWx1cmVIABIkCgViZWd1bhgeIAEoCzITLnN0ZXBmbGVldC52MS5CZWd1bkgAQgkKB291dGNvbWUiSQoLVGFza0ZhaWx1cmUSEgoFZXJyb3IYASABKAlIAIgBARISCgVjYXVzZRgCIAEoCUgBiAEBQggKBl9lcnJvckIICgZfY2F1c2UiNAoNVGFza0hlYXJ0YmVhdBISCgp0YXNrX3Rva2VuGAEgASgJEg8KB2RldGFpbHMYAiABKAki2gIKEkNvb3JkaW5hdG9yTWVzc2FnZRImCgd3ZWxjb21lGAEgASgLMhUuc3RlcGZsZWV0LnYxLldlbGNvbWUSIgoGcHVzaGVzGAIgAygLMhIuc3RlcGZsZWV0LnYxLlB1c2gSEQoJY29uZmlybWVkGAMgASgEEhEKCWNhbmNlbGxlZBgEIAMoCRIsCgdyZWZ1c2VkGAUgAygLMhsuc3RlcGZsZWV0LnYxLlJlZnVzZWRSZXN1bHQSGgoScmVjb25uZWN0X2FmdGVyX21zGAYgASgNEiIKBW9yZGVyGAcgASgOMhMuc3RlcGZsZWV0LnYxLk9yZGVyEi0KB3F1ZXJpZXMYHiADKAsyHC5zdGVwZmxlZXQudjEuQ29ubmVjdG9yUXVlcnkSNQoQcmVmdXNlZF9wcm9ncmVzcxgUIAMoCzIbLnN0ZXBmbGVldC52MS5SZWZ1c2VkUmVzdWx0IlwKB1dlbGNvbWUSDwoHcmVzdW1lZBgBIAEoCBIVCg1hY3Rpdml0eV9hcm5zGAIgAygJEhEKCWNvbmZpcm1lZBgDIAEoBBIWCg5jb25uZWN0b3JfYXJucxgeIAMoCSLeAQoEUHVzaBIOCgZudW1iZXIYASABKAQSEgoKdGFza190b2tlbhgCIAEoCRIQCghhY3Rpdml0eRgDIAEoDRINCgVpbnB1dBgEIAEoCRIZChFoZWFydGJlYXRfc2Vjb25kcxgFIAEoDRIVCg1leGVjdXRpb25fYXJuGAYgASgJEg8KB2F0dGVtcHQYByABKA0SEwoLdHJhY2VwYXJlbnQYCCABKAkSIgoFc3RhcnQYHiABKAsyEy5zdGVwZmxlZXQudjEuU3RhcnQSFQoNbGFzdF9wcm9ncmVzcxgUIAEoCSIzCg1SZWZ1c2VkUmVzdWx0EhIKCnRhc2tfdG9rZW4YASABKAkSDgoGcmVhc29uGAIgASgJIkEKDkNvbm5lY3RvclNsb3RzEhEKCWNvbm5lY3RvchgBIAEoCRINCgVzbG90cxgCIAEoDRINCgVwbGFjZRgDIAEoCSJGCgVTdGFydBIRCgljbGllbnRfaWQYASABKAkSKgoHcGF0dGVybhgCIAEoDjIZLnN0ZXBmbGVldC52MS5UYXNrUGF0dGVybiI2CgVCZWd1bhIOCgZoYW5kbGUYASABKAkSDgoGb3V0cHV0GAIgASgJEg0KBXBsYWNlGAMgASgJIt4BCg5Db25uZWN0b3JRdWVyeRIOCgZudW1iZXIYASABKAQSEQoJY29ubmVjdG9yGAIgASgNEi8KBGtpbmQYAyABKA4yIS5zdGVwZmxlZXQudjEuQ29ubmVjdG9yUXVlcnkuS2luZBIRCgljbGllbnRfaWQYBCABKAkSDgoGaGFuZGxlGAUgASgJEhUKDWV4ZWN1dGlvbl9hcm4YBiABKAkiPgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASEQoNS0lORF9ERVNDUklCRRABEg0KCUtJTkRfU1RPUBACIs4BCg9Db25uZWN0b3JBbnN3ZXISDgoGbnVtYmVyGAEgASgEEiQKBWdvaW5nGAIgASgLMhMuc3RlcGZsZWV0LnYxLkdvaW5nSAASEAoGb3V0cHV0GAMgASgJSAASLAoHZmFpbHVyZRgEIAEoCzIZLnN0ZXBmbGVldC52MS5UYXNrRmFpbHVyZUgAEigKB3N0b3BwZWQYBSABKAsyFS5zdGVwZmxlZXQudjEuU3RvcHBlZEgAEhEKB3Vua25vd24YBiABKAlIAEIICgZhbnN3ZXIiHwoFR29pbmcSFgoOYWdhaW5fYWZ0ZXJfbXMYASABKAQiCQoHU3RvcHBlZCpBCgVPcmRlchIVChFPUkRFUl9VTlNQRUNJRklFRBAAEg8KC09SREVSX0RSQUlOEAESEAoMT1JERVJfUkVTVU1FEAIqbQoLVGFza1BhdHRlcm4SIQodVEFTS19QQVRURVJOX1JFUVVFU1RfUkVTUE9OU0UQABIVChFUQVNLX1BBVFRFUk5fU1lOQxABEiQKIFRBU0tfUEFUVEVSTl9XQUlUX0ZPUl9UQVNLX1RPS0VOEAIyWQoMRmxlZXRTZXJ2aWNlEkkKBFdvcmsSGy5zdGVwZmxlZXQudjEuV29ya2VyTWVzc2FnZRogLnN0ZXBmbGVldC52MS5Db29yZGluYXRvck1lc3NhZ2UoATABYgZwcm90bzM");
 
 /**
  * From the worker. Every message may carry any of the parts.
@@ -69,6 +69,13 @@ export type WorkerMessage = Message<"stepfleet.v1.WorkerMessage"> & {
    * @generated from field: repeated stepfleet.v1.SlotsChange slots = 20;
    */
   slots: SlotsChange[];
+
+  /**
+   * In the order in which they were made out.
+   *
+   * @generated from field: repeated stepfleet.v1.ConnectorAnswer answers = 30;
+   */
+  answers: ConnectorAnswer[];
 };
 
 /**
@@ -168,6 +175,11 @@ export type Hello = Message<"stepfleet.v1.Hello"> & {
    * @generated from field: uint32 max_tasks = 20;
    */
   maxTasks: number;
+
+  /**
+   * @generated from field: repeated stepfleet.v1.ConnectorSlots connectors = 30;
+   */
+  connectors: ConnectorSlots[];
 };
 
 /**
@@ -243,6 +255,14 @@ export type TaskResult = Message<"stepfleet.v1.TaskResult"> & {
      */
     value: TaskFailure;
     case: "failure";
+  } | {
+    /**
+     * Of a start only: what is waited for has begun. The token stays good for the end of that, of a `.sync` task.
+     *
+     * @generated from field: stepfleet.v1.Begun begun = 30;
+     */
+    value: Begun;
+    case: "begun";
   } | { case: undefined; value?: undefined };
 };
 
@@ -350,6 +370,11 @@ export type CoordinatorMessage = Message<"stepfleet.v1.CoordinatorMessage"> & {
   order: Order;
 
   /**
+   * @generated from field: repeated stepfleet.v1.ConnectorQuery queries = 30;
+   */
+  queries: ConnectorQuery[];
+
+  /**
    * Details of heartbeats that are not kept, with the reason: `ProgressTooLarge`, `InvalidProgress`. The heartbeats count.
    *
    * @generated from field: repeated stepfleet.v1.RefusedResult refused_progress = 20;
@@ -388,6 +413,13 @@ export type Welcome = Message<"stepfleet.v1.Welcome"> & {
    * @generated from field: uint64 confirmed = 3;
    */
   confirmed: bigint;
+
+  /**
+   * ARNs of the activities in whose queues the starts of `Hello.connectors` wait, in their order.
+   *
+   * @generated from field: repeated string connector_arns = 30;
+   */
+  connectorArns: string[];
 };
 
 /**
@@ -414,7 +446,7 @@ export type Push = Message<"stepfleet.v1.Push"> & {
   taskToken: string;
 
   /**
-   * Index into `Hello.activities`.
+   * Index into `Hello.activities`, and behind them `Hello.connectors`.
    *
    * @generated from field: uint32 activity = 3;
    */
@@ -450,6 +482,14 @@ export type Push = Message<"stepfleet.v1.Push"> & {
    * @generated from field: string traceparent = 8;
    */
   traceparent: string;
+
+  /**
+   * Set when the worker is to begin the task of an integration: a connector's, or a Lambda function's whose work an
+   * activity does and that waits for its token.
+   *
+   * @generated from field: stepfleet.v1.Start start = 30;
+   */
+  start?: Start | undefined;
 
   /**
    * JSON text: the last progress that was told in this stay in the state, in an attempt before (a failed one, a timed-out
@@ -493,6 +533,275 @@ export const RefusedResultSchema: GenMessage<RefusedResult> = /*@__PURE__*/
   messageDesc(file_stepfleet_v1_fleet, 10);
 
 /**
+ * A connector: what serves `arn:aws:states:::<service>:<action>`, with `.sync` and `.waitForTaskToken`.
+ *
+ * @generated from message stepfleet.v1.ConnectorSlots
+ */
+export type ConnectorSlots = Message<"stepfleet.v1.ConnectorSlots"> & {
+  /**
+   * `<service>:<action>`, as in the ARN and without a pattern. An activity `connector.<service>.<action>` must exist.
+   *
+   * @generated from field: string connector = 1;
+   */
+  connector: string;
+
+  /**
+   * Starts at once.
+   *
+   * @generated from field: uint32 slots = 2;
+   */
+  slots: number;
+
+  /**
+   * The place where the work is that this worker begins, when no worker of another place can tell of it: drawn once per
+   * place. At most 256 characters.
+   *
+   * @generated from field: string place = 3;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorSlots.
+ * Use `create(ConnectorSlotsSchema)` to create a new message.
+ */
+export const ConnectorSlotsSchema: GenMessage<ConnectorSlots> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 11);
+
+/**
+ * The start of an integration's task.
+ *
+ * @generated from message stepfleet.v1.Start
+ */
+export type Start = Message<"stepfleet.v1.Start"> & {
+  /**
+   * The same whenever this attempt is begun again: what has begun under it is not begun twice.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * @generated from field: stepfleet.v1.TaskPattern pattern = 2;
+   */
+  pattern: TaskPattern;
+};
+
+/**
+ * Describes the message stepfleet.v1.Start.
+ * Use `create(StartSchema)` to create a new message.
+ */
+export const StartSchema: GenMessage<Start> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 12);
+
+/**
+ * What a worker has begun.
+ *
+ * @generated from message stepfleet.v1.Begun
+ */
+export type Begun = Message<"stepfleet.v1.Begun"> & {
+  /**
+   * JSON text of the connector's own, at most 8192 bytes, by which it finds the work again.
+   *
+   * @generated from field: string handle = 1;
+   */
+  handle: string;
+
+  /**
+   * JSON text for `TaskSubmitted`; of a task without pattern its output.
+   *
+   * @generated from field: string output = 2;
+   */
+  output: string;
+
+  /**
+   * `ConnectorSlots.place` of the worker, if only workers of its place can tell of the work.
+   *
+   * @generated from field: string place = 3;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.Begun.
+ * Use `create(BegunSchema)` to create a new message.
+ */
+export const BegunSchema: GenMessage<Begun> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 13);
+
+/**
+ * A question about work that has begun. One that is not answered in time is asked again, perhaps of another worker.
+ *
+ * @generated from message stepfleet.v1.ConnectorQuery
+ */
+export type ConnectorQuery = Message<"stepfleet.v1.ConnectorQuery"> & {
+  /**
+   * Number within the connection, from 1.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * As in `Push.activity`.
+   *
+   * @generated from field: uint32 connector = 2;
+   */
+  connector: number;
+
+  /**
+   * @generated from field: stepfleet.v1.ConnectorQuery.Kind kind = 3;
+   */
+  kind: ConnectorQuery_Kind;
+
+  /**
+   * @generated from field: string client_id = 4;
+   */
+  clientId: string;
+
+  /**
+   * @generated from field: string handle = 5;
+   */
+  handle: string;
+
+  /**
+   * @generated from field: string execution_arn = 6;
+   */
+  executionArn: string;
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorQuery.
+ * Use `create(ConnectorQuerySchema)` to create a new message.
+ */
+export const ConnectorQuerySchema: GenMessage<ConnectorQuery> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 14);
+
+/**
+ * @generated from enum stepfleet.v1.ConnectorQuery.Kind
+ */
+export enum ConnectorQuery_Kind {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * How is it?
+   *
+   * @generated from enum value: KIND_DESCRIBE = 1;
+   */
+  DESCRIBE = 1,
+
+  /**
+   * End it: nobody waits for it any more.
+   *
+   * @generated from enum value: KIND_STOP = 2;
+   */
+  STOP = 2,
+}
+
+/**
+ * Describes the enum stepfleet.v1.ConnectorQuery.Kind.
+ */
+export const ConnectorQuery_KindSchema: GenEnum<ConnectorQuery_Kind> = /*@__PURE__*/
+  enumDesc(file_stepfleet_v1_fleet, 14, 0);
+
+/**
+ * @generated from message stepfleet.v1.ConnectorAnswer
+ */
+export type ConnectorAnswer = Message<"stepfleet.v1.ConnectorAnswer"> & {
+  /**
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * @generated from oneof stepfleet.v1.ConnectorAnswer.answer
+   */
+  answer: {
+    /**
+     * It goes on.
+     *
+     * @generated from field: stepfleet.v1.Going going = 2;
+     */
+    value: Going;
+    case: "going";
+  } | {
+    /**
+     * It has ended well: JSON text.
+     *
+     * @generated from field: string output = 3;
+     */
+    value: string;
+    case: "output";
+  } | {
+    /**
+     * It has ended otherwise.
+     *
+     * @generated from field: stepfleet.v1.TaskFailure failure = 4;
+     */
+    value: TaskFailure;
+    case: "failure";
+  } | {
+    /**
+     * The answer to a stop: it has ended, or is about to.
+     *
+     * @generated from field: stepfleet.v1.Stopped stopped = 5;
+     */
+    value: Stopped;
+    case: "stopped";
+  } | {
+    /**
+     * Nothing can be told now, and why: the question is asked again.
+     *
+     * @generated from field: string unknown = 6;
+     */
+    value: string;
+    case: "unknown";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stepfleet.v1.ConnectorAnswer.
+ * Use `create(ConnectorAnswerSchema)` to create a new message.
+ */
+export const ConnectorAnswerSchema: GenMessage<ConnectorAnswer> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 15);
+
+/**
+ * @generated from message stepfleet.v1.Going
+ */
+export type Going = Message<"stepfleet.v1.Going"> & {
+  /**
+   * When to ask again, milliseconds; 0 leaves it to the coordinator.
+   *
+   * @generated from field: uint64 again_after_ms = 1;
+   */
+  againAfterMs: bigint;
+};
+
+/**
+ * Describes the message stepfleet.v1.Going.
+ * Use `create(GoingSchema)` to create a new message.
+ */
+export const GoingSchema: GenMessage<Going> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 16);
+
+/**
+ * @generated from message stepfleet.v1.Stopped
+ */
+export type Stopped = Message<"stepfleet.v1.Stopped"> & {
+};
+
+/**
+ * Describes the message stepfleet.v1.Stopped.
+ * Use `create(StoppedSchema)` to create a new message.
+ */
+export const StoppedSchema: GenMessage<Stopped> = /*@__PURE__*/
+  messageDesc(file_stepfleet_v1_fleet, 17);
+
+/**
  * What an operator asks of a worker.
  *
  * @generated from enum stepfleet.v1.Order
@@ -526,6 +835,36 @@ export enum Order {
  */
 export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
   enumDesc(file_stepfleet_v1_fleet, 0);
+
+/**
+ * How a task waits for what is begun.
+ *
+ * @generated from enum stepfleet.v1.TaskPattern
+ */
+export enum TaskPattern {
+  /**
+   * Not at all: the answer ends it.
+   *
+   * @generated from enum value: TASK_PATTERN_REQUEST_RESPONSE = 0;
+   */
+  REQUEST_RESPONSE = 0,
+
+  /**
+   * @generated from enum value: TASK_PATTERN_SYNC = 1;
+   */
+  SYNC = 1,
+
+  /**
+   * @generated from enum value: TASK_PATTERN_WAIT_FOR_TASK_TOKEN = 2;
+   */
+  WAIT_FOR_TASK_TOKEN = 2,
+}
+
+/**
+ * Describes the enum stepfleet.v1.TaskPattern.
+ */
+export const TaskPatternSchema: GenEnum<TaskPattern> = /*@__PURE__*/
+  enumDesc(file_stepfleet_v1_fleet, 1);
 
 /**
  * @generated from service stepfleet.v1.FleetService
