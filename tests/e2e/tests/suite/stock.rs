@@ -70,6 +70,7 @@ fn an_endpoint_completes_a_task_itself_and_its_slot_takes_the_next() {
             let token = accepted(&listener).await?;
             let beat = api::SendTaskHeartbeatRequest {
                 task_token: token.clone(),
+                ..Default::default()
             };
             client.send_task_heartbeat(beat).await?;
             let success = api::SendTaskSuccessRequest {
