@@ -580,11 +580,8 @@ impl Session {
             bytes <= MESSAGE_BYTES
         };
         let count = inner.outgoing.pushes.iter().take_while(fits).count().max(1);
-        let rest = if count < inner.outgoing.pushes.len() {
-            inner.outgoing.pushes.split_off(count)
-        } else {
-            Vec::new()
-        };
+        let pushes = &mut inner.outgoing.pushes;
+        let rest = pushes.split_off(count.min(pushes.len()));
         if !rest.is_empty() {
             self.wake.notify_one();
         }
