@@ -21,8 +21,8 @@ const EXECUTION: &str = "arn:aws:states:us-east-1:000000000000:execution:m:e";
 /// Begins when the test lets it, and tells what it is asked for.
 struct Training {
     gate: Arc<Semaphore>,
-    stopped: mpsc::UnboundedSender<Work>,
-    attached: mpsc::UnboundedSender<Reports>,
+    stopped: mpsc::Sender<Work>,
+    attached: mpsc::Sender<Reports>,
 }
 
 impl Connector for Training {
@@ -50,7 +50,7 @@ impl Connector for Training {
     }
 
     async fn stop(&self, work: Work) -> Result<(), TaskError> {
-        self.stopped.send(work).unwrap();
+        self.stopped.try_send(work).unwrap();
         Ok(())
     }
 
@@ -59,13 +59,13 @@ impl Connector for Training {
     }
 
     fn attach(&self, reports: Reports) {
-        self.attached.send(reports).unwrap();
+        self.attached.try_send(reports).unwrap();
     }
 }
 
 struct Stage {
     gate: Arc<Semaphore>,
-    stopped: mpsc::UnboundedReceiver<Work>,
+    stopped: mpsc::Receiver<Work>,
     reports: Reports,
     connection: Connection,
     _running: super::in_memory::Running,
@@ -74,8 +74,8 @@ struct Stage {
 async fn stage() -> Stage {
     let (mut fake, client) = pair();
     let gate = Arc::new(Semaphore::new(0));
-    let (stopped, stops) = mpsc::unbounded_channel();
-    let (attached, mut attaches) = mpsc::unbounded_channel();
+    let (stopped, stops) = mpsc::channel(8);
+    let (attached, mut attaches) = mpsc::channel(8);
     let training = Training {
         gate: Arc::clone(&gate),
         stopped,

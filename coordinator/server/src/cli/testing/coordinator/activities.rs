@@ -1,5 +1,7 @@
 //! Canned activities.
 
+use std::collections::{BTreeMap, HashMap};
+
 use stepfleet_sdk::api::activity_service_server::ActivityService;
 use stepfleet_sdk::api::*;
 use stepfleet_sdk::tonic::Request;
@@ -135,7 +137,18 @@ impl ActivityService for Canned {
             machine_weights: request.machine_weights.unwrap_or_default().weights,
             away_max: request.away_max,
         };
-        self.note(format!("update {} {settings:?}", request.activity_arn));
+        // Hash maps tell their entries in any order.
+        let labels: BTreeMap<_, _> = settings.required_labels.iter().collect();
+        let weights: BTreeMap<_, _> = settings.machine_weights.iter().collect();
+        let others = ActivitySettings {
+            required_labels: HashMap::new(),
+            machine_weights: HashMap::new(),
+            ..settings.clone()
+        };
+        let arn = &request.activity_arn;
+        self.note(format!(
+            "update {arn} {others:?} labels {labels:?} weights {weights:?}"
+        ));
         give(UpdateActivityResponse {
             settings: Some(settings),
         })
