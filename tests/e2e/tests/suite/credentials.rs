@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stepfleet_e2e::{
     Coordinator, Deadline, Process, Settings, World, create_machine, outcome, scenario, start,
+    until,
 };
 use stepfleet_sdk::{Client, Endpoint, api};
 
@@ -55,6 +56,18 @@ async fn ends(mut worker: Process) -> Result<()> {
     Ok(())
 }
 
+/// A worker that was at work keeps trying to come back, as its file may get another secret; until then it has no work.
+async fn is_shut_out(worker: &Process) -> Result<()> {
+    let deadline = Deadline::seconds(20);
+    until("the worker is without coordinator", deadline, async || {
+        Ok(worker
+            .output()
+            .contains("without coordinator")
+            .then_some(()))
+    })
+    .await
+}
+
 #[test]
 fn a_worker_works_by_its_credential_until_it_is_revoked() {
     scenario(async |world: &World| {
@@ -97,7 +110,7 @@ fn a_worker_works_by_its_credential_until_it_is_revoked() {
         outcome(&admin, &execution, Deadline::seconds(30)).await?;
         let last = ["credential", "rotate", "builder", "--overlap", "0s"];
         let third = secret(&asked(&coordinator, &last).await?);
-        ends(by_first).await?;
+        is_shut_out(&by_first).await?;
         let by_second = worker(world, "second", &config, &[("STEPFLEET_API_KEY", &second)])?;
         ends(by_second).await?;
 
@@ -105,7 +118,7 @@ fn a_worker_works_by_its_credential_until_it_is_revoked() {
         let execution = start(&admin, &machine, "three", &json!({"a": 3})).await?;
         outcome(&admin, &execution, Deadline::seconds(30)).await?;
         asked(&coordinator, &["credential", "revoke", "builder"]).await?;
-        ends(by_third).await?;
+        is_shut_out(&by_third).await?;
         let execution = start(&admin, &machine, "four", &json!({})).await?;
         let listed = asked(&coordinator, &["credential", "list"]).await?;
         let builder = &listed["credentials"][0];
