@@ -12,6 +12,7 @@ pub mod backup;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod error;
+pub mod etcd;
 pub mod folder;
 pub mod log;
 pub mod records;

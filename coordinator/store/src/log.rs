@@ -2,6 +2,7 @@
 //! where the bytes go.
 
 mod admission;
+pub mod etcd;
 pub mod fault;
 pub mod local;
 pub mod model;

@@ -1,0 +1,56 @@
+//! Keys of a log. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
+
+use stepfleet_engine::PartitionId;
+
+use crate::log::{BatchId, Seq};
+
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    pub(super) fn owner(&self, partition: PartitionId) -> Vec<u8> {
+        self.of(partition, "owner")
+    }
+
+    pub(super) fn chunk(&self, partition: PartitionId, seq: Seq) -> Vec<u8> {
+        self.of(partition, &format!("log/{:016x}", seq.0))
+    }
+
+    /// Behind all chunks.
+    pub(super) fn chunks_end(&self, partition: PartitionId) -> Vec<u8> {
+        self.of(partition, "log0")
+    }
+
+    pub(super) fn piece(
+        &self,
+        partition: PartitionId,
+        (seq, batch): (Seq, BatchId),
+        index: u32,
+    ) -> Vec<u8> {
+        let name = format!("piece/{:016x}/{:032x}/{index:08x}", seq.0, batch.0);
+        self.of(partition, &name)
+    }
+
+    /// The first piece of a sequence, whatever its batch.
+    pub(super) fn pieces(&self, partition: PartitionId, seq: Seq) -> Vec<u8> {
+        self.of(partition, &format!("piece/{:016x}", seq.0))
+    }
+
+    /// The sequence of a chunk's key.
+    pub(super) fn seq_of(key: &[u8]) -> Option<Seq> {
+        let digits = std::str::from_utf8(key.get(key.len().checked_sub(16)?..)?).ok()?;
+        u64::from_str_radix(digits, 16).ok().map(Seq)
+    }
+
+    fn of(&self, partition: PartitionId, name: &str) -> Vec<u8> {
+        format!("{}/part/{:04x}/{name}", self.prefix, partition.0).into_bytes()
+    }
+}

@@ -1,0 +1,407 @@
+//! The transactions. Each may reach etcd more than once and does no harm then.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use etcd_client::{
+    Compare, CompareOp, DeleteOptions, GetOptions, GetResponse, KeyValue, KvClient, PutOptions,
+    SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse, TxnResponse,
+};
+use futures::future::join_all;
+use prost::Message as _;
+use stepfleet_engine::PartitionId;
+use stepfleet_proto::record::v1::{LogChunk, Owner};
+
+use super::Node;
+use super::chunk::{self, Packed};
+use super::keys::Keys;
+use super::lanes::Known;
+use super::protocol::{self, Condition, Found};
+use crate::error::StoreError;
+use crate::etcd::{Etcd, EtcdError};
+use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq};
+
+/// Bytes of a request at most that holds more than one chunk; etcd takes 1.5 MiB unless it is told otherwise.
+const REQUEST_BYTES: usize = 768 * 1024;
+/// Chunks of a request at most. Each is a transaction of its own inside, and etcd counts 128 operations down.
+const REQUEST_CHUNKS: usize = 48;
+/// Chunks that are read at once at most.
+const PAGE_CHUNKS: usize = 64;
+/// Bytes of an answer at most: a page of chunks with all their bodies.
+const ANSWER_BYTES_MAX: usize = 2 * PAGE_CHUNKS * chunk::PIECE_BYTES_MAX;
+
+/// The revision of an accepted append, or why there is none.
+pub(super) type Answer = Result<i64, StoreError>;
+
+/// A partition that was acquired.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) acquired: Acquired,
+    pub(super) trimmed: Seq,
+    pub(super) revision: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Requests {
+    etcd: Arc<Etcd>,
+    keys: Keys,
+    node: Arc<Node>,
+}
+
+impl Requests {
+    pub(super) fn new(etcd: Arc<Etcd>, keys: Keys, node: Node) -> Self {
+        Self {
+            etcd,
+            keys,
+            node: Arc::new(node),
+        }
+    }
+
+    /// The revision of the owner's key; 0 when there is none.
+    pub(super) async fn owner(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
+        let key = self.keys.owner(partition);
+        let found = self.get(key, GetOptions::new().with_keys_only()).await?;
+        Ok(found.kvs().first().map_or(Epoch(0), epoch_of))
+    }
+
+    /// Makes this node the owner, if the owner's key has not changed since; `None` when it has.
+    pub(super) async fn take(
+        &self,
+        partition: PartitionId,
+        seen: Epoch,
+        acquisition: u128,
+    ) -> Result<Option<Taken>, StoreError> {
+        let key = self.keys.owner(partition);
+        let owner = owner(&self.node.name, &self.node.address, acquisition);
+        let ends = |order| {
+            let options = GetOptions::new().with_range(self.keys.chunks_end(partition));
+            let options = options.with_sort(SortTarget::Key, order).with_limit(1);
+            TxnOp::get(
+                self.keys.chunk(partition, Seq(0)),
+                Some(options.with_keys_only()),
+            )
+        };
+        let txn = Txn::new()
+            .when(self.compares(partition, &protocol::acquisition(seen)))
+            .and_then([
+                TxnOp::put(key.clone(), owner.encode_to_vec(), None),
+                ends(SortOrder::Ascend),
+                ends(SortOrder::Descend),
+            ])
+            .or_else([
+                TxnOp::get(key, None),
+                ends(SortOrder::Ascend),
+                ends(SortOrder::Descend),
+            ]);
+        let answer = self.txn(txn).await?;
+        let revision = revision_of(&answer);
+        let mut ranges = answer.op_responses().into_iter();
+        let epoch = match ranges.next() {
+            Some(TxnOpResponse::Put(_)) => Epoch(revision.cast_unsigned()),
+            Some(TxnOpResponse::Get(found)) => {
+                // An answer was lost, and this is the second time.
+                let ours = found
+                    .kvs()
+                    .iter()
+                    .find(|kv| acquired_by(kv) == Some(acquisition));
+                let Some(ours) = ours else {
+                    return Ok(None);
+                };
+                epoch_of(ours)
+            }
+            Some(TxnOpResponse::Delete(_) | TxnOpResponse::Txn(_)) | None => {
+                return Err(unexpected());
+            }
+        };
+        let [first, last] = [ranges.next(), ranges.next()].map(|found| seq_in(found.as_ref()));
+        let trimmed = first.map_or(Seq(0), |first| Seq(first.0.saturating_sub(1)));
+        let last = last.unwrap_or(Seq(0));
+        Ok(Some(Taken {
+            acquired: Acquired { epoch, last },
+            trimmed,
+            revision,
+        }))
+    }
+
+    /// Leaves the partition without an owner, if it is still owned under the epoch.
+    pub(super) async fn give_up(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        acquisition: u128,
+    ) -> Result<(), StoreError> {
+        let nobody = owner("", "", acquisition).encode_to_vec();
+        let txn = Txn::new()
+            .when(self.compares(partition, &protocol::owned(epoch)))
+            .and_then([TxnOp::put(self.keys.owner(partition), nobody, None)]);
+        // When the condition does not hold, somebody else owns it already.
+        self.txn(txn).await.map(drop)
+    }
+
+    /// Appends chunks of different partitions, several in a request.
+    pub(super) async fn append(&self, appends: &[&Append]) -> Vec<Answer> {
+        let packed: Vec<Packed> = appends.iter().map(|append| chunk::pack(append)).collect();
+        let mut requests: Vec<(usize, Vec<usize>)> = Vec::new();
+        for (at, packed) in packed.iter().enumerate() {
+            let bytes = packed.value.len();
+            match requests.last_mut() {
+                Some((sum, chunks))
+                    if *sum + bytes <= REQUEST_BYTES && chunks.len() < REQUEST_CHUNKS =>
+                {
+                    *sum += bytes;
+                    chunks.push(at);
+                }
+                Some(_) | None => requests.push((bytes, vec![at])),
+            }
+        }
+        let answers = join_all(requests.iter().map(|(_, chunks)| {
+            let chunks = chunks.iter().map(|at| (appends[*at], &packed[*at]));
+            self.append_together(chunks.collect())
+        }));
+        answers.await.into_iter().flatten().collect()
+    }
+
+    async fn append_together(&self, chunks: Vec<(&Append, &Packed)>) -> Vec<Answer> {
+        for (append, packed) in &chunks {
+            if let Err(error) = self.store_pieces(append, &packed.pieces).await {
+                return vec![Err(error); chunks.len()];
+            }
+        }
+        let each = chunks.iter().map(|(append, packed)| {
+            let (partition, key) = (
+                append.partition,
+                self.keys.chunk(append.partition, append.seq),
+            );
+            let owner = self.keys.owner(partition);
+            let txn = Txn::new()
+                .when(self.compares(partition, &protocol::append(append.epoch, append.seq)))
+                .and_then([TxnOp::put(key.clone(), packed.value.clone(), None)])
+                .or_else([
+                    TxnOp::get(owner, Some(GetOptions::new().with_keys_only())),
+                    TxnOp::get(key, None),
+                ]);
+            TxnOp::txn(txn)
+        });
+        let txn = Txn::new().and_then(each.collect::<Vec<_>>());
+        let answer = match self.txn(txn).await {
+            Ok(answer) => answer,
+            Err(error) => return vec![Err(error); chunks.len()],
+        };
+        let revision = revision_of(&answer);
+        let answers = answer.op_responses().into_iter();
+        chunks
+            .iter()
+            .zip(answers)
+            .map(|((append, _), answer)| outcome(append, &answer).map(|()| revision))
+            .collect()
+    }
+
+    /// Before the chunk that names them. What a chunk that never comes leaves behind goes when the log is trimmed.
+    async fn store_pieces(&self, append: &Append, pieces: &[Bytes]) -> Result<(), StoreError> {
+        let (partition, id) = (append.partition, (append.seq, append.batch));
+        for (index, piece) in (0..).zip(pieces) {
+            let key = self.keys.piece(partition, id, index);
+            let txn = Txn::new()
+                .when(self.compares(partition, &protocol::owned(append.epoch)))
+                .and_then([TxnOp::put(key, piece.to_vec(), None::<PutOptions>)]);
+            if !self.txn(txn).await?.succeeded() {
+                return Err(protocol::never_acquired(partition, append.epoch));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read(
+        &self,
+        partition: PartitionId,
+        seq: Seq,
+        bytes_max: usize,
+        known: Known,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        let hole = |found: &str| {
+            StoreError::Corrupt(format!(
+                "chunk {} of partition {} was trimmed or lost: {found}",
+                seq.0, partition.0
+            ))
+        };
+        if seq <= known.trimmed {
+            return Err(hole("the state store should cover it"));
+        }
+        let limit = (bytes_max / chunk::PIECE_BYTES_MAX).clamp(1, PAGE_CHUNKS);
+        let options = GetOptions::new()
+            .with_range(self.keys.chunks_end(partition))
+            .with_limit(i64::try_from(limit).unwrap_or(1));
+        let found = self.get(self.keys.chunk(partition, seq), options).await?;
+        if found
+            .header()
+            .is_none_or(|header| header.revision() < known.revision)
+        {
+            // etcd has answered from before what this process has seen.
+            return Err(StoreError::Unavailable(
+                "etcd answered a stale read".to_owned(),
+            ));
+        }
+        if found.kvs().is_empty() && seq <= known.last {
+            return Err(hole("nothing stands there"));
+        }
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        for (kv, expected) in found.kvs().iter().zip(seq.0..) {
+            let at = Keys::seq_of(kv.key()).unwrap_or_default();
+            if at.0 != expected {
+                return Err(hole(&format!("the next one is {}", at.0)));
+            }
+            let stored = chunk::read(at, kv.value())?;
+            bytes += usize::try_from(stored.length).unwrap_or(usize::MAX);
+            if bytes > bytes_max && !chunks.is_empty() {
+                break;
+            }
+            chunks.push(self.unpacked(partition, &stored).await?);
+        }
+        Ok(chunks)
+    }
+
+    async fn unpacked(
+        &self,
+        partition: PartitionId,
+        stored: &LogChunk,
+    ) -> Result<Chunk, StoreError> {
+        if stored.pieces == 0 {
+            return chunk::unpack(stored, &stored.body);
+        }
+        let id = (Seq(stored.seq), chunk::batch_of(stored));
+        let mut body = Vec::new();
+        for index in 0..stored.pieces {
+            let key = self.keys.piece(partition, id, index);
+            let found = self.get(key, GetOptions::new()).await?;
+            let piece = found.kvs().first().ok_or_else(|| {
+                StoreError::Corrupt(format!("piece {index} of chunk {} is gone", stored.seq))
+            })?;
+            body.extend_from_slice(piece.value());
+        }
+        chunk::unpack(stored, &body)
+    }
+
+    /// Deletes chunks up to and including a sequence. Deletes alone: they work when etcd has no space left.
+    pub(super) async fn trim(
+        &self,
+        partition: PartitionId,
+        (epoch, seq): (Epoch, Seq),
+    ) -> Result<(), StoreError> {
+        let next = Seq(seq.0 + 1);
+        let up_to = |from: Vec<u8>, to: Vec<u8>| {
+            TxnOp::delete(from, Some(DeleteOptions::new().with_range(to)))
+        };
+        let chunks = up_to(
+            self.keys.chunk(partition, Seq(0)),
+            self.keys.chunk(partition, next),
+        );
+        let pieces = up_to(
+            self.keys.pieces(partition, Seq(0)),
+            self.keys.pieces(partition, next),
+        );
+        let txn = Txn::new()
+            .when(self.compares(partition, &protocol::owned(epoch)))
+            .and_then([chunks, pieces]);
+        if self.txn(txn).await?.succeeded() {
+            return Ok(());
+        }
+        Err(protocol::never_acquired(partition, epoch))
+    }
+
+    fn compares(&self, partition: PartitionId, conditions: &[Condition]) -> Vec<Compare> {
+        let compare = |condition: &Condition| match condition {
+            Condition::OwnerAt(epoch) => {
+                let revision = epoch.0.cast_signed();
+                Compare::mod_revision(self.keys.owner(partition), CompareOp::Equal, revision)
+            }
+            Condition::Absent(seq) => {
+                let key = self.keys.chunk(partition, *seq);
+                Compare::create_revision(key, CompareOp::Equal, 0)
+            }
+        };
+        conditions.iter().map(compare).collect()
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnResponse, StoreError> {
+        let answer = self.etcd.call(|client| {
+            let (mut kv, txn) = (receiving(client.kv_client()), txn.clone());
+            async move { kv.txn(txn).await }
+        });
+        Ok(answer.await?)
+    }
+
+    async fn get(&self, key: Vec<u8>, options: GetOptions) -> Result<GetResponse, EtcdError> {
+        let answer = self.etcd.call(|client| {
+            let (mut kv, key) = (receiving(client.kv_client()), key.clone());
+            let options = options.clone();
+            async move { kv.get(key, Some(options)).await }
+        });
+        answer.await
+    }
+}
+
+fn receiving(kv: KvClient) -> KvClient {
+    kv.max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+fn owner(name: &str, address: &str, acquisition: u128) -> Owner {
+    let [high, low] = chunk::halves(acquisition);
+    Owner {
+        node: name.to_owned(),
+        address: address.to_owned(),
+        acquisition_high: high,
+        acquisition_low: low,
+    }
+}
+
+/// What became of one append of a request.
+fn outcome(append: &Append, answer: &TxnOpResponse) -> Result<(), StoreError> {
+    let TxnOpResponse::Txn(answer) = answer else {
+        return Err(unexpected());
+    };
+    if answer.succeeded() {
+        return Ok(());
+    }
+    let mut found = answer.op_responses().into_iter().map(|found| match found {
+        TxnOpResponse::Get(found) => found.kvs().first().cloned(),
+        TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) | TxnOpResponse::Txn(_) => None,
+    });
+    let owner = found.next().flatten().as_ref().map_or(Epoch(0), epoch_of);
+    let chunk = found.next().flatten();
+    let batch = chunk.map(|kv| batch_in(append.seq, &kv)).transpose()?;
+    protocol::judge(
+        append,
+        Found {
+            owner,
+            chunk: batch,
+        },
+    )
+}
+
+fn batch_in(seq: Seq, kv: &KeyValue) -> Result<BatchId, StoreError> {
+    chunk::read(seq, kv.value()).map(|chunk| chunk::batch_of(&chunk))
+}
+
+fn epoch_of(kv: &KeyValue) -> Epoch {
+    Epoch(kv.mod_revision().cast_unsigned())
+}
+
+fn acquired_by(kv: &KeyValue) -> Option<u128> {
+    let owner = Owner::decode(kv.value()).ok()?;
+    Some(u128::from(owner.acquisition_high) << 64 | u128::from(owner.acquisition_low))
+}
+
+fn seq_in(found: Option<&TxnOpResponse>) -> Option<Seq> {
+    let Some(TxnOpResponse::Get(found)) = found else {
+        return None;
+    };
+    Keys::seq_of(found.kvs().first()?.key())
+}
+
+fn revision_of(answer: &TxnResponse) -> i64 {
+    answer.header().map_or(0, |header| header.revision())
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Unavailable("etcd answered something else than was asked".to_owned())
+}

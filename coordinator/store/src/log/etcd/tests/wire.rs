@@ -1,0 +1,88 @@
+//! A connection to etcd that can lose answers, and hold requests until they are no longer welcome.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing {
+    Everything,
+    /// Requests arrive, answers wait.
+    Requests,
+    /// Nothing arrives; it waits.
+    Nothing,
+}
+
+/// Stands between a client and one member.
+#[derive(Debug)]
+pub(super) struct Wire {
+    address: SocketAddr,
+    passing: Arc<watch::Sender<Passing>>,
+}
+
+impl Wire {
+    pub(super) async fn to(member: &str) -> Self {
+        let member = member.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let passing = Arc::new(watch::Sender::new(Passing::Everything));
+        let state = passing.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(&member).await else {
+                    continue;
+                };
+                let (client_reads, client_writes) = client.into_split();
+                let (server_reads, server_writes) = server.into_split();
+                let requests = |passing: Passing| passing != Passing::Nothing;
+                let answers = |passing: Passing| passing == Passing::Everything;
+                tokio::spawn(carry(
+                    client_reads,
+                    server_writes,
+                    state.subscribe(),
+                    requests,
+                ));
+                tokio::spawn(carry(
+                    server_reads,
+                    client_writes,
+                    state.subscribe(),
+                    answers,
+                ));
+            }
+        });
+        Self { address, passing }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn pass(&self, passing: Passing) {
+        self.passing.send_replace(passing);
+    }
+}
+
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<Passing>,
+    passes: fn(Passing) -> bool,
+) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let Ok(length @ 1..) = from.read(&mut buffer).await else {
+            break;
+        };
+        if state.wait_for(|passing| passes(*passing)).await.is_err() {
+            break;
+        }
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _closed = to.shutdown().await;
+}
