@@ -1,12 +1,6 @@
 //! The log of a cluster: chunks are keys of etcd, and a partition's owner is one too. An append is one transaction with two
 //! conditions, that the owner's key has not changed since it was acquired and that the chunk's key does not exist.
 //! That nothing is lost, doubled or forked follows from these alone; `protocol.rs` says how, and a test explores it.
-//!
-//! ```text
-//! <prefix>/part/<pppp>/owner                        who owns it; its revision is the epoch
-//! <prefix>/part/<pppp>/log/<seq>                    chunks, dense; at least the newest stays when they are trimmed
-//! <prefix>/part/<pppp>/piece/<seq>/<batch>/<i>      the body of a chunk that is too long for one request
-//! ```
 
 mod chunk;
 mod keys;

@@ -17,6 +17,7 @@ const TOP_LEVEL: &[&str] = &[
 
 /// Dot-files of tools, and what git needs.
 const TOP_LEVEL_TOOLS: &[&str] = &[
+    ".cargo",
     ".ci",
     ".clippy.toml",
     ".config",

@@ -2,6 +2,7 @@
 
 mod arrows;
 mod documents;
+mod etcd;
 mod layout;
 mod metrics;
 mod sizes;

@@ -1,4 +1,6 @@
-//! Keys of a log. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
+//! Keys of a log, below `<prefix>/part/<pppp>/`: `owner`, whose revision is the epoch; `log/<seq>`, the chunks, of which at
+//! least the newest stays when they are trimmed; `piece/<seq>/<batch>/<i>`, the body of a chunk that is too long for
+//! one request. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
 
 use stepfleet_engine::PartitionId;
 

@@ -1,15 +1,16 @@
-//! What makes the log safe, apart from how it is sent. Four rules:
-//!
-//! 1. An owner is acquired by a write on the condition that the owner's key still has the revision that was seen; the
-//!    revision of that write is the *epoch*. The same transaction reads where the log ends.
-//! 2. A chunk is written on two conditions: the owner's key has the writer's epoch for its revision, and the chunk's
-//!    own key does not exist.
-//! 3. A request whose outcome is unknown is sent again, unchanged, until an answer tells.
-//! 4. Nothing is told to anybody before the answer of its append, and the next chunk is not sent before either.
-//!
-//! So chunks are dense and written once; no chunk of an older epoch comes after an acquisition, one that was on its way
-//! neither; and what was acknowledged is in front of the end that the acquisition read. No clock and no
-//! failure detector is part of it.
+//! What makes the log safe, apart from how it is sent. No clock and no failure detector is part of it.
+
+// Four rules:
+//
+// 1. An owner is acquired by a write on the condition that the owner's key still has the revision that was seen; the
+//    revision of that write is the epoch. The same transaction reads where the log ends.
+// 2. A chunk is written on two conditions: the owner's key has the writer's epoch for its revision, and the chunk's
+//    own key does not exist.
+// 3. A request whose outcome is unknown is sent again, unchanged, until an answer tells.
+// 4. Nothing is told to anybody before the answer of its append, and the next chunk is not sent before either.
+//
+// So chunks are dense and written once; no chunk of an older epoch comes after an acquisition, one that was on its way
+// neither; and what was acknowledged is in front of the end that the acquisition read.
 
 use stepfleet_engine::PartitionId;
 

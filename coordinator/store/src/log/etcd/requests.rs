@@ -23,10 +23,10 @@ use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq};
 
 /// Bytes of a request at most that holds more than one chunk; etcd takes 1.5 MiB unless it is told otherwise.
 const REQUEST_BYTES: usize = 768 * 1024;
-/// Chunks of a request at most. Each is a transaction of its own inside, and etcd counts 128 operations down.
+/// Chunks of a request at most: two conditions each, and etcd takes 128 unless it is told otherwise.
 const REQUEST_CHUNKS: usize = 48;
 /// Chunks that are read at once at most.
-const PAGE_CHUNKS: usize = 64;
+const PAGE_CHUNKS: usize = 16;
 /// Bytes of an answer at most: a page of chunks with all their bodies.
 const ANSWER_BYTES_MAX: usize = 2 * PAGE_CHUNKS * chunk::PIECE_BYTES_MAX;
 
@@ -161,39 +161,67 @@ impl Requests {
         answers.await.into_iter().flatten().collect()
     }
 
+    /// One transaction for all of them. It takes none when one of them is refused, mostly because it is there already;
+    /// then each is asked for by itself.
+    ///
+    /// A transaction within a transaction for each would do without the second step, but etcd does not count what
+    /// such ones write, and goes on writing when its quota is used up.
     async fn append_together(&self, chunks: Vec<(&Append, &Packed)>) -> Vec<Answer> {
         for (append, packed) in &chunks {
             if let Err(error) = self.store_pieces(append, &packed.pieces).await {
                 return vec![Err(error); chunks.len()];
             }
         }
-        let each = chunks.iter().map(|(append, packed)| {
-            let (partition, key) = (
+        if let [(append, packed)] = *chunks {
+            return vec![self.append_alone(append, packed).await];
+        }
+        let conditions = chunks.iter().flat_map(|(append, _)| {
+            self.compares(
                 append.partition,
-                self.keys.chunk(append.partition, append.seq),
-            );
-            let owner = self.keys.owner(partition);
-            let txn = Txn::new()
-                .when(self.compares(partition, &protocol::append(append.epoch, append.seq)))
-                .and_then([TxnOp::put(key.clone(), packed.value.clone(), None)])
-                .or_else([
-                    TxnOp::get(owner, Some(GetOptions::new().with_keys_only())),
-                    TxnOp::get(key, None),
-                ]);
-            TxnOp::txn(txn)
+                &protocol::append(append.epoch, append.seq),
+            )
         });
-        let txn = Txn::new().and_then(each.collect::<Vec<_>>());
-        let answer = match self.txn(txn).await {
-            Ok(answer) => answer,
-            Err(error) => return vec![Err(error); chunks.len()],
-        };
-        let revision = revision_of(&answer);
-        let answers = answer.op_responses().into_iter();
-        chunks
+        let puts = chunks
             .iter()
-            .zip(answers)
-            .map(|((append, _), answer)| outcome(append, &answer).map(|()| revision))
-            .collect()
+            .map(|(append, packed)| self.put(append, packed));
+        let txn = Txn::new()
+            .when(conditions.collect::<Vec<_>>())
+            .and_then(puts.collect::<Vec<_>>());
+        match self.txn(txn).await {
+            Ok(answer) if answer.succeeded() => vec![Ok(revision_of(&answer)); chunks.len()],
+            Ok(_refused) => {
+                let alone = chunks
+                    .iter()
+                    .map(|(append, packed)| self.append_alone(append, packed));
+                join_all(alone).await
+            }
+            Err(error) => vec![Err(error); chunks.len()],
+        }
+    }
+
+    async fn append_alone(&self, append: &Append, packed: &Packed) -> Answer {
+        let owner = self.keys.owner(append.partition);
+        let found = self.keys.chunk(append.partition, append.seq);
+        let txn = Txn::new()
+            .when(self.compares(
+                append.partition,
+                &protocol::append(append.epoch, append.seq),
+            ))
+            .and_then([self.put(append, packed)])
+            .or_else([
+                TxnOp::get(owner, Some(GetOptions::new().with_keys_only())),
+                TxnOp::get(found, None),
+            ]);
+        let answer = self.txn(txn).await?;
+        if !answer.succeeded() {
+            refused(append, &answer)?;
+        }
+        Ok(revision_of(&answer))
+    }
+
+    fn put(&self, append: &Append, packed: &Packed) -> TxnOp {
+        let key = self.keys.chunk(append.partition, append.seq);
+        TxnOp::put(key, packed.value.clone(), None)
     }
 
     /// Before the chunk that names them. What a chunk that never comes leaves behind goes when the log is trimmed.
@@ -227,37 +255,53 @@ impl Requests {
         if seq <= known.trimmed {
             return Err(hole("the state store should cover it"));
         }
-        let limit = (bytes_max / chunk::PIECE_BYTES_MAX).clamp(1, PAGE_CHUNKS);
+        let (mut chunks, mut bytes, mut next) = (Vec::new(), 0, seq);
+        loop {
+            let page = self.page(partition, next, known).await?;
+            if page.is_empty() && seq == next && seq <= known.last {
+                return Err(hole("nothing stands there"));
+            }
+            for kv in &page {
+                let at = Keys::seq_of(kv.key()).unwrap_or_default();
+                if at != next {
+                    return Err(hole(&format!("{} follows {}", at.0, next.0 - 1)));
+                }
+                let stored = chunk::read(at, kv.value())?;
+                bytes += usize::try_from(stored.length).unwrap_or(usize::MAX);
+                if bytes > bytes_max && !chunks.is_empty() {
+                    return Ok(chunks);
+                }
+                chunks.push(self.unpacked(partition, &stored).await?);
+                next.0 += 1;
+            }
+            if page.len() < PAGE_CHUNKS {
+                return Ok(chunks);
+            }
+        }
+    }
+
+    /// Chunks as they are stored, from a sequence on.
+    async fn page(
+        &self,
+        partition: PartitionId,
+        from: Seq,
+        known: Known,
+    ) -> Result<Vec<KeyValue>, StoreError> {
         let options = GetOptions::new()
             .with_range(self.keys.chunks_end(partition))
-            .with_limit(i64::try_from(limit).unwrap_or(1));
-        let found = self.get(self.keys.chunk(partition, seq), options).await?;
+            .with_limit(i64::try_from(PAGE_CHUNKS).unwrap_or(i64::MAX));
+        let mut found = self.get(self.keys.chunk(partition, from), options).await?;
+        let is_stale = |revision| revision < known.revision;
         if found
             .header()
-            .is_none_or(|header| header.revision() < known.revision)
+            .is_none_or(|header| is_stale(header.revision()))
         {
             // etcd has answered from before what this process has seen.
             return Err(StoreError::Unavailable(
                 "etcd answered a stale read".to_owned(),
             ));
         }
-        if found.kvs().is_empty() && seq <= known.last {
-            return Err(hole("nothing stands there"));
-        }
-        let (mut chunks, mut bytes) = (Vec::new(), 0);
-        for (kv, expected) in found.kvs().iter().zip(seq.0..) {
-            let at = Keys::seq_of(kv.key()).unwrap_or_default();
-            if at.0 != expected {
-                return Err(hole(&format!("the next one is {}", at.0)));
-            }
-            let stored = chunk::read(at, kv.value())?;
-            bytes += usize::try_from(stored.length).unwrap_or(usize::MAX);
-            if bytes > bytes_max && !chunks.is_empty() {
-                break;
-            }
-            chunks.push(self.unpacked(partition, &stored).await?);
-        }
-        Ok(chunks)
+        Ok(found.take_kvs())
     }
 
     async fn unpacked(
@@ -354,14 +398,8 @@ fn owner(name: &str, address: &str, acquisition: u128) -> Owner {
     }
 }
 
-/// What became of one append of a request.
-fn outcome(append: &Append, answer: &TxnOpResponse) -> Result<(), StoreError> {
-    let TxnOpResponse::Txn(answer) = answer else {
-        return Err(unexpected());
-    };
-    if answer.succeeded() {
-        return Ok(());
-    }
+/// What became of an append whose conditions did not hold.
+fn refused(append: &Append, answer: &TxnResponse) -> Result<(), StoreError> {
     let mut found = answer.op_responses().into_iter().map(|found| match found {
         TxnOpResponse::Get(found) => found.kvs().first().cloned(),
         TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) | TxnOpResponse::Txn(_) => None,

@@ -173,13 +173,17 @@ async fn a_full_etcd_refuses_chunks_and_lets_the_log_be_trimmed() {
     let mut client = client(&etcd).await;
     let status = client.get("x", None).await.unwrap();
     let revision = status.header().unwrap().revision();
-    client.compact(revision, None).await.unwrap();
+    let physically = etcd_client::CompactionOptions::new().with_physical();
+    client.compact(revision, Some(physically)).await.unwrap();
     client.defragment().await.unwrap();
-    let (action, kind) = (
-        etcd_client::AlarmAction::Deactivate,
-        etcd_client::AlarmType::Nospace,
-    );
-    client.alarm(action, kind, None).await.unwrap();
+    let kind = etcd_client::AlarmType::Nospace;
+    let get = etcd_client::AlarmAction::Get;
+    for alarm in client.alarm(get, kind, None).await.unwrap().alarms() {
+        let mut of_member = etcd_client::AlarmOptions::new();
+        of_member.with_member(alarm.member_id());
+        let disarm = etcd_client::AlarmAction::Deactivate;
+        client.alarm(disarm, kind, Some(of_member)).await.unwrap();
+    }
     append(&log, chunk(epoch, last + 1, &filler))
         .await
         .expect("there is space again");

@@ -2,6 +2,8 @@
 
 use nix::sys::signal::Signal;
 
+use tokio::task::JoinSet;
+
 use super::wire::{Passing, Wire};
 use super::*;
 
@@ -48,13 +50,14 @@ async fn an_append_of_an_earlier_ownership_of_the_same_node_never_lands() {
         .await
         .unwrap();
     wire.pass(Passing::Nothing);
-    let late = tokio::spawn(through_wire.append(vec![chunk(older, 2, b"late")]));
+    let mut late = JoinSet::new();
+    late.spawn(through_wire.append(vec![chunk(older, 2, b"late")]));
 
     let again = log_at(etcd.urls(), "/t", 1);
     let newer = again.acquire(A).await.unwrap();
     assert_eq!(newer.last, Seq(1));
     wire.pass(Passing::Everything);
-    let late = late.await.unwrap().remove(0);
+    let late = late.join_next().await.unwrap().unwrap().remove(0);
     assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
     append(&again, chunk(newer.epoch, 2, b"two")).await.unwrap();
     assert_eq!(texts(&again).await, ["one", "two"]);
@@ -127,13 +130,11 @@ async fn a_member_that_was_left_is_asked_again_when_it_answers() {
     get().await.expect("another member answers");
     assert_ne!(store.pinned(), first);
     etcd.signal(0, Signal::SIGCONT);
-    let probe = {
-        let store = store.clone();
-        tokio::spawn(async move { store.probe().await })
-    };
+    let mut probe = JoinSet::new();
+    let probed = store.clone();
+    probe.spawn(async move { probed.probe().await });
     // Only when the first is known to answer does leaving the last one lead to it.
     etcd.signal(1, Signal::SIGSTOP);
     etcd.signal(1, Signal::SIGCONT);
     get().await.expect("members answer");
-    probe.abort();
 }

@@ -158,14 +158,8 @@ impl World {
 
     fn steps(&self, id: u8, bounds: Bounds, worlds: &mut Vec<Self>) {
         let node = &self.nodes[usize::from(id)];
-        let with = |node: Node, message: Option<Message>| {
-            let mut world = self.clone();
-            world.nodes[usize::from(id)] = node;
-            world.wire.extend(message);
-            world
-        };
         if *node != Node::Idle {
-            worlds.push(with(Node::Idle, None));
+            worlds.push(self.with(id, Node::Idle, None));
         }
         match *node {
             Node::Idle if self.acquisitions < bounds.acquisitions => {
@@ -176,14 +170,12 @@ impl World {
                     acquisition,
                     end,
                 };
-                let mut world = with(
-                    acquiring,
-                    Some(Message::Acquire {
-                        node: id,
-                        acquisition,
-                        seen,
-                    }),
-                );
+                let request = Message::Acquire {
+                    node: id,
+                    acquisition,
+                    seen,
+                };
+                let mut world = self.with(id, acquiring, Some(request));
                 world.acquisitions = acquisition;
                 worlds.push(world);
             }
@@ -191,51 +183,64 @@ impl World {
             Node::Acquiring {
                 seen, acquisition, ..
             } => {
-                worlds.push(with(
-                    node.clone(),
-                    Some(Message::Acquire {
-                        node: id,
-                        acquisition,
-                        seen,
-                    }),
-                ));
+                let again = Message::Acquire {
+                    node: id,
+                    acquisition,
+                    seen,
+                };
+                worlds.push(self.with(id, node.clone(), Some(again)));
             }
             Node::Owner {
                 epoch,
                 last,
                 pending,
             } => {
-                let seq = last + 1;
-                let append = |batch| Message::Append {
-                    node: id,
-                    epoch,
-                    seq,
-                    batch,
-                };
-                if let Some(batch) = pending {
-                    worlds.push(with(node.clone(), Some(append(batch))));
-                } else if bounds.trims && last > self.trimmed + 1 {
-                    let mut world = self.clone();
-                    if world.store.owner_at() == epoch {
-                        world.trimmed = last - 1;
-                        world.store.chunks.retain(|seq, _| *seq >= last);
-                    }
-                    worlds.push(world);
-                }
-                // A new one, also in the place of one whose outcome nobody waits for any longer.
-                if self.batches < bounds.batches {
-                    let batch = self.batches + 1;
-                    let owner = Node::Owner {
-                        epoch,
-                        last,
-                        pending: Some(batch),
-                    };
-                    let mut world = with(owner, Some(append(batch)));
-                    world.batches = batch;
-                    worlds.push(world);
-                }
+                self.owner_steps(id, (epoch, last, pending), bounds, worlds);
             }
         }
+    }
+
+    fn owner_steps(
+        &self,
+        id: u8,
+        (epoch, last, pending): (u64, u8, Option<u8>),
+        bounds: Bounds,
+        worlds: &mut Vec<Self>,
+    ) {
+        let seq = last + 1;
+        let append = |batch| Message::Append {
+            node: id,
+            epoch,
+            seq,
+            batch,
+        };
+        let owner = |pending| Node::Owner {
+            epoch,
+            last,
+            pending,
+        };
+        if let Some(batch) = pending {
+            worlds.push(self.with(id, owner(pending), Some(append(batch))));
+        } else if bounds.trims && last > self.trimmed + 1 && self.store.owner_at() == epoch {
+            let mut world = self.clone();
+            world.trimmed = last - 1;
+            world.store.chunks.retain(|seq, _| *seq >= last);
+            worlds.push(world);
+        }
+        // A new one, also in the place of one whose outcome nobody waits for any longer.
+        if self.batches < bounds.batches {
+            let batch = self.batches + 1;
+            let mut world = self.with(id, owner(Some(batch)), Some(append(batch)));
+            world.batches = batch;
+            worlds.push(world);
+        }
+    }
+
+    fn with(&self, id: u8, node: Node, message: Option<Message>) -> Self {
+        let mut world = self.clone();
+        world.nodes[usize::from(id)] = node;
+        world.wire.extend(message);
+        world
     }
 
     fn deliver(&mut self, message: &Message, rules: Rules) {
@@ -245,21 +250,7 @@ impl World {
                 acquisition,
                 seen,
             } => {
-                let [condition] = protocol::acquisition(Epoch(seen));
-                let answer = if self.store.holds(condition, node, Rules::Sound) {
-                    self.store.revision += 1;
-                    self.store.owner = Some((self.store.revision, node));
-                    let (epoch, end) = (self.store.revision, self.store.end());
-                    Message::Acquired {
-                        node,
-                        acquisition,
-                        epoch,
-                        end,
-                    }
-                } else {
-                    Message::Lost { node, acquisition }
-                };
-                self.wire.push(answer);
+                self.acquire(node, acquisition, seen);
             }
             Message::Acquired {
                 node,
@@ -289,7 +280,11 @@ impl World {
             }
             Message::Lost { node, acquisition } => {
                 let state = &mut self.nodes[usize::from(node)];
-                if matches!(*state, Node::Acquiring { acquisition: waiting, .. } if waiting == acquisition)
+                if let Node::Acquiring {
+                    acquisition: waiting,
+                    ..
+                } = *state
+                    && waiting == acquisition
                 {
                     *state = Node::Idle;
                 }
@@ -300,24 +295,7 @@ impl World {
                 seq,
                 batch,
             } => {
-                let conditions = protocol::append(Epoch(epoch), Seq(u64::from(seq)));
-                let holds = |condition| self.store.holds(condition, node, rules);
-                let found = if conditions.into_iter().all(holds) {
-                    self.store.revision += 1;
-                    self.store.chunks.insert(seq, (epoch, batch));
-                    self.taken.entry(seq).or_insert(batch);
-                    None
-                } else {
-                    let chunk = self.store.chunks.get(&seq).map(|(_, batch)| *batch);
-                    Some((self.store.owner_at(), chunk))
-                };
-                self.wire.push(Message::Answer {
-                    node,
-                    epoch,
-                    seq,
-                    batch,
-                    found,
-                });
+                self.append(node, (epoch, seq, batch), rules);
             }
             Message::Answer {
                 node,
@@ -329,6 +307,45 @@ impl World {
                 self.answered(node, (epoch, seq, batch), found);
             }
         }
+    }
+
+    fn acquire(&mut self, node: u8, acquisition: u8, seen: u64) {
+        let [condition] = protocol::acquisition(Epoch(seen));
+        let answer = if self.store.holds(condition, node, Rules::Sound) {
+            self.store.revision += 1;
+            self.store.owner = Some((self.store.revision, node));
+            let (epoch, end) = (self.store.revision, self.store.end());
+            Message::Acquired {
+                node,
+                acquisition,
+                epoch,
+                end,
+            }
+        } else {
+            Message::Lost { node, acquisition }
+        };
+        self.wire.push(answer);
+    }
+
+    fn append(&mut self, node: u8, (epoch, seq, batch): (u64, u8, u8), rules: Rules) {
+        let conditions = protocol::append(Epoch(epoch), Seq(u64::from(seq)));
+        let holds = |condition| self.store.holds(condition, node, rules);
+        let found = if conditions.into_iter().all(holds) {
+            self.store.revision += 1;
+            self.store.chunks.insert(seq, (epoch, batch));
+            self.taken.entry(seq).or_insert(batch);
+            None
+        } else {
+            let chunk = self.store.chunks.get(&seq).map(|(_, batch)| *batch);
+            Some((self.store.owner_at(), chunk))
+        };
+        self.wire.push(Message::Answer {
+            node,
+            epoch,
+            seq,
+            batch,
+            found,
+        });
     }
 
     fn answered(
@@ -381,14 +398,11 @@ impl World {
                 return Some("what was told to be stored is not there");
             }
         }
-        // A trimmed chunk may come once more; then it is the same.
-        if chunks
-            .iter()
-            .any(|(seq, (_, batch))| self.taken[seq] != *batch)
-        {
+        let live = || chunks.range(self.trimmed + 1..);
+        // What was trimmed may come again, or what was given up in its place; nobody reads there.
+        if live().any(|(seq, (_, batch))| self.taken[seq] != *batch) {
             return Some("a sequence was written twice");
         }
-        let live = || chunks.range(self.trimmed + 1..);
         let batches: BTreeSet<u8> = live().map(|(_, (_, batch))| *batch).collect();
         if batches.len() < live().count() {
             return Some("a batch is there twice");
@@ -404,11 +418,12 @@ impl World {
         }
         let forked = self.nodes.iter().any(|node| match node {
             Node::Owner { epoch, last, .. } if *epoch == self.store.owner_at() => {
-                *last > self.store.end() || self.store.end() > *last + 1
+                let mut unknown = chunks.range(last + 1..).map(|(_, (writer, _))| writer);
+                *last > self.store.end() || unknown.any(|writer| writer != epoch)
             }
             Node::Owner { .. } | Node::Idle | Node::Acquiring { .. } => false,
         });
-        forked.then_some("the owner does not know what the log holds")
+        forked.then_some("the log goes on without its owner")
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// What goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub(super) enum Passing {
 pub(super) struct Wire {
     address: SocketAddr,
     passing: Arc<watch::Sender<Passing>>,
+    _connections: JoinSet<()>,
 }
 
 impl Wire {
@@ -30,31 +32,13 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let passing = Arc::new(watch::Sender::new(Passing::Everything));
-        let state = passing.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = TcpStream::connect(&member).await else {
-                    continue;
-                };
-                let (client_reads, client_writes) = client.into_split();
-                let (server_reads, server_writes) = server.into_split();
-                let requests = |passing: Passing| passing != Passing::Nothing;
-                let answers = |passing: Passing| passing == Passing::Everything;
-                tokio::spawn(carry(
-                    client_reads,
-                    server_writes,
-                    state.subscribe(),
-                    requests,
-                ));
-                tokio::spawn(carry(
-                    server_reads,
-                    client_writes,
-                    state.subscribe(),
-                    answers,
-                ));
-            }
-        });
-        Self { address, passing }
+        let mut connections = JoinSet::new();
+        connections.spawn(serve(listener, member, passing.clone()));
+        Self {
+            address,
+            passing,
+            _connections: connections,
+        }
     }
 
     pub(super) fn url(&self) -> String {
@@ -66,6 +50,31 @@ impl Wire {
     }
 }
 
+async fn serve(listener: TcpListener, member: String, state: Arc<watch::Sender<Passing>>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let Ok(server) = TcpStream::connect(&member).await else {
+            continue;
+        };
+        let (client_reads, client_writes) = client.into_split();
+        let (server_reads, server_writes) = server.into_split();
+        let requests = |passing: Passing| passing != Passing::Nothing;
+        let answers = |passing: Passing| passing == Passing::Everything;
+        connections.spawn(carry(
+            client_reads,
+            server_writes,
+            state.subscribe(),
+            requests,
+        ));
+        connections.spawn(carry(
+            server_reads,
+            client_writes,
+            state.subscribe(),
+            answers,
+        ));
+    }
+}
+
 async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -73,10 +82,7 @@ async fn carry(
     passes: fn(Passing) -> bool,
 ) {
     let mut buffer = vec![0; 65_536];
-    loop {
-        let Ok(length @ 1..) = from.read(&mut buffer).await else {
-            break;
-        };
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
         if state.wait_for(|passing| passes(*passing)).await.is_err() {
             break;
         }
