@@ -1,12 +1,12 @@
-//! Control records: state machines, revisions, activities, keys. Few, small, compared and set. One trait; on a single
-//! node it is the log's system partition.
+//! Control records of a single node: all in memory, each change an append to the log's system partition.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use stepfleet_engine::PartitionId;
+pub(crate) use stepfleet_store::control::{ControlError, ControlStore, Entry};
 use stepfleet_store::records::control as rows;
 use stepfleet_store::records::record::ControlChange;
 use stepfleet_store::state::Order;
@@ -18,37 +18,6 @@ use crate::writer::{Write, WriterHandle};
 /// The partition of the log that holds control records; no execution hashes to it.
 pub(crate) const SYSTEM_PARTITION: PartitionId = PartitionId(u16::MAX);
 const REPLAY_BYTES: usize = 4 * 1024 * 1024;
-
-/// One record. The version grows with every change of its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub version: u64,
-    pub value: Arc<[u8]>,
-}
-
-/// Why a change did not happen.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ControlError {
-    #[error("the record was changed by somebody else")]
-    Conflict,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Records by key, with compare-and-set.
-pub(crate) trait ControlStore: Debug + Send + Sync {
-    fn get(&self, key: &str) -> Option<Entry>;
-    /// Records whose key begins with `prefix`, by key.
-    fn scan(&self, prefix: &str) -> Vec<(String, Entry)>;
-    /// Sets (or with `None` deletes) a record, if its version is `expected` (`None`: it does not exist). Durable when
-    /// it answers.
-    fn put(
-        &self,
-        key: String,
-        expected: Option<u64>,
-        value: Option<Vec<u8>>,
-    ) -> BoxFuture<'_, Result<(), ControlError>>;
-}
 
 /// The single node's records: all in memory, each change an append to the system partition.
 #[derive(Debug)]
@@ -197,6 +166,11 @@ impl ControlStore for LocalControl {
         from.take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, entry)| (key.clone(), entry.clone()))
             .collect()
+    }
+
+    fn refresh<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        // Nobody else changes them.
+        Box::pin(ready(Ok(self.get(key))))
     }
 
     fn put(

@@ -6,6 +6,8 @@
 
 mod endpoints;
 mod error;
+mod mirror;
 
 pub use endpoints::{Etcd, EtcdOptions, Tls};
 pub use error::EtcdError;
+pub use mirror::{Kept, Mirror};

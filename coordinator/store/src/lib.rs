@@ -11,6 +11,7 @@
 pub mod backup;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod control;
 pub mod error;
 pub mod etcd;
 pub mod folder;

@@ -96,3 +96,9 @@ pub trait PartitionLog: Debug + Send + Sync {
         epoch: Epoch,
     ) -> BoxFuture<'static, Result<(), StoreError>>;
 }
+
+/// A wide number as two fields of a message.
+#[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
+pub(crate) fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, number as u64]
+}

@@ -37,11 +37,15 @@ fn client_folder() -> PathBuf {
     let metadata = command
         .manifest_path(root().join("Cargo.toml"))
         .exec()
-        .unwrap();
+        .expect("cargo reads the workspace");
     let client = metadata
         .packages
         .iter()
         .find(|package| *package.name == "etcd-client");
     let manifest = &client.expect("the store depends on it").manifest_path;
-    manifest.parent().unwrap().as_std_path().to_owned()
+    manifest
+        .parent()
+        .expect("a manifest is in a folder")
+        .as_std_path()
+        .to_owned()
 }

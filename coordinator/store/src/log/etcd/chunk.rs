@@ -5,7 +5,7 @@ use prost::Message as _;
 use stepfleet_proto::record::v1::{ChunkPacking, LogChunk};
 
 use crate::error::StoreError;
-use crate::log::{Append, BatchId, CHUNK_BYTES_MAX, Chunk, Epoch, Seq};
+use crate::log::{Append, BatchId, CHUNK_BYTES_MAX, Chunk, Epoch, Seq, halves};
 
 /// Bytes of a body within its chunk, and of a piece. A request of etcd has 1.5 MiB at most, unless it is told otherwise.
 pub(super) const PIECE_BYTES_MAX: usize = 512 * 1024;
@@ -68,12 +68,6 @@ pub(super) fn read(seq: Seq, value: &[u8]) -> Result<LogChunk, StoreError> {
 
 pub(super) fn batch_of(chunk: &LogChunk) -> BatchId {
     BatchId(u128::from(chunk.batch_high) << 64 | u128::from(chunk.batch_low))
-}
-
-/// A wide number as two fields of a message.
-#[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
-pub(super) fn halves(number: u128) -> [u64; 2] {
-    [(number >> 64) as u64, number as u64]
 }
 
 /// The chunk as it was appended. `body` is what the pieces hold, where there are some.

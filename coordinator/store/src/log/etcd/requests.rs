@@ -19,7 +19,7 @@ use super::lanes::Known;
 use super::protocol::{self, Condition, Found};
 use crate::error::StoreError;
 use crate::etcd::{Etcd, EtcdError};
-use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq};
+use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq, halves};
 
 /// Bytes of a request at most that holds more than one chunk; etcd takes 1.5 MiB unless it is told otherwise.
 const REQUEST_BYTES: usize = 768 * 1024;
@@ -389,7 +389,7 @@ fn receiving(kv: KvClient) -> KvClient {
 }
 
 fn owner(name: &str, address: &str, acquisition: u128) -> Owner {
-    let [high, low] = chunk::halves(acquisition);
+    let [high, low] = halves(acquisition);
     Owner {
         node: name.to_owned(),
         address: address.to_owned(),
