@@ -4,6 +4,7 @@
 pub(crate) mod checkpoint;
 pub mod fjall;
 pub mod memory;
+pub mod partition;
 
 use std::fmt::Debug;
 
