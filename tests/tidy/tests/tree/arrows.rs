@@ -13,6 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "stepfleet-store",
         &["stepfleet-asl", "stepfleet-engine", "stepfleet-proto"],
     ),
+    (
+        "stepfleet-cluster",
+        &["stepfleet-engine", "stepfleet-store", "stepfleet-proto"],
+    ),
     ("stepfleet-sdk", &["stepfleet-proto"]),
     ("stepfleet-worker", &["stepfleet-sdk"]),
     (

@@ -1,6 +1,6 @@
-//! Keys of a log, below `<prefix>/part/<pppp>/`: `owner`, whose revision is the epoch; `log/<seq>`, the chunks, of which at
-//! least the newest stays when they are trimmed; `piece/<seq>/<batch>/<i>`, the body of a chunk that is too long for
-//! one request. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
+//! Keys of a log, below the prefix of its cluster: `owner/<pppp>`, whose revision is the epoch; `log/<pppp>/<seq>`, the
+//! chunks, of which at least the newest stays when they are trimmed; `piece/<pppp>/<seq>/<batch>/<i>`, the body of a chunk
+//! that is too long for one request. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
 
 use stepfleet_engine::PartitionId;
 
@@ -19,16 +19,16 @@ impl Keys {
     }
 
     pub(super) fn owner(&self, partition: PartitionId) -> Vec<u8> {
-        self.of(partition, "owner")
+        self.of("owner", partition, "")
     }
 
     pub(super) fn chunk(&self, partition: PartitionId, seq: Seq) -> Vec<u8> {
-        self.of(partition, &format!("log/{:016x}", seq.0))
+        self.of("log", partition, &format!("/{:016x}", seq.0))
     }
 
     /// Behind all chunks.
     pub(super) fn chunks_end(&self, partition: PartitionId) -> Vec<u8> {
-        self.of(partition, "log0")
+        self.of("log", partition, "0")
     }
 
     pub(super) fn piece(
@@ -37,13 +37,13 @@ impl Keys {
         (seq, batch): (Seq, BatchId),
         index: u32,
     ) -> Vec<u8> {
-        let name = format!("piece/{:016x}/{:032x}/{index:08x}", seq.0, batch.0);
-        self.of(partition, &name)
+        let name = format!("/{:016x}/{:032x}/{index:08x}", seq.0, batch.0);
+        self.of("piece", partition, &name)
     }
 
     /// The first piece of a sequence, whatever its batch.
     pub(super) fn pieces(&self, partition: PartitionId, seq: Seq) -> Vec<u8> {
-        self.of(partition, &format!("piece/{:016x}", seq.0))
+        self.of("piece", partition, &format!("/{:016x}", seq.0))
     }
 
     /// The sequence of a chunk's key.
@@ -52,7 +52,7 @@ impl Keys {
         u64::from_str_radix(digits, 16).ok().map(Seq)
     }
 
-    fn of(&self, partition: PartitionId, name: &str) -> Vec<u8> {
-        format!("{}/part/{:04x}/{name}", self.prefix, partition.0).into_bytes()
+    fn of(&self, kind: &str, partition: PartitionId, name: &str) -> Vec<u8> {
+        format!("{}/{kind}/{:04x}{name}", self.prefix, partition.0).into_bytes()
     }
 }

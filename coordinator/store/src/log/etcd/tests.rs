@@ -125,7 +125,7 @@ async fn a_chunk_too_long_for_a_request_comes_back_whole() {
         .unwrap();
     let keys = everything.kvs().iter().map(|kv| kv.key_str().unwrap());
     let keys: Vec<&str> = keys.collect();
-    let expected = ["/t/part/0003/log/0000000000000002", "/t/part/0003/owner"];
+    let expected = ["/t/log/0003/0000000000000002", "/t/owner/0003"];
     assert_eq!(keys, expected, "its pieces leave with it");
 }
 
@@ -199,7 +199,7 @@ async fn a_damaged_chunk_is_refused_and_named() {
     append(&log, chunk(epoch, 1, b"some text that is long enough"))
         .await
         .unwrap();
-    let key = "/t/part/0003/log/0000000000000001";
+    let key = "/t/log/0003/0000000000000001";
     let mut client = client(&etcd).await;
     let stored = client.get(key, None).await.unwrap().kvs()[0]
         .value()
