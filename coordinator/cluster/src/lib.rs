@@ -9,4 +9,10 @@
 //! were nobody to own anything. *movement*: a partition leaves a living owner so that load is even.
 #![warn(missing_docs)]
 
+pub mod driver;
+pub mod member;
+pub mod peers;
 pub mod placement;
+
+#[cfg(test)]
+mod tests;

@@ -20,5 +20,5 @@ pub mod records;
 pub mod state;
 
 pub use error::StoreError;
-pub use log::{Append, BatchId, Chunk, Epoch, PartitionLog, Seq};
+pub use log::{Append, BatchId, Chunk, Epoch, PartitionLog, Seq, halves};
 pub use state::{Row, StateStore, Table};

@@ -99,6 +99,6 @@ pub trait PartitionLog: Debug + Send + Sync {
 
 /// A wide number as two fields of a message.
 #[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
-pub(crate) fn halves(number: u128) -> [u64; 2] {
+pub fn halves(number: u128) -> [u64; 2] {
     [(number >> 64) as u64, number as u64]
 }

@@ -36,7 +36,8 @@ pub const SYNONYMS: &[Synonym] = &[
     Synonym {
         word: "lease",
         instead: "attempt of a task, or epoch of a partition",
-        allowed: &[],
+        // etcd's own word for what keeps a member's record.
+        allowed: &["coordinator/cluster/", "lease of etcd", "leases of etcd"],
     },
 ];
 

@@ -270,7 +270,7 @@ fn the_last_member_has_everything_and_a_drain_of_it_changes_nothing() {
 
 #[test]
 fn whatever_comes_and_goes_every_partition_has_an_owner_soon() {
-    for seed in 0..40_u64 {
+    for seed in 0..200_u64 {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut draw = |bound: u64| {
             state ^= state << 13;

@@ -51,18 +51,49 @@ impl EtcdLog {
     }
 }
 
+impl EtcdLog {
+    /// Takes a partition whose owner's key still has a revision (0: there is none); `None` when it has another one by now.
+    pub async fn take(
+        &self,
+        partition: PartitionId,
+        seen: Epoch,
+    ) -> Result<Option<Acquired>, StoreError> {
+        let acquisition = self.lanes.acquisition();
+        let taken = self.requests.take(partition, seen, acquisition).await?;
+        Ok(taken.map(|taken| {
+            self.lanes.acquired(partition, &taken);
+            taken.acquired
+        }))
+    }
+
+    /// Gives a partition up for somebody, or for anybody; `Fenced` when it was not acquired under the epoch here.
+    pub async fn give_up(
+        &self,
+        partition: PartitionId,
+        epoch: Epoch,
+        heir: Option<&str>,
+    ) -> Result<(), StoreError> {
+        if epoch > self.lanes.known(partition).epoch {
+            return Err(protocol::never_acquired(partition, epoch));
+        }
+        let (acquisition, heir) = (self.lanes.acquisition(), heir.unwrap_or_default());
+        self.requests
+            .give_up(partition, (epoch, heir), acquisition)
+            .await?;
+        self.lanes.gave_up(partition, epoch);
+        Ok(())
+    }
+}
+
 impl PartitionLog for EtcdLog {
     fn acquire(&self, partition: PartitionId) -> BoxFuture<'static, Result<Acquired, StoreError>> {
         let log = self.clone();
         async move {
             loop {
                 let seen = log.requests.owner(partition).await?;
-                let acquisition = log.lanes.acquisition();
-                let taken = log.requests.take(partition, seen, acquisition).await?;
                 // Otherwise somebody else was quicker; whoever acquires last is the owner.
-                if let Some(taken) = taken {
-                    log.lanes.acquired(partition, &taken);
-                    return Ok(taken.acquired);
+                if let Some(acquired) = log.take(partition, seen).await? {
+                    return Ok(acquired);
                 }
             }
         }
@@ -127,16 +158,7 @@ impl PartitionLog for EtcdLog {
         epoch: Epoch,
     ) -> BoxFuture<'static, Result<(), StoreError>> {
         let log = self.clone();
-        async move {
-            if epoch > log.lanes.known(partition).epoch {
-                return Err(protocol::never_acquired(partition, epoch));
-            }
-            let acquisition = log.lanes.acquisition();
-            log.requests.give_up(partition, epoch, acquisition).await?;
-            log.lanes.gave_up(partition, epoch);
-            Ok(())
-        }
-        .boxed()
+        async move { log.give_up(partition, epoch, None).await }.boxed()
     }
 }
 

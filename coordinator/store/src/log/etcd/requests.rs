@@ -72,7 +72,7 @@ impl Requests {
         acquisition: u128,
     ) -> Result<Option<Taken>, StoreError> {
         let key = self.keys.owner(partition);
-        let owner = owner(&self.node.name, &self.node.address, acquisition);
+        let owner = self.owner_record(acquisition);
         let ends = |order| {
             let options = GetOptions::new().with_range(self.keys.chunks_end(partition));
             let options = options.with_sort(SortTarget::Key, order).with_limit(1);
@@ -123,14 +123,34 @@ impl Requests {
         }))
     }
 
+    fn owner_record(&self, acquisition: u128) -> Owner {
+        let [acquisition_high, acquisition_low] = halves(acquisition);
+        let [incarnation_high, incarnation_low] = halves(self.node.incarnation);
+        Owner {
+            node: self.node.name.clone(),
+            address: self.node.address.clone(),
+            acquisition_high,
+            acquisition_low,
+            incarnation_high,
+            incarnation_low,
+            heir: String::new(),
+        }
+    }
+
     /// Leaves the partition without an owner, if it is still owned under the epoch.
     pub(super) async fn give_up(
         &self,
         partition: PartitionId,
-        epoch: Epoch,
+        (epoch, heir): (Epoch, &str),
         acquisition: u128,
     ) -> Result<(), StoreError> {
-        let nobody = owner("", "", acquisition).encode_to_vec();
+        let nobody = Owner {
+            node: String::new(),
+            address: String::new(),
+            heir: heir.to_owned(),
+            ..self.owner_record(acquisition)
+        };
+        let nobody = nobody.encode_to_vec();
         let txn = Txn::new()
             .when(self.compares(partition, &protocol::owned(epoch)))
             .and_then([TxnOp::put(self.keys.owner(partition), nobody, None)]);
@@ -386,16 +406,6 @@ impl Requests {
 
 fn receiving(kv: KvClient) -> KvClient {
     kv.max_decoding_message_size(ANSWER_BYTES_MAX)
-}
-
-fn owner(name: &str, address: &str, acquisition: u128) -> Owner {
-    let [high, low] = halves(acquisition);
-    Owner {
-        node: name.to_owned(),
-        address: address.to_owned(),
-        acquisition_high: high,
-        acquisition_low: low,
-    }
 }
 
 /// What became of an append whose conditions did not hold.
