@@ -12,6 +12,7 @@ mod layer;
 mod permit;
 mod policy;
 pub(crate) mod records;
+pub(crate) mod seal;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -159,7 +160,10 @@ impl Authenticator {
         let issuers = self.inner.issuers.as_ref().ok_or_else(unknown)?;
         let identity = issuers.identify(token).await.map_err(|why| {
             tracing::debug!(%why, "a token was refused");
-            unknown()
+            why.told().map_or_else(unknown, |why| {
+                let message = format!("{}: {why}", UNKNOWN_KEY.trim_end_matches('.'));
+                refuse(ErrorCode::UnrecognizedClientException, &message)
+            })
         })?;
         let access = &self.inner.access;
         let (principal, namespace) = (identity.principal, identity.namespace);
@@ -257,7 +261,7 @@ impl Authenticator {
             resource: None,
             execution: None,
             decision: "refused",
-            reason: Some(error.code.as_str().to_owned()),
+            reason: Some(reason(error)),
         });
     }
 
@@ -297,6 +301,7 @@ impl Authenticator {
             policies: record.policies.clone(),
             shown: Some(shown),
             until: None,
+            url: None,
         });
         Caller {
             principal,
@@ -421,10 +426,20 @@ fn bound(
                 .collect(),
             shown: None,
             until,
+            url: None,
         }),
         principal,
         namespace,
     }
+}
+
+/// What the audit log says of a request that nobody made. The texts of others than tokens repeat what was sent.
+fn reason(error: &ApiError) -> String {
+    let code = error.code.as_str();
+    if error.code == ErrorCode::UnrecognizedClientException {
+        return format!("{code}: {}", error.message);
+    }
+    code.to_owned()
 }
 
 fn refuse(code: ErrorCode, message: &str) -> ApiError {

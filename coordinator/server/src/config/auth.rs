@@ -19,6 +19,10 @@ pub(crate) struct Auth {
     /// What stood in that file.
     #[serde(skip)]
     pub access_keys_filed: Vec<AccessKey>,
+    /// A file with the key that seals the secrets of issued access keys: 64 hexadecimal digits, and below them those that
+    /// it replaces. Absent keeps the key in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seal_key_file: Option<PathBuf>,
     /// What owners of client certificates may do: the first rule that takes a certificate's name counts.
     #[serde(default)]
     pub certificates: Vec<Certificates>,
@@ -40,6 +44,7 @@ impl Default for Auth {
             access_keys: Vec::new(),
             access_keys_file: None,
             access_keys_filed: Vec::new(),
+            seal_key_file: None,
             certificates: Vec::new(),
             issuers: Vec::new(),
             policies: Vec::new(),

@@ -17,6 +17,7 @@ mod fleet;
 mod full_disk_stop;
 mod hello;
 mod http;
+mod identity;
 mod large;
 mod machines;
 mod namespaces;
