@@ -413,3 +413,29 @@ fn traces_need_a_collectors_url() {
     let none = refused("[tracing]\none_in = 0\n", &[]);
     assert!(none.contains("tracing.one_in must be at least 1"), "{none}");
 }
+
+#[test]
+fn every_setting_that_is_printed_stands_in_the_table_of_the_documents() {
+    fn walk(path: &str, value: &toml::Value, page: &str, missing: &mut Vec<String>) {
+        if let Some(table) = value.as_table() {
+            for (key, value) in table {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                walk(&path, value, page, missing);
+            }
+        } else if !page.contains(&format!("`{path}`")) {
+            missing.push(path.to_owned());
+        }
+    }
+    let page = include_str!("../../../CONFIGURATION.md");
+    let printed: toml::Value = toml::from_str(&Config::default().to_toml()).unwrap();
+    let mut missing = Vec::new();
+    walk("", &printed, page, &mut missing);
+    assert!(
+        missing.is_empty(),
+        "not in coordinator/CONFIGURATION.md: {missing:?}"
+    );
+}

@@ -63,6 +63,25 @@ async fn told(coordinator: &Coordinator, token: &str) -> Result<Option<String>> 
     Ok(listed.err().map(|error| error.to_string()))
 }
 
+/// Over gRPC and by the AWS API.
+async fn is_told(coordinator: &Coordinator, token: &str, why: &str) -> Result<()> {
+    let message = told(coordinator, token).await?.unwrap_or_default();
+    let expect = format!("The security token included in the request is invalid{why}");
+    ensure!(
+        message.contains(&expect),
+        "expected `{expect}`, and got `{message}`"
+    );
+    let bearer = format!("Authorization: Bearer {token}");
+    let headers = ["X-Amz-Target: AWSStepFunctions.ListStateMachines", &bearer];
+    let address = coordinator.address();
+    let answer = request(&address, "POST / HTTP/1.1", &headers, b"{}").await?;
+    ensure!(
+        answer.error() == "UnrecognizedClientException" && answer.message().contains(&expect),
+        "{answer:?}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_token_counts_by_its_policies_for_clients_the_command_line_and_workers() {
     scenario(async |world: &World| {
@@ -172,21 +191,7 @@ fn a_token_that_does_not_count_is_refused_and_told_why() {
             (stranger.token(&good)?, ": its signature is wrong"),
             (unknown.token(&good)?, ": its issuer has no such key"),
         ] {
-            let message = told(&coordinator, &token).await?.unwrap_or_default();
-            let expect = format!("The security token included in the request is invalid{why}");
-            ensure!(
-                message.contains(&expect),
-                "expected `{expect}`, and got `{message}`"
-            );
-            let bearer = format!("Authorization: Bearer {token}");
-            let headers = ["X-Amz-Target: AWSStepFunctions.ListStateMachines", &bearer];
-            let address = coordinator.address();
-            let answer = request(&address, "POST / HTTP/1.1", &headers, b"{}").await?;
-            ensure!(
-                answer.error() == "UnrecognizedClientException"
-                    && answer.message().contains(&expect),
-                "{answer:?}"
-            );
+            is_told(&coordinator, &token, why).await?;
         }
         let audit = coordinator.settings().data.join("logs/audit.jsonl");
         until(

@@ -1,5 +1,6 @@
 //! One coordinator process (sometimes two, a worker, a proxy) per test; each test owns a folder and a port.
 
+mod audit;
 mod backup;
 mod bad_input;
 mod callbacks;
