@@ -26,8 +26,10 @@ fn config(url: Option<&str>) -> Config {
     config.auth.keys = vec![ApiKey {
         name: "foo".to_owned(),
         sha256: FOO.to_owned(),
-        policies: vec!["administrator".to_owned()],
-        namespace: None,
+        rights: config::Rights {
+            policies: vec!["administrator".to_owned()],
+            namespace: None,
+        },
     }];
     config
 }

@@ -65,6 +65,21 @@ fn skew_minutes_max() -> u32 {
     5
 }
 
+/// What the owner of a key or certificate may do, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rights {
+    /// Names of policies. Without any it may do nothing.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// Account id of the ARNs that it may touch; absent is `arn.account`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "super::sources::account_option"
+    )]
+    pub namespace: Option<String>,
+}
+
 /// An AWS access key: what SDKs sign with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,16 +91,8 @@ pub(crate) struct AccessKey {
     pub name: Option<String>,
     /// `aws_secret_access_key`. A signature can be verified with the secret itself only.
     pub secret: Secret,
-    /// Names of policies: what its owner may do. Without any it may do nothing.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// A text that is never shown.
@@ -113,16 +120,8 @@ pub(crate) struct ApiKey {
     pub name: String,
     /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
     pub sha256: String,
-    /// Names of policies: what its owner may do. Without any it may do nothing.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// An identity provider whose tokens (JWT) are believed.
@@ -183,16 +182,8 @@ fn principal_claim() -> String {
 pub(crate) struct Certificates {
     /// The name that a certificate stands for, with `*` and `?`.
     pub name: String,
-    /// Names of policies.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that they may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// A policy that stands in the configuration, or in a file that it names.

@@ -81,6 +81,19 @@ fn an_unknown_key_names_itself_and_its_file() {
 }
 
 #[test]
+fn an_unknown_key_of_a_principal_names_itself() {
+    for (list, known) in [
+        ("keys", "name = \"n\"\nsha256 = \"\""),
+        ("access_keys", "id = \"i\"\nsecret = \"s\""),
+        ("certificates", "name = \"n\""),
+    ] {
+        let text = refused(&format!("[[auth.{list}]]\n{known}\npolices = []\n"), &[]);
+        let expect = format!("`auth.{list}.0`: unknown field `polices`");
+        assert!(text.contains(&expect), "{text}");
+    }
+}
+
+#[test]
 fn an_unknown_variable_of_a_section_names_itself() {
     let text = refused("", &[("STEPFLEET_TLS__CERT", "x")]);
     assert!(text.contains("unknown key `tls.cert`"), "{text}");
@@ -143,7 +156,7 @@ fn keys_come_from_the_file_or_the_environment() {
     );
     let config = load(&file, &[], Args::default()).unwrap();
     assert_eq!(
-        config.auth.keys[0].namespace.as_deref(),
+        config.auth.keys[0].rights.namespace.as_deref(),
         Some("111111111111")
     );
     assert!(config.authentication());
@@ -271,7 +284,7 @@ fn access_keys_are_checked_and_their_secrets_never_shown() {
         ),
         (
             format!("{key}namespace = \"1\""),
-            "namespace `1` of `AKID` is not twelve digits",
+            "`AKID`: namespace `1` is not twelve digits",
         ),
     ] {
         let faults = refused(&text, &[]);
@@ -361,8 +374,10 @@ fn the_printed_configuration_can_be_read_again() {
     config.auth.keys.push(ApiKey {
         name: "a".into(),
         sha256: HASH.into(),
-        policies: vec!["administrator".to_owned()],
-        namespace: None,
+        rights: Rights {
+            policies: vec!["administrator".to_owned()],
+            namespace: None,
+        },
     });
     config.tls.certificate = Some("c".into());
     config.tls.key = Some("k".into());
