@@ -57,16 +57,25 @@ class Coordinator:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = open(os.path.join(self.folder, "coordinator.log"), "wb")
-        arguments = [program, "server" if config else "dev", "--listen", f"127.0.0.1:{self.port}"]
+        self.arguments = arguments = [program, "server" if config else "dev", "--listen", f"127.0.0.1:{self.port}"]
         arguments += ["--data", os.path.join(self.folder, "data")]
         if config:
             path = os.path.join(self.folder, "stepfleet.toml")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(config)
             arguments += ["--config", path]
-        self.process = subprocess.Popen(arguments, stdout=self.log, stderr=self.log)
+        self._start()
         atexit.register(self.stop)
+
+    def _start(self):
+        self.process = subprocess.Popen(self.arguments, stdout=self.log, stderr=self.log)
         until("the coordinator is ready", self._is_ready, 60)
+
+    def restart(self):
+        """`kill -9`, and again with the same data."""
+        self.process.kill()
+        self.process.wait(20)
+        self._start()
 
     def _is_ready(self):
         if self.process.poll() is not None:

@@ -12,6 +12,7 @@ mod layer;
 mod permit;
 mod policy;
 pub(crate) mod records;
+pub(crate) mod seal;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use stepfleet_engine::Timestamp;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::clock::Clock;
-use crate::config::{AccessKey, ApiKey, Certificates, Config, Secret};
+use crate::config::{AccessKey, ApiKey, Certificates, Config, Rights, Secret};
 use crate::net::Peer;
 use crate::service::api::Caller;
 use crate::service::error::{ApiError, ErrorCode};
@@ -101,26 +102,23 @@ impl Authenticator {
     /// The rules of a checked configuration.
     pub(crate) fn new(config: &Config, access: Arc<Access>, clock: Arc<dyn Clock>) -> Self {
         let namespace: Arc<str> = config.arn.account.as_str().into();
-        let caller = |principal: &str, own: Option<&str>, policies: &[String]| {
+        let caller = |principal: &str, rights: &Rights| {
+            let own = rights.namespace.as_deref();
             let namespace = own.map_or_else(|| Arc::clone(&namespace), Arc::from);
-            bound(&access, principal.into(), namespace, policies, None)
+            bound(&access, principal.into(), namespace, &rights.policies, None)
         };
         let key = |key: &ApiKey| {
             // `Config::check` has refused what is no hash.
             let hash = HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok()?;
             Some(Key {
                 hash: hash.try_into().ok()?,
-                caller: caller(&key.name, key.namespace.as_deref(), &key.policies),
+                caller: caller(&key.name, &key.rights),
             })
         };
         let access_key = |key: &AccessKey| {
             let signing = SigningKey {
                 secret: key.secret.clone(),
-                caller: caller(
-                    key.name.as_ref().unwrap_or(&key.id),
-                    key.namespace.as_deref(),
-                    &key.policies,
-                ),
+                caller: caller(key.name.as_ref().unwrap_or(&key.id), &key.rights),
             };
             (key.id.clone(), signing)
         };
@@ -159,7 +157,10 @@ impl Authenticator {
         let issuers = self.inner.issuers.as_ref().ok_or_else(unknown)?;
         let identity = issuers.identify(token).await.map_err(|why| {
             tracing::debug!(%why, "a token was refused");
-            unknown()
+            why.told().map_or_else(unknown, |why| {
+                let message = format!("{}: {why}", UNKNOWN_KEY.trim_end_matches('.'));
+                refuse(ErrorCode::UnrecognizedClientException, &message)
+            })
         })?;
         let access = &self.inner.access;
         let (principal, namespace) = (identity.principal, identity.namespace);
@@ -257,7 +258,7 @@ impl Authenticator {
             resource: None,
             execution: None,
             decision: "refused",
-            reason: Some(error.code.as_str().to_owned()),
+            reason: Some(reason(error)),
         });
     }
 
@@ -297,6 +298,7 @@ impl Authenticator {
             policies: record.policies.clone(),
             shown: Some(shown),
             until: None,
+            url: None,
         });
         Caller {
             principal,
@@ -312,9 +314,9 @@ impl Authenticator {
         let rule = rules
             .iter()
             .find(|rule| policy::matches(&rule.name, principal));
-        let own = rule.and_then(|rule| rule.namespace.as_deref());
+        let own = rule.and_then(|rule| rule.rights.namespace.as_deref());
         let namespace = own.map_or_else(|| Arc::clone(&inner.namespace), Arc::from);
-        let policies = rule.map_or(&[][..], |rule| &rule.policies);
+        let policies = rule.map_or(&[][..], |rule| &rule.rights.policies);
         bound(
             &inner.access,
             Arc::clone(principal),
@@ -421,10 +423,20 @@ fn bound(
                 .collect(),
             shown: None,
             until,
+            url: None,
         }),
         principal,
         namespace,
     }
+}
+
+/// What the audit log says of a request that nobody made. The texts of others than tokens repeat what was sent.
+fn reason(error: &ApiError) -> String {
+    let code = error.code.as_str();
+    if error.code == ErrorCode::UnrecognizedClientException {
+        return format!("{code}: {}", error.message);
+    }
+    code.to_owned()
 }
 
 fn refuse(code: ErrorCode, message: &str) -> ApiError {

@@ -5,13 +5,14 @@
 mod page;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -23,12 +24,15 @@ use stepfleet_asl::Payload;
 use stepfleet_engine::{TaskRef, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::auth::actions::VIEW;
 use crate::config;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::Outcome;
 use crate::service::Service;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::token::{Grant, TokenKeys};
+
+use visit::Visit;
 
 /// Below here no caller is asked for.
 pub(crate) const PATH: &str = "/callbacks/";
@@ -110,8 +114,8 @@ pub(crate) fn router(service: Service) -> Router {
         .with_state(Arc::new(desk))
 }
 
-async fn show(State(desk): State<Arc<Desk>>, Path(text): Path<String>) -> Response {
-    match desk.waits(&text).await {
+async fn show(State(desk): State<Arc<Desk>>, visit: Visit) -> Response {
+    match desk.show(&visit).await {
         Ok(page) => page,
         Err(refusal) => in_page(Err(refusal)),
     }
@@ -119,35 +123,38 @@ async fn show(State(desk): State<Arc<Desk>>, Path(text): Path<String>) -> Respon
 
 async fn succeed(
     State(desk): State<Arc<Desk>>,
-    Path(text): Path<String>,
+    visit: Visit,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let bound = desk.payload_bytes_max();
-    in_text(desk.complete(&text, (&headers, body), bound, success).await)
+    in_text(
+        desk.complete(&visit, (&headers, body), bound, success)
+            .await,
+    )
 }
 
 async fn fail(
     State(desk): State<Arc<Desk>>,
-    Path(text): Path<String>,
+    visit: Visit,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let given = (&headers, body);
     in_text(
-        desk.complete(&text, given, FAILURE_BYTES_MAX, failure)
+        desk.complete(&visit, given, FAILURE_BYTES_MAX, failure)
             .await,
     )
 }
 
-async fn heartbeat(State(desk): State<Arc<Desk>>, Path(text): Path<String>) -> Response {
-    in_text(desk.beat(&text).await)
+async fn heartbeat(State(desk): State<Arc<Desk>>, visit: Visit) -> Response {
+    in_text(desk.beat(&visit).await)
 }
 
 /// The first form of the page.
 async fn approve(
     State(desk): State<Arc<Desk>>,
-    Path(text): Path<String>,
+    visit: Visit,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -161,14 +168,14 @@ async fn approve(
     };
     // A form may write each byte as three, and the field's name beside.
     let form_bound = bound.saturating_mul(3).saturating_add(64);
-    let answer = desk.complete(&text, (&headers, body), form_bound, read);
+    let answer = desk.complete(&visit, (&headers, body), form_bound, read);
     in_page(answer.await)
 }
 
 /// The second form of the page.
 async fn reject(
     State(desk): State<Arc<Desk>>,
-    Path(text): Path<String>,
+    visit: Visit,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -180,7 +187,7 @@ async fn reject(
         }
         .outcome()
     };
-    let answer = desk.complete(&text, (&headers, body), FAILURE_BYTES_MAX, read);
+    let answer = desk.complete(&visit, (&headers, body), FAILURE_BYTES_MAX, read);
     in_page(answer.await)
 }
 
@@ -230,35 +237,59 @@ impl Desk {
         Ok(grant)
     }
 
-    async fn waits(&self, text: &str) -> Result<Response, Refusal> {
-        let grant = self.open(text)?;
-        let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
-        let found = self.service.waiting_for(&grant).await.map_err(refused)?;
-        let waits = found.ok_or(OVER)?;
-        Ok(page::question(text, &waits, grant.expires_at))
+    async fn show(&self, visit: &Visit) -> Result<Response, Refusal> {
+        self.told(visit, self.waits(visit).await)
     }
 
-    async fn beat(&self, text: &str) -> Answer {
-        let grant = self.open(text)?;
-        let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
-        let beat = self.service.report_by_url(&grant, Outcome::Heartbeat(None));
-        beat.await.map_err(refused)?;
-        Ok("The task goes on waiting.")
+    async fn beat(&self, visit: &Visit) -> Answer {
+        let beat = async {
+            let grant = self.open(&visit.text)?;
+            let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
+            self.report(visit, &grant, Outcome::Heartbeat(None)).await?;
+            Ok("The task goes on waiting.")
+        };
+        self.told(visit, beat.await)
     }
 
     async fn complete(
         &self,
-        text: &str,
+        visit: &Visit,
         (headers, body): (&HeaderMap, Body),
         bytes_max: usize,
         read: impl FnOnce(&[u8]) -> Result<Outcome, Refusal>,
     ) -> Answer {
-        let grant = self.open(text)?;
+        let complete = async {
+            let grant = self.open(&visit.text)?;
+            let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
+            let outcome = read(&whole(headers, body, bytes_max).await?)?;
+            self.report(visit, &grant, outcome).await?;
+            Ok("Done: the answer was taken.")
+        };
+        self.told(visit, complete.await)
+    }
+
+    async fn waits(&self, visit: &Visit) -> Result<Response, Refusal> {
+        let grant = self.open(&visit.text)?;
         let _turn = self.turns.try_acquire().map_err(|_none| BUSY)?;
-        let outcome = read(&whole(headers, body, bytes_max).await?)?;
-        let reported = self.service.report_by_url(&grant, outcome);
-        reported.await.map_err(refused)?;
-        Ok("Done: the answer was taken.")
+        let found = self.service.waiting_for(&grant).await.map_err(refused)?;
+        let waits = found.ok_or(OVER)?;
+        let caller = visit.caller(&self.service.shared.access, &grant);
+        let seen = caller
+            .permit
+            .check_task(VIEW, &waits.machine_arn, &waits.execution_arn);
+        seen.map_err(refused)?;
+        Ok(page::question(&visit.text, &waits, grant.expires_at))
+    }
+
+    async fn report(&self, visit: &Visit, grant: &Grant, outcome: Outcome) -> Result<(), Refusal> {
+        let caller = visit.caller(&self.service.shared.access, grant);
+        let reported = self.service.report(&caller, grant.task, outcome);
+        reported.await.map_err(refused)
+    }
+
+    /// Lets the audit log know of what opened nothing; what did stands in it from where its task is known.
+    fn told<T>(&self, visit: &Visit, answer: Result<T, Refusal>) -> Result<T, Refusal> {
+        answer.inspect_err(|refusal| visit.refused(&self.service.shared.access, refusal))
     }
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use args::Args;
 pub(crate) use audit::{Audit, AuditTasks};
-pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Issuer, Secret};
+pub(crate) use auth::{AccessKey, ApiKey, Auth, Certificates, Issuer, Rights, Secret};
 #[cfg(test)]
 pub(crate) use auth::{IssuerRule, Policy};
 pub(crate) use callbacks::Callbacks;

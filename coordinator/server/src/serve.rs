@@ -1,5 +1,6 @@
 //! Starting and ending a coordinator: open the data, recover, serve one port, and leave in an order that loses nothing.
 
+mod access;
 mod checkpoint;
 mod credentials;
 mod notify;

@@ -10,6 +10,7 @@ mod coordinator;
 mod cutter;
 mod faults;
 mod history;
+mod issuer;
 mod ledger;
 mod machine;
 mod ports;
@@ -28,6 +29,7 @@ pub use coordinator::{Coordinator, Settings};
 pub use cutter::{Cutter, Fault, Moment, Step, Strike};
 pub use faults::Faults;
 pub use history::{Event, History};
+pub use issuer::{Issuer, TokenSigner};
 pub use ledger::{Deed, Entry, Ledger, now_ms, read_ledgers, token_number};
 pub use machine::{
     activity, create_express_machine, create_machine, outcome, refusal, start, wait_for_event,

@@ -17,7 +17,7 @@ use super::records::{CredentialRecord, PolicyRecord};
 use crate::arn::{self, ArnSpace};
 use crate::catalog::records::Versioned;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Rights};
 use crate::control::ControlStore;
 use crate::service::error::ApiError;
 
@@ -315,21 +315,22 @@ fn fixed(config: &Config) -> anyhow::Result<BTreeMap<String, Fixed>> {
 
 fn configured(config: &Config) -> Vec<Configured> {
     let auth = &config.auth;
-    let one = |name: &str, namespace: Option<&str>, policies: &[String]| Configured {
+    let one = |name: &str, rights: &Rights| Configured {
         name: name.to_owned(),
-        namespace: Arc::from(config.namespace_of(namespace)),
-        policies: policies
+        namespace: Arc::from(config.namespace_of(rights.namespace.as_deref())),
+        policies: rights
+            .policies
             .iter()
             .map(|name| Arc::from(name.as_str()))
             .collect(),
     };
     let keys = auth.keys.iter();
-    let keys = keys.map(|key| one(&key.name, key.namespace.as_deref(), &key.policies));
+    let keys = keys.map(|key| one(&key.name, &key.rights));
     let access_keys = auth.all_access_keys().map(|key| {
         let name = key.name.as_ref().unwrap_or(&key.id);
-        one(name, key.namespace.as_deref(), &key.policies)
+        one(name, &key.rights)
     });
     let rules = auth.certificates.iter();
-    let rules = rules.map(|rule| one(&rule.name, rule.namespace.as_deref(), &rule.policies));
+    let rules = rules.map(|rule| one(&rule.name, &rule.rights));
     keys.chain(access_keys).chain(rules).collect()
 }

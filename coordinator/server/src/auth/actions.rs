@@ -17,6 +17,12 @@ pub(crate) const METRICS: Action = Action {
     name: "GetMetrics",
 };
 
+/// The page of a callback URL, which nobody needs a permission for: the audit log names it so.
+pub(crate) const VIEW: Action = Action {
+    service: "stepfleet",
+    name: "ViewCallback",
+};
+
 /// Operations of the AWS API that gRPC does not have.
 const OF_AWS: [Action; 3] = [
     states("DescribeMapRun"),

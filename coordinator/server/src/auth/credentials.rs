@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -10,6 +10,7 @@ use stepfleet_engine::Timestamp;
 use subtle::ConstantTimeEq as _;
 
 use super::records::{CredentialRecord, Proof};
+use super::seal::{Owner, Seal};
 use crate::catalog::records::Versioned;
 use crate::config::Secret;
 
@@ -20,6 +21,8 @@ pub(crate) const API_KEY_PREFIX: &str = "stepfleet_";
 #[derive(Debug, Default)]
 pub(crate) struct Credentials {
     inner: RwLock<Inner>,
+    /// Known once the store is open, before anything is served.
+    seal: OnceLock<Seal>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,17 @@ pub(crate) struct Shown {
 }
 
 impl Credentials {
+    /// Seals and opens by this from now on.
+    pub(crate) fn set_seal(&self, seal: Seal) {
+        // Set once, when the store is opened.
+        let _is_set = self.seal.set(seal);
+    }
+
+    /// What seals secrets; none before the store is open.
+    pub(crate) fn seal(&self) -> Option<&Seal> {
+        self.seal.get()
+    }
+
     /// Takes a record in, in the place of an older one.
     pub(super) fn put(&self, stored: Versioned<CredentialRecord>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -120,10 +134,9 @@ impl Credentials {
     /// The owner and the secret of an access key, if it is good now.
     pub(super) fn access_key(&self, id: &str, now: Timestamp) -> Option<(Secret, Shown)> {
         let shown = self.shown(id, now)?;
-        let Proof::Secret(secret) = shown.proof()? else {
-            return None;
-        };
-        Some((Secret(secret.clone()), shown))
+        let owner = Owner::of(&shown.issued.stored.record, &shown.key_id);
+        let secret = self.seal.get()?.open(owner, shown.proof()?)?;
+        Some((Secret(secret), shown))
     }
 
     /// Whether there is any access key.
@@ -135,7 +148,7 @@ impl Credentials {
             .flat_map(|issued| &issued.stored.record.secrets);
         secrets
             .into_iter()
-            .any(|secret| matches!(secret.proof, Proof::Secret(_)))
+            .any(|secret| matches!(secret.proof, Proof::Secret(_) | Proof::Sealed(_)))
     }
 
     /// When what was shown once ends: never, or then; none when it has ended.

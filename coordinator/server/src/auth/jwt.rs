@@ -51,13 +51,14 @@ pub(super) struct Identity {
     pub(super) expires_at: Timestamp,
 }
 
-/// Why a token is nobody's. For the audit log and our own; clients are told that it is not valid.
+/// Why a token is nobody's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error("it is no token of an issuer that is believed")]
     Unknown,
     #[error("its algorithm is not one of its issuer's")]
     Algorithm,
+    /// With the reason, which names addresses and is for our own log.
     #[error("the keys of its issuer cannot be had: {0}")]
     NoKeys(String),
     #[error("its issuer has no such key")]
@@ -70,6 +71,22 @@ pub(super) enum Refused {
     Time,
     #[error("its claims are not what they must be: {0}")]
     Claims(&'static str),
+}
+
+impl Refused {
+    /// What whoever sent it is told beside that it is not valid; nothing of a text that may be anything else.
+    pub(super) fn told(&self) -> Option<String> {
+        match self {
+            Self::Unknown => None,
+            Self::NoKeys(_) => Some("the keys of its issuer cannot be had now".to_owned()),
+            Self::Algorithm
+            | Self::NoKey
+            | Self::Signature
+            | Self::Audience
+            | Self::Time
+            | Self::Claims(_) => Some(self.to_string()),
+        }
+    }
 }
 
 impl Issuers {

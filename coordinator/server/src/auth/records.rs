@@ -52,8 +52,10 @@ pub(crate) struct SecretRecord {
 pub(crate) enum Proof {
     /// SHA-256 of an API key, hexadecimal.
     Sha256(String),
-    /// The secret of an access key: a signature can be verified with nothing else.
+    /// The secret of an access key: a signature can be verified with nothing else. Stored so by the first releases.
     Secret(String),
+    /// The same, by which key it is sealed and how.
+    Sealed(String),
 }
 
 /// A policy that was put.

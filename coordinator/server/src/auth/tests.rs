@@ -33,8 +33,10 @@ fn keyed() -> Authenticator {
     let key = |name: &str, sha256: &str, namespace: Option<&str>| ApiKey {
         name: name.to_owned(),
         sha256: sha256.to_owned(),
-        policies: Vec::new(),
-        namespace: namespace.map(str::to_owned),
+        rights: Rights {
+            policies: Vec::new(),
+            namespace: namespace.map(str::to_owned),
+        },
     };
     config.auth.keys = vec![
         key("foo-key", FOO, None),
@@ -147,8 +149,10 @@ fn signatures_are_judged_where_there_are_access_keys() {
         id: "AKID".to_owned(),
         name: Some("deploy".to_owned()),
         secret: Secret("sixteen characters".to_owned()),
-        policies: Vec::new(),
-        namespace: Some("111111111111".to_owned()),
+        rights: Rights {
+            policies: Vec::new(),
+            namespace: Some("111111111111".to_owned()),
+        },
     }];
     let authenticator = judge(&config);
     let unknown = SIGNED.replace("AKID", "OTHER");
@@ -174,8 +178,7 @@ proptest::proptest! {
             id: "AKID".to_owned(),
             name: None,
             secret: Secret("sixteen characters".to_owned()),
-            policies: Vec::new(),
-            namespace: None,
+            rights: Rights { policies: Vec::new(), namespace: None },
         }];
         let text = match form {
             0 => value,

@@ -26,15 +26,20 @@ fn config(url: Option<&str>) -> Config {
     config.auth.keys = vec![ApiKey {
         name: "foo".to_owned(),
         sha256: FOO.to_owned(),
-        policies: vec!["administrator".to_owned()],
-        namespace: None,
+        rights: config::Rights {
+            policies: vec!["administrator".to_owned()],
+            namespace: None,
+        },
     }];
     config
 }
 
 /// A coordinator that wants keys, with a machine whose one task shows its URL.
 async fn world(url: Option<&str>) -> World {
-    let config = config(url);
+    world_by(config(url)).await
+}
+
+async fn world_by(config: Config) -> World {
     let (face, _drain) = testing::face_with(config.clone()).await;
     let service = face.service.clone();
     let web = crate::aws::router(face).merge(router(service.clone()));
@@ -127,6 +132,78 @@ async fn a_url_completes_its_task_once_without_credentials() {
     }
     let request = Request::get(&path).body(Body::empty()).unwrap();
     assert_eq!(world.send(request).await.0, 410);
+}
+
+#[tokio::test]
+async fn every_use_of_a_url_is_in_the_audit_log_and_the_url_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let mut config = config(URL);
+    config.audit.file = Some(file.clone());
+    let world = world_by(config).await;
+    let (arn, path) = world.path("e").await;
+    let from = |request: http::request::Builder, body: &str| {
+        let peer = crate::net::Peer {
+            address: ([192, 0, 2, 7], 1234).into(),
+            principal: None,
+            tls: false,
+        };
+        request
+            .extension(peer)
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    world.send(from(Request::get(&path), "")).await;
+    for (what, body) in [
+        ("heartbeat", ""),
+        ("success", "{"),
+        ("success", "{}"),
+        ("failure", "{}"),
+    ] {
+        world
+            .send(from(Request::post(format!("{path}/{what}")), body))
+            .await;
+    }
+    world
+        .send(from(Request::get("/callbacks/forged"), ""))
+        .await;
+    world.service.shared.access.audit.flush().await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let secret = path.rsplit('/').next().unwrap();
+    assert!(!text.contains(secret), "{text}");
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines
+        .filter(|line: &Value| line["principal"] == "callback-url")
+        .collect();
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["decision"].as_str().unwrap(),
+                line["action"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    let expect = [
+        ("allowed", "stepfleet:ViewCallback"),
+        ("allowed", "states:SendTaskHeartbeat"),
+        ("allowed", "states:SendTaskSuccess"),
+        ("refused", ""),
+        ("refused", ""),
+    ];
+    assert_eq!(found, expect, "{text}");
+    for line in &lines {
+        assert_eq!(line["from"], "192.0.2.7:1234");
+    }
+    for line in &lines[..3] {
+        assert_eq!(
+            (&line["execution"], &line["resource"]),
+            (&json!(arn), &json!(MACHINE))
+        );
+    }
+    let known_as = |n: usize| lines[n]["credential"].as_str().unwrap();
+    assert_eq!(known_as(0), known_as(3));
+    assert_ne!(known_as(0), known_as(4));
 }
 
 #[tokio::test]
@@ -342,8 +419,8 @@ async fn more_than_so_many_at_once_are_told_to_try_again() {
         turns: Semaphore::new(0),
     };
     let text = path.strip_prefix(PATH).unwrap();
-    assert_eq!(desk.beat(text).await, Err(BUSY));
-    assert_eq!(desk.beat("x").await, Err(UNKNOWN));
+    assert_eq!(desk.beat(&Visit::of(text)).await, Err(BUSY));
+    assert_eq!(desk.beat(&Visit::of("x")).await, Err(UNKNOWN));
 }
 
 #[tokio::test]

@@ -19,6 +19,10 @@ pub(crate) struct Auth {
     /// What stood in that file.
     #[serde(skip)]
     pub access_keys_filed: Vec<AccessKey>,
+    /// A file with the key that seals the secrets of issued access keys: 64 hexadecimal digits, and below them those that
+    /// it replaces. Absent keeps the key in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seal_key_file: Option<PathBuf>,
     /// What owners of client certificates may do: the first rule that takes a certificate's name counts.
     #[serde(default)]
     pub certificates: Vec<Certificates>,
@@ -40,6 +44,7 @@ impl Default for Auth {
             access_keys: Vec::new(),
             access_keys_file: None,
             access_keys_filed: Vec::new(),
+            seal_key_file: None,
             certificates: Vec::new(),
             issuers: Vec::new(),
             policies: Vec::new(),
@@ -60,6 +65,21 @@ fn skew_minutes_max() -> u32 {
     5
 }
 
+/// What the owner of a key or certificate may do, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rights {
+    /// Names of policies. Without any it may do nothing.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// Account id of the ARNs that it may touch; absent is `arn.account`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "super::sources::account_option"
+    )]
+    pub namespace: Option<String>,
+}
+
 /// An AWS access key: what SDKs sign with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,16 +91,8 @@ pub(crate) struct AccessKey {
     pub name: Option<String>,
     /// `aws_secret_access_key`. A signature can be verified with the secret itself only.
     pub secret: Secret,
-    /// Names of policies: what its owner may do. Without any it may do nothing.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// A text that is never shown.
@@ -108,16 +120,8 @@ pub(crate) struct ApiKey {
     pub name: String,
     /// SHA-256 of the key, 64 hexadecimal digits. Keys are long and random, so a plain hash is enough.
     pub sha256: String,
-    /// Names of policies: what its owner may do. Without any it may do nothing.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that the key may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// An identity provider whose tokens (JWT) are believed.
@@ -178,16 +182,8 @@ fn principal_claim() -> String {
 pub(crate) struct Certificates {
     /// The name that a certificate stands for, with `*` and `?`.
     pub name: String,
-    /// Names of policies.
-    #[serde(default)]
-    pub policies: Vec<String>,
-    /// Account id of the ARNs that they may touch; absent is `arn.account`.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "super::sources::account_option"
-    )]
-    pub namespace: Option<String>,
+    #[serde(flatten)]
+    pub rights: Rights,
 }
 
 /// A policy that stands in the configuration, or in a file that it names.

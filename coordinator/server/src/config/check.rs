@@ -103,14 +103,6 @@ fn check_keys(keys: &[ApiKey], faults: &mut Vec<String>) {
                 key.name
             ));
         }
-        if let Some(namespace) = &key.namespace
-            && !is_account(namespace)
-        {
-            faults.push(format!(
-                "auth.keys: namespace `{namespace}` of `{}` is not twelve digits",
-                key.name
-            ));
-        }
     }
 }
 
@@ -131,13 +123,6 @@ fn check_access_keys(auth: &Auth, faults: &mut Vec<String>) {
             faults.push(format!(
                 "auth.access_keys: the secret of `{id}` has less than {SECRET_CHARS_MIN} characters; make one with: \
                  openssl rand -base64 30"
-            ));
-        }
-        if let Some(namespace) = &key.namespace
-            && !is_account(namespace)
-        {
-            faults.push(format!(
-                "auth.access_keys: namespace `{namespace}` of `{id}` is not twelve digits"
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::auth::Rights;
 use super::check::is_account;
 use super::{ClientAuth, Config};
 use crate::auth::{Policy, jwt};
@@ -12,22 +13,15 @@ pub(crate) const NAME_CHARS_MAX: usize = 128;
 pub(super) fn check(config: &Config, faults: &mut Vec<String>) {
     let auth = &config.auth;
     for key in &auth.keys {
-        check_policies(&format!("auth.keys: `{}`", key.name), &key.policies, faults);
+        check_rights(&format!("auth.keys: `{}`", key.name), &key.rights, faults);
     }
     for key in auth.all_access_keys() {
         let whose = format!("auth.access_keys: `{}`", key.id);
-        check_policies(&whose, &key.policies, faults);
+        check_rights(&whose, &key.rights, faults);
     }
     for rule in &auth.certificates {
         let whose = format!("auth.certificates: `{}`", rule.name);
-        check_policies(&whose, &rule.policies, faults);
-        if let Some(namespace) = &rule.namespace
-            && !is_account(namespace)
-        {
-            faults.push(format!(
-                "{whose}: namespace `{namespace}` is not twelve digits"
-            ));
-        }
+        check_rights(&whose, &rule.rights, faults);
     }
     for issuer in &auth.issuers {
         jwt::check(issuer, faults);
@@ -56,7 +50,8 @@ pub(super) fn check(config: &Config, faults: &mut Vec<String>) {
     check_documents(config, faults);
 }
 
-fn check_policies(whose: &str, policies: &[String], faults: &mut Vec<String>) {
+fn check_rights(whose: &str, rights: &Rights, faults: &mut Vec<String>) {
+    let policies = &rights.policies;
     if policies.is_empty() {
         let ready: Vec<&str> = Policy::ready_made().collect();
         faults.push(format!(
@@ -66,6 +61,13 @@ fn check_policies(whose: &str, policies: &[String], faults: &mut Vec<String>) {
     }
     for name in policies.iter().filter(|name| !is_policy_name(name)) {
         faults.push(format!("{whose}: `{name}` is no name of a policy"));
+    }
+    if let Some(namespace) = &rights.namespace
+        && !is_account(namespace)
+    {
+        faults.push(format!(
+            "{whose}: namespace `{namespace}` is not twelve digits"
+        ));
     }
 }
 

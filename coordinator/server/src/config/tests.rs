@@ -81,6 +81,19 @@ fn an_unknown_key_names_itself_and_its_file() {
 }
 
 #[test]
+fn an_unknown_key_of_a_principal_names_itself() {
+    for (list, known) in [
+        ("keys", "name = \"n\"\nsha256 = \"\""),
+        ("access_keys", "id = \"i\"\nsecret = \"s\""),
+        ("certificates", "name = \"n\""),
+    ] {
+        let text = refused(&format!("[[auth.{list}]]\n{known}\npolices = []\n"), &[]);
+        let expect = format!("`auth.{list}.0`: unknown field `polices`");
+        assert!(text.contains(&expect), "{text}");
+    }
+}
+
+#[test]
 fn an_unknown_variable_of_a_section_names_itself() {
     let text = refused("", &[("STEPFLEET_TLS__CERT", "x")]);
     assert!(text.contains("unknown key `tls.cert`"), "{text}");
@@ -143,7 +156,7 @@ fn keys_come_from_the_file_or_the_environment() {
     );
     let config = load(&file, &[], Args::default()).unwrap();
     assert_eq!(
-        config.auth.keys[0].namespace.as_deref(),
+        config.auth.keys[0].rights.namespace.as_deref(),
         Some("111111111111")
     );
     assert!(config.authentication());
@@ -271,7 +284,7 @@ fn access_keys_are_checked_and_their_secrets_never_shown() {
         ),
         (
             format!("{key}namespace = \"1\""),
-            "namespace `1` of `AKID` is not twelve digits",
+            "`AKID`: namespace `1` is not twelve digits",
         ),
     ] {
         let faults = refused(&text, &[]);
@@ -361,8 +374,10 @@ fn the_printed_configuration_can_be_read_again() {
     config.auth.keys.push(ApiKey {
         name: "a".into(),
         sha256: HASH.into(),
-        policies: vec!["administrator".to_owned()],
-        namespace: None,
+        rights: Rights {
+            policies: vec!["administrator".to_owned()],
+            namespace: None,
+        },
     });
     config.tls.certificate = Some("c".into());
     config.tls.key = Some("k".into());
@@ -412,4 +427,30 @@ fn traces_need_a_collectors_url() {
     assert!(no_url.contains("tracing.otlp"), "{no_url}");
     let none = refused("[tracing]\none_in = 0\n", &[]);
     assert!(none.contains("tracing.one_in must be at least 1"), "{none}");
+}
+
+#[test]
+fn every_setting_that_is_printed_stands_in_the_table_of_the_documents() {
+    fn walk(path: &str, value: &toml::Value, page: &str, missing: &mut Vec<String>) {
+        if let Some(table) = value.as_table() {
+            for (key, value) in table {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                walk(&path, value, page, missing);
+            }
+        } else if !page.contains(&format!("`{path}`")) {
+            missing.push(path.to_owned());
+        }
+    }
+    let page = include_str!("../../../CONFIGURATION.md");
+    let printed: toml::Value = toml::from_str(&Config::default().to_toml()).unwrap();
+    let mut missing = Vec::new();
+    walk("", &printed, page, &mut missing);
+    assert!(
+        missing.is_empty(),
+        "not in coordinator/CONFIGURATION.md: {missing:?}"
+    );
 }

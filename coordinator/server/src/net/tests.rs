@@ -21,7 +21,7 @@ use tonic_types::StatusExt as _;
 
 use super::listener::Outcome;
 use super::*;
-use crate::config::{ApiKey, ClientAuth};
+use crate::config::{ApiKey, ClientAuth, Rights};
 use crate::http::Readiness;
 use crate::service::api::Caller;
 
@@ -195,8 +195,10 @@ fn keyed(config: &mut Config) {
     config.auth.keys = vec![ApiKey {
         name: "foo-key".to_owned(),
         sha256: FOO.to_owned(),
-        policies: vec!["administrator".to_owned()],
-        namespace: None,
+        rights: Rights {
+            policies: vec!["administrator".to_owned()],
+            namespace: None,
+        },
     }];
 }
 

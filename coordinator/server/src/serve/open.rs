@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Counters;
 use crate::arn::ArnSpace;
-use crate::auth::Access;
-use crate::auth::audit::Audit;
 use crate::callbacks::Callbacks;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
@@ -45,7 +43,7 @@ use crate::token::TokenKeys;
 use crate::writer::{self, WriterHandle};
 
 /// Control key of the secret that seals task tokens.
-const TOKEN_KEY: &str = "key/task-token/1";
+pub(super) const TOKEN_KEY: &str = "key/task-token/1";
 /// A host is bound by one processor; more of them than processors only divide the batches.
 const HOSTS_MAX: usize = 16;
 
@@ -100,7 +98,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let observer = Arc::new(Observer::open(config, limits(config), &metrics, &clock)?);
     let arns = ArnSpace::of(config);
-    let access = access(config, &clock, &control, &metrics)?;
+    let access = super::access::open(config, &clock, &control, &metrics, &entropy).await?;
     let (outbound, connections, functions) = outside(config, &arns)?;
     let shared = Arc::new(Shared {
         started_at: clock.now(),
@@ -156,19 +154,6 @@ fn origin(entropy: &Entropy, fatal: &Fatal) -> Origin {
         batch_seed: entropy.next_u128(),
         fatal: fatal.clone(),
     }
-}
-
-/// What is configured and what is stored of who may do what.
-fn access(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    control: &Arc<LocalControl>,
-    metrics: &Metrics,
-) -> anyhow::Result<Arc<Access>> {
-    let audit = Audit::open(config, metrics, clock)?;
-    let access = Access::of(config, clock.clone())?.audited(audit);
-    access.load(control.as_ref())?;
-    Ok(Arc::new(access))
 }
 
 fn express(config: &Config) -> Express {

@@ -13,6 +13,7 @@ use super::error::{ApiError, ErrorCode};
 use super::{Conflicts, Service, page};
 use crate::auth::credentials::{API_KEY_PREFIX, Issued};
 use crate::auth::records::{CredentialRecord, Kind, PolicyRecord, Proof, SecretRecord, policy_key};
+use crate::auth::seal::Owner;
 use crate::auth::{Decision, Policy, actions};
 use crate::catalog::control_error;
 use crate::catalog::records::{self, Versioned};
@@ -111,7 +112,7 @@ impl Service {
                 message,
             ));
         }
-        let (secret, text) = self.draw(issue.kind);
+        let (secret, text) = self.draw(issue.kind, &namespace, &issue.name)?;
         let record = CredentialRecord {
             namespace,
             name: Arc::from(issue.name),
@@ -174,7 +175,7 @@ impl Service {
             ));
         }
         let mut record = issued.stored.record.clone();
-        let (secret, text) = self.draw(record.kind);
+        let (secret, text) = self.draw(record.kind, &namespace, name)?;
         // Of secrets that were replaced before, those that are still good stay as long as they would have.
         let until = now.0 + i64::from(overlap_s) * 1000;
         record
@@ -426,7 +427,12 @@ impl Service {
     }
 
     /// Draws a secret: what is kept of it, and the secret itself.
-    fn draw(&self, kind: Kind) -> (SecretRecord, String) {
+    fn draw(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(SecretRecord, String), ApiError> {
         let entropy = &self.shared.entropy;
         let id = BASE32_NOPAD.encode(&entropy.bytes16()[..10]);
         let random = [entropy.bytes16(), entropy.bytes16()].concat();
@@ -438,13 +444,22 @@ impl Service {
                 (id, Proof::Sha256(hash), text)
             }
             Kind::AccessKey => {
+                let id = format!("SFAK{id}");
                 // As long as AWS's.
                 let text = BASE64.encode(&random[..30]);
-                (format!("SFAK{id}"), Proof::Secret(text.clone()), text)
+                let seal = self.shared.access.credentials.seal();
+                let seal = seal.ok_or_else(|| invalid("access keys cannot be sealed yet"))?;
+                let owner = Owner {
+                    namespace,
+                    name,
+                    secret_id: &id,
+                };
+                let proof = seal.seal(owner, &text, entropy.bytes16());
+                (id, proof, text)
             }
         };
         let until = None;
-        (SecretRecord { id, proof, until }, text)
+        Ok((SecretRecord { id, proof, until }, text))
     }
 }
 

@@ -50,6 +50,8 @@ impl Drop for Delivery {
 #[derive(Debug)]
 pub(crate) struct Waits {
     pub machine: String,
+    pub machine_arn: Arc<str>,
+    pub execution_arn: Arc<str>,
     pub execution: String,
     pub state: String,
 }
@@ -133,16 +135,6 @@ impl Service {
         self.report(caller, task, Outcome::Heartbeat(details)).await
     }
 
-    /// Reports by a callback URL, which names its account itself.
-    pub(crate) async fn report_by_url(
-        &self,
-        grant: &Grant,
-        outcome: Outcome,
-    ) -> Result<(), ApiError> {
-        let caller = Caller::trusted("callback-url", grant.namespace.clone());
-        self.report(&caller, grant.task, outcome).await
-    }
-
     /// What a callback URL is about, while its task is open.
     pub(crate) async fn waiting_for(&self, grant: &Grant) -> Result<Option<Waits>, ApiError> {
         let task = &grant.task;
@@ -162,6 +154,8 @@ impl Service {
         }
         Ok(open_stay(execution, task.attempt).map(|stay| Waits {
             machine: header.machine_name.to_string(),
+            machine_arn: header.machine_arn.clone(),
+            execution_arn: header.execution_arn.clone(),
             execution: header.name.to_string(),
             state: stay.name.to_string(),
         }))
@@ -175,7 +169,8 @@ impl Service {
             .ok_or_else(|| ApiError::new(ErrorCode::InvalidToken, "Invalid Token: 'Invalid token'"))
     }
 
-    async fn report(
+    /// Lets a task know. By a callback URL the caller is of the URL's account.
+    pub(crate) async fn report(
         &self,
         caller: &Caller,
         task: TaskRef,

@@ -1,5 +1,6 @@
 //! One coordinator process (sometimes two, a worker, a proxy) per test; each test owns a folder and a port.
 
+mod audit;
 mod backup;
 mod bad_input;
 mod callbacks;
@@ -17,6 +18,7 @@ mod fleet;
 mod full_disk_stop;
 mod hello;
 mod http;
+mod identity;
 mod large;
 mod machines;
 mod namespaces;

@@ -1,5 +1,7 @@
 //! Documents name what exists.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
 use stepfleet_tidy::{Findings, files, root, top_level};
 
@@ -59,7 +61,11 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn the_first_documents_are_there() {
     let mut findings = Findings::default();
-    for path in ["README.md", "coordinator/ARCHITECTURE.md"] {
+    for path in [
+        "README.md",
+        "coordinator/ARCHITECTURE.md",
+        "coordinator/CONFIGURATION.md",
+    ] {
         if !root().join(path).exists() {
             findings.add(path, "is missing");
         }
@@ -67,6 +73,7 @@ fn the_first_documents_are_there() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap_or_default();
     for named in [
         "coordinator/ARCHITECTURE.md",
+        "coordinator/CONFIGURATION.md",
         "tests/run",
         "deploy/example/run",
     ] {
@@ -75,4 +82,45 @@ fn the_first_documents_are_there() {
         }
     }
     findings.check("a reader with five minutes starts there");
+}
+
+#[test]
+fn every_setting_is_described() {
+    const PAGE: &str = "coordinator/CONFIGURATION.md";
+    let page = std::fs::read_to_string(root().join(PAGE)).unwrap_or_default();
+    let setting = Regex::new(r"^    pub (?:r#)?(\w+): ").unwrap();
+    let word = Regex::new(r"\w+").unwrap();
+    let described: BTreeSet<&str> = word.find_iter(&page).map(|found| found.as_str()).collect();
+    let mut findings = Findings::default();
+    let mut looked = 0;
+    let is_setting = |path: &str| {
+        path == "coordinator/server/src/config.rs"
+            || path.starts_with("coordinator/server/src/config/")
+    };
+    // Flags are described by `--help`.
+    let is_flag = |path: &str| path.ends_with("/args.rs");
+    for file in files() {
+        if !is_setting(&file.path) || is_flag(&file.path) {
+            continue;
+        }
+        let mut before = "";
+        for (n, line) in file.text().lines().enumerate() {
+            if let Some(found) = setting
+                .captures(line)
+                .filter(|_| before != "    #[serde(skip)]")
+            {
+                looked += 1;
+                // `in` of a parameter is no name in Rust.
+                if !described.contains(&found[1]) && &found[1] != "place" {
+                    findings.add(
+                        format!("{}:{}", file.path, n + 1),
+                        format!("`{}` does not stand in {PAGE}", &found[1]),
+                    );
+                }
+            }
+            before = line;
+        }
+    }
+    assert!(looked > 50, "only {looked} settings were found");
+    findings.check("say there what it does, and what it is by default");
 }

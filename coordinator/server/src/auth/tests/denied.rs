@@ -82,8 +82,10 @@ fn config() -> Config {
         config.auth.keys.push(ApiKey {
             name: name.to_owned(),
             sha256: data_encoding::HEXLOWER.encode(&hash),
-            policies: policies.iter().map(ToString::to_string).collect(),
-            namespace: None,
+            rights: Rights {
+                policies: policies.iter().map(ToString::to_string).collect(),
+                namespace: None,
+            },
         });
     };
     add("k-none", &[]);

@@ -25,8 +25,10 @@ async fn served() -> Router {
         config.auth.keys.push(ApiKey {
             name: name.to_owned(),
             sha256: HEXLOWER_PERMISSIVE.encode(&Sha256::digest(name.as_bytes())),
-            policies: vec!["administrator".to_owned()],
-            namespace: namespace.map(str::to_owned),
+            rights: Rights {
+                policies: vec!["administrator".to_owned()],
+                namespace: namespace.map(str::to_owned),
+            },
         });
     }
     let (face, _drain) = testing::face_with(config.clone()).await;

@@ -1,0 +1,90 @@
+//! Whoever comes with a callback URL: what they show, where from, and what the audit log is told of it. The log knows a
+//! URL by a hash, so that its lines belong together and open nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::response::{IntoResponse as _, Response};
+use data_encoding::HEXLOWER;
+use http::StatusCode;
+use http::request::Parts;
+use sha2::{Digest as _, Sha256};
+
+use super::Refusal;
+use crate::auth::audit::Record;
+use crate::auth::{Access, Permit};
+use crate::net::Peer;
+use crate::service::api::Caller;
+use crate::token::Grant;
+
+/// Principal of whoever has a URL.
+const PRINCIPAL: &str = "callback-url";
+/// Enough to tell the URLs of one log apart.
+const HASH_BYTES: usize = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// The URL's secret part.
+    pub(super) text: String,
+    from: Option<SocketAddr>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|rejection| rejection.into_response())?;
+        let from = parts.extensions.get::<Peer>().map(|peer| peer.address);
+        Ok(Self { text, from })
+    }
+}
+
+#[cfg(test)]
+impl Visit {
+    /// From nowhere.
+    pub(super) fn of(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            from: None,
+        }
+    }
+}
+
+impl Visit {
+    /// Who this is to the rest of the coordinator.
+    pub(super) fn caller(&self, access: &Arc<Access>, grant: &Grant) -> Caller {
+        let namespace = grant.namespace.clone();
+        let permit = Permit::by_url(access, PRINCIPAL.into(), namespace.clone(), self.known_as());
+        Caller {
+            permit: permit.from(self.from),
+            ..Caller::trusted(PRINCIPAL, namespace)
+        }
+    }
+
+    /// Writes down that a URL opened nothing.
+    pub(super) fn refused(&self, access: &Access, refusal: &Refusal) {
+        if !matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return;
+        }
+        access.audit.write(|at| Record {
+            at,
+            principal: PRINCIPAL.into(),
+            namespace: "".into(),
+            credential: Some(self.known_as()),
+            from: self.from,
+            action: None,
+            resource: None,
+            execution: None,
+            decision: "refused",
+            reason: Some(refusal.text.to_owned()),
+        });
+    }
+
+    fn known_as(&self) -> Arc<str> {
+        let hash = Sha256::digest(self.text.as_bytes());
+        HEXLOWER.encode(&hash[..HASH_BYTES]).into()
+    }
+}
