@@ -149,7 +149,7 @@ fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision
         | Input::Succeeded { attempt, .. }
         | Input::Failed { attempt, .. }
         | Input::Withdrawn { attempt, .. }
-        | Input::WorkerLost { attempt }
+        | Input::WorkerLost { attempt, .. }
         | Input::Submitted { attempt, .. }
         | Input::Begun { attempt, .. } => Err(report::gone(execution, *attempt)),
     }

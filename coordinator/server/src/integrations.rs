@@ -12,6 +12,7 @@ pub(crate) mod connector;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod sfn;
+pub(crate) mod stops;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -32,6 +32,7 @@ use super::{HostHandle, Partitions, offers, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
+use crate::integrations::stops::begun_at;
 use crate::matching::Offer;
 use crate::namespaces::of_arn;
 use crate::observe::Decided;
@@ -309,6 +310,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         resident.execution.last_payload,
     );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
+    let begun = begun_at(&resident.execution);
     leave_lists(shared, &resident.execution, &events)?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
@@ -318,6 +320,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
             apply(&mut resident.execution, header.at, event);
         }
     }
+    shared.stops_of_replay(begun, &events, &resident.execution, header.at);
     resident
         .tail
         .append(&record.raw, before, &resident.execution);

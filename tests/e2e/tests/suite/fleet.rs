@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::machines::one_activity;
-use crate::programs::{stepfleet, text, worker};
+use crate::programs::{cli, worker};
 
 const SESSION_TTL_SECONDS: u64 = 2;
 
@@ -412,12 +412,4 @@ fn what_holds_an_activity_back_survives_a_kill() {
         wait_for_event(&client, &placed, "ActivityScheduled", 2).await?;
         Ok(())
     });
-}
-
-/// What a command prints, both outputs; it must succeed.
-async fn cli(coordinator: &Coordinator, arguments: &[&str]) -> Result<String> {
-    let url = coordinator.url();
-    let output = stepfleet(arguments, &[("STEPFLEET_ENDPOINT", &url)]).await?;
-    ensure!(output.status.success(), "{arguments:?}: {}", text(&output));
-    Ok(text(&output))
 }

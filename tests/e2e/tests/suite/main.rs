@@ -28,6 +28,7 @@ mod redrive;
 mod retention;
 mod security;
 mod shutdown;
+mod silence;
 mod starts;
 mod stock;
 mod timers;

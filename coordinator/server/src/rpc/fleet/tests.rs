@@ -55,6 +55,13 @@ async fn stage_with(session_ttl: Duration) -> Stage {
     }
 }
 
+/// Its workers were all heard last when `heard` says.
+async fn stage_heard(session_ttl: Duration, heard: Heard) -> Stage {
+    let stage = stage_with(session_ttl).await;
+    let router = stage.router.layer(axum::Extension(heard));
+    Stage { router, ..stage }
+}
+
 fn activity_arn(name: &str) -> String {
     format!("{PREFIX}activity:{name}")
 }
