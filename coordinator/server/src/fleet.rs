@@ -5,7 +5,7 @@ pub(crate) mod away;
 pub(crate) mod credits;
 mod orders;
 pub(crate) mod place;
-mod served;
+pub(crate) mod served;
 pub(crate) mod session;
 mod slots;
 

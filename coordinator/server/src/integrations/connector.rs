@@ -75,9 +75,7 @@ pub(crate) struct Connector;
 impl Connected {
     /// Of the task that a stay waits for.
     pub(super) fn of(work: &Work) -> Option<Self> {
-        let Work::Task(work) = work else {
-            return None;
-        };
+        let work = work.task()?;
         let TaskWork { start, handle, .. } = work;
         Some(Self {
             connector: start.as_ref()?.activity.clone(),
