@@ -166,8 +166,9 @@ impl Away {
     /// `false` when the process ends first.
     async fn sleep(&self, time: Duration) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(time) => true,
+            biased;
             () = self.shared.stop.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
         }
     }
 }

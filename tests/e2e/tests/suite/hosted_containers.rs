@@ -185,7 +185,7 @@ async fn check(world: &World, runner: Runner) -> Result<()> {
     );
     let output: Value = serde_json::from_str(ended.output())?;
     ensure!(output["ExitCode"] == 0, "{output}");
-    let said = output["Output"].to_string();
+    let said = output["Stdout"].to_string();
     ensure!(
         said.contains("12345678") && said.contains("hello"),
         "{output}"

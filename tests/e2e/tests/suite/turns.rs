@@ -27,7 +27,9 @@ struct Stage {
 
 impl Stage {
     async fn new(world: &World) -> Result<Self> {
-        let coordinator = Settings::new(world, "coordinator").start(world).await?;
+        // A worker that is gone may not be counted on for long.
+        let settings = Settings::new(world, "coordinator").with("session_ttl_s", 2);
+        let coordinator = settings.start(world).await?;
         let client = coordinator.client()?;
         let arn = activity(&client, "work").await?;
         let machine = create_machine(&client, "work", &one_activity(&arn)).await?;

@@ -26,6 +26,10 @@ pub(super) async fn lost(call: &Call, connected: &Connected) -> Arc<str> {
     let mut absence = Absence::default();
     loop {
         departures.mark_unchanged();
+        if shared.stop.is_cancelled() {
+            // It is this process that goes.
+            return pending().await;
+        }
         let now = shared.clock.now();
         let attendance = shared.fleet.attendance(connector, place);
         if !absence.note(attendance, now) {

@@ -62,6 +62,12 @@ async fn stage_heard(session_ttl: Duration, heard: Heard) -> Stage {
     Stage { router, ..stage }
 }
 
+/// Paused time goes on by so many seconds.
+async fn passes(seconds: u64) {
+    let time = Duration::from_secs(seconds);
+    let _passed = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
 fn activity_arn(name: &str) -> String {
     format!("{PREFIX}activity:{name}")
 }

@@ -173,16 +173,16 @@ async fn how_long_workers_may_be_away_is_bounded_and_can_be_taken_back() {
 async fn the_time_of_a_worker_that_vanished_counts_from_when_it_was_heard_last() {
     let stage = stage_heard(MINUTE, Heard::default()).await;
     let (stage, hand, _) = Stage::of_tasks(stage, Bound::Seconds(40)).await;
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    passes(15).await;
     // Only now is it noticed.
     drop(hand);
-    tokio::time::sleep(Duration::from_secs(24)).await;
+    passes(24).await;
     assert_eq!(stage.status("a").await, v1::ExecutionStatus::Running);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    passes(2).await;
     assert_eq!(stage.status("a").await, v1::ExecutionStatus::Failed);
-    tokio::time::sleep(Duration::from_secs(18)).await;
+    passes(18).await;
     assert_eq!(stage.status("b").await, v1::ExecutionStatus::Running);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    passes(2).await;
     assert_eq!(stage.status("b").await, v1::ExecutionStatus::Failed);
 }
 
@@ -190,12 +190,12 @@ async fn the_time_of_a_worker_that_vanished_counts_from_when_it_was_heard_last()
 async fn tasks_beyond_the_session_count_from_when_their_worker_was_heard_last_too() {
     let stage = stage_heard(Duration::from_secs(10), Heard::default()).await;
     let (stage, hand, _) = Stage::of_tasks(stage, Bound::Seconds(40)).await;
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    passes(15).await;
     drop(hand);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    passes(1).await;
     assert_eq!(stage.status("b").await, v1::ExecutionStatus::Failed);
-    tokio::time::sleep(Duration::from_secs(23)).await;
+    passes(23).await;
     assert_eq!(stage.status("a").await, v1::ExecutionStatus::Running);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    passes(2).await;
     assert_eq!(stage.status("a").await, v1::ExecutionStatus::Failed);
 }

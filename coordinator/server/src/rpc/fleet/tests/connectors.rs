@@ -352,12 +352,12 @@ async fn begun_at_a_place() -> (Stage, Serving, v1::Push) {
 async fn a_task_whose_work_is_at_a_place_ends_as_lost_when_nobody_comes_back_there() {
     let (stage, here, _) = begun_at_a_place().await;
     drop(here);
-    tokio::time::sleep(Duration::from_secs(59)).await;
+    passes(59).await;
     assert_eq!(
         stage.described("one").await.status(),
         v1::ExecutionStatus::Running
     );
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    passes(2).await;
     let ended = stage.described("one").await;
     assert_eq!(ended.error.as_deref(), Some("States.Timeout"));
     let cause = ended.cause.unwrap_or_default();
@@ -380,9 +380,9 @@ async fn a_task_whose_work_is_at_a_place_ends_as_lost_when_nobody_comes_back_the
 async fn work_at_a_place_goes_on_when_a_worker_is_back_there_in_time() {
     let (stage, here, _) = begun_at_a_place().await;
     drop(here);
-    tokio::time::sleep(Duration::from_secs(50)).await;
+    passes(50).await;
     let mut back = stage.serving("back", "host-1").await;
-    tokio::time::sleep(Duration::from_secs(50)).await;
+    passes(50).await;
     back.answer(Kind::Describe, going()).await;
     back.answer(Kind::Describe, Answer::Output("1".into()))
         .await;
