@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::event::{Data, TaskResource};
-use crate::execution::{Execution, Frame, TaskStage, Work};
+use crate::execution::{Execution, Frame, TaskStage};
 use crate::ids::{Attempt, Timestamp};
 
 /// One duty of the shell.
@@ -69,19 +69,10 @@ pub(crate) fn frame_command(frame: &Frame) -> Option<Command> {
             heartbeat_seconds: work.heartbeat_seconds,
         });
     }
-    match &stay.work {
-        Work::Task(work) if work.stage != TaskStage::Submitted => Some(Command::StartTask {
-            resource: work.resource.clone(),
-            attempt,
-            parameters: work.parameters.clone(),
-        }),
-        Work::Activity(_)
-        | Work::Task(_)
-        | Work::Entered
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    }
+    let work = stay.work.task()?;
+    (work.stage != TaskStage::Submitted).then(|| Command::StartTask {
+        resource: work.resource.clone(),
+        attempt,
+        parameters: work.parameters.clone(),
+    })
 }

@@ -72,6 +72,26 @@ pub enum Rejection {
 /// Begins an execution of `program`. `header` names the revision that `program` was compiled from. An execution whose
 /// first expressions take long begins with nothing but its start; the rest follows by `Continue`.
 pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'_>) -> Decision {
+    begin(program, header, input, env, true)
+}
+
+/// As [`start`], for an execution that nobody redrives: it keeps nothing for that.
+pub fn start_unkept(
+    program: &Program,
+    header: Arc<Header>,
+    input: Payload,
+    env: &Env<'_>,
+) -> Decision {
+    begin(program, header, input, env, false)
+}
+
+fn begin(
+    program: &Program,
+    header: Arc<Header>,
+    input: Payload,
+    env: &Env<'_>,
+    keeps_frames: bool,
+) -> Decision {
     let started = Event {
         previous: EventId(0),
         body: EventBody::ExecutionStarted {
@@ -81,7 +101,7 @@ pub fn start(program: &Program, header: Arc<Header>, input: Payload, env: &Env<'
                 payload: input,
             },
             deadline: after(env.now, program.timeout_seconds),
-            keeps_frames: true,
+            keeps_frames,
         },
     };
     let execution = Execution::from_started(env.now, &started)
@@ -149,7 +169,7 @@ fn rejected_when_closed(execution: &Execution, input: &Input) -> Result<Decision
         | Input::Succeeded { attempt, .. }
         | Input::Failed { attempt, .. }
         | Input::Withdrawn { attempt, .. }
-        | Input::WorkerLost { attempt }
+        | Input::WorkerLost { attempt, .. }
         | Input::Submitted { attempt, .. }
         | Input::Begun { attempt, .. } => Err(report::gone(execution, *attempt)),
     }

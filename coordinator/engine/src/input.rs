@@ -28,8 +28,12 @@ pub enum Input {
     Failed { attempt: Attempt, failure: Failure },
     /// A scheduled activity task that no worker has is to fail.
     Withdrawn { attempt: Attempt, failure: Failure },
-    /// The session of the worker that held this attempt is gone for good.
-    WorkerLost { attempt: Attempt },
+    /// The worker that held this attempt, or the work that was begun for it, is gone for good. `cause` says more than
+    /// that its session was lost.
+    WorkerLost {
+        attempt: Attempt,
+        cause: Option<Arc<str>>,
+    },
     /// The worker that begins an integration's task has begun what is waited for.
     Begun {
         attempt: Attempt,

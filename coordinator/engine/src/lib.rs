@@ -27,7 +27,7 @@ pub mod variables;
 
 pub use apply::apply;
 pub use command::{Command, next_deadline, outstanding};
-pub use decide::{Decision, Rejection, decide, start};
+pub use decide::{Decision, Rejection, decide, start, start_unkept};
 pub use env::{Delegated, Env, Served, Services};
 pub use event::{Data, Event, EventBody};
 pub use execution::Execution;

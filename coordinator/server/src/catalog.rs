@@ -417,6 +417,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Whether any integration is served by the fleet.
+    pub(crate) fn has_connectors(&self) -> bool {
+        let activities = self
+            .activities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut names = activities.values().map(|activity| &activity.record.name);
+        names.any(|name| name.starts_with(uses::CONNECTOR))
+    }
+
     async fn put(
         &self,
         key: String,

@@ -3,7 +3,9 @@
 pub(crate) mod alarm;
 pub(crate) mod away;
 pub(crate) mod credits;
-mod served;
+mod orders;
+pub(crate) mod place;
+pub(crate) mod served;
 pub(crate) mod session;
 mod slots;
 
@@ -12,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use stepfleet_engine::{SessionId, Timestamp};
-use stepfleet_proto::v1::ConnectorQuery;
 use stepfleet_proto::v1::connector_answer::Answer;
-use tokio::sync::oneshot;
+use stepfleet_proto::v1::{ConnectorQuery, Order};
+use tokio::sync::{oneshot, watch};
 
 pub(crate) use session::Session;
 use session::{Connected, Free, Freed};
@@ -47,6 +49,8 @@ pub(crate) struct Fleet {
     pub(crate) alarms: alarm::Alarms,
     /// Whose turn it is to be asked about the work of a connector.
     turn: AtomicUsize,
+    /// Changes with every worker that goes away.
+    departures: watch::Sender<()>,
     /// The shell that queues and hosts belong to.
     shared: OnceLock<Weak<Shared>>,
 }
@@ -92,6 +96,7 @@ impl Fleet {
         fresh: Session,
         now: Timestamp,
         told_to_drain: bool,
+        told: Option<Order>,
     ) -> Option<(Arc<Session>, Connected)> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let known = sessions.get(&fresh.id);
@@ -101,7 +106,7 @@ impl Fleet {
         let same = |known: &&Arc<Session>| known.activity_arns().eq(fresh.activity_arns());
         let session = known.filter(same).cloned();
         let session = session.unwrap_or_else(|| Arc::new(fresh));
-        let connected = session.connect(now, told_to_drain);
+        let connected = session.connect(now, told_to_drain, told);
         sessions.insert(session.id, session.clone());
         Some((session, connected))
     }

@@ -12,6 +12,7 @@ pub(crate) mod connector;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod sfn;
+pub(crate) mod stops;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use futures::future::BoxFuture;
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::{Integration, Pattern};
 use stepfleet_engine::event::{Data, Failure, TaskResource};
-use stepfleet_engine::execution::{Execution, Header, Work};
+use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::{Attempt, Served, TaskRef, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -297,16 +298,7 @@ impl Call {
 }
 
 fn deadline(execution: &Execution, attempt: Attempt) -> Option<Timestamp> {
-    match &execution.holder(attempt)?.stay()?.work {
-        Work::Task(work) => work.deadline,
-        Work::Activity(_)
-        | Work::Entered
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    }
+    execution.holder(attempt)?.stay()?.work.task()?.deadline
 }
 
 /// For what a task calls, where executions have traces.

@@ -3,6 +3,7 @@
 
 mod connection;
 mod dispatch;
+mod heard;
 mod listener;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 
 pub(crate) use dispatch::{dispatch, is_grpc};
+pub(crate) use heard::Heard;
 pub(crate) use listener::serve;
 pub(crate) use tls::{Tls, TlsError};
 

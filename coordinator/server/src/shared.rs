@@ -29,6 +29,7 @@ use crate::functions::{Functions, Target};
 use crate::integrations::Registry;
 use crate::integrations::calls::Calls;
 use crate::integrations::lambda::Invocation;
+use crate::integrations::stops::Stops;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub express: Express,
     /// What integrations do for open attempts.
     pub calls: Calls,
+    /// What connectors have begun and are to stop.
+    pub stops: Stops,
     pub control: Arc<LocalControl>,
     /// Held while a checkpoint or a backup is taken.
     pub checkpoints: tokio::sync::Mutex<()>,

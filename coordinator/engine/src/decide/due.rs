@@ -34,10 +34,15 @@ pub(super) fn task(draft: &mut Draft<'_>, frame: FrameId) -> Work {
     end(draft, frame, timeout(None), is_heartbeat)
 }
 
-/// The session of the worker that held the attempt is gone for good: as good as a missed heartbeat.
-pub(super) fn worker_lost(draft: &mut Draft<'_>, frame: FrameId) -> Work {
-    let cause = "The session of the worker that held this task was lost.";
-    end(draft, frame, timeout(Some(cause.into())), true)
+/// The worker that held the attempt is gone for good: as good as a missed heartbeat.
+pub(super) fn worker_lost(draft: &mut Draft<'_>, frame: FrameId, cause: Option<Arc<str>>) -> Work {
+    let lost = || "The session of the worker that held this task was lost.".into();
+    end(
+        draft,
+        frame,
+        timeout(Some(cause.unwrap_or_else(lost))),
+        true,
+    )
 }
 
 fn end(draft: &mut Draft<'_>, frame: FrameId, failure: Failure, heartbeat: bool) -> Work {

@@ -24,7 +24,7 @@ pub(super) fn target(execution: &Execution, input: &Input) -> Result<Option<Fram
         )
         .map(Some),
         // A session that is gone takes no work along that it has begun.
-        Input::WorkerLost { attempt } if attempt.is_start() => find(
+        Input::WorkerLost { attempt, .. } if attempt.is_start() => find(
             execution,
             *attempt,
             |work| work.started_at.is_some(),
@@ -48,7 +48,7 @@ pub(super) fn target(execution: &Execution, input: &Input) -> Result<Option<Fram
         .map(Some),
         Input::Succeeded { attempt, .. }
         | Input::Failed { attempt, .. }
-        | Input::WorkerLost { attempt } => find_attempt(execution, *attempt).map(Some),
+        | Input::WorkerLost { attempt, .. } => find_attempt(execution, *attempt).map(Some),
     }
 }
 
@@ -145,7 +145,9 @@ pub(super) fn handle(draft: &mut Draft<'_>, frame: FrameId, input: Input) -> Ste
                 failed(draft, frame, Fault::from(truncated(failure)))
             })
         }
-        Input::WorkerLost { .. } => attempt_with(draft, frame, due::worker_lost),
+        Input::WorkerLost { cause, .. } => attempt_with(draft, frame, |draft, frame| {
+            due::worker_lost(draft, frame, cause)
+        }),
         Input::Submitted { output, .. } => attempt_with(draft, frame, |draft, frame| {
             submitted(draft, frame, output, None)
         }),

@@ -4,7 +4,8 @@ use stepfleet_asl::Payload;
 
 use crate::event::Data;
 use crate::execution::{
-    ActivityWork, Execution, Frame, Phase, Results, Status, Stay, TaskStage, Unfinished, Work,
+    ActivityWork, Execution, Frame, Phase, Results, Status, Stay, TaskStage, TaskWork, Unfinished,
+    Work,
 };
 use crate::ids::{Attempt, FrameId, PayloadId, Timestamp};
 use crate::limits::PROGRESS_MS;
@@ -153,10 +154,7 @@ impl Stay {
 
     /// The token of the start that a worker does, when one does it.
     pub fn start_attempt(&self) -> Option<Attempt> {
-        let Work::Task(work) = &self.work else {
-            return None;
-        };
-        let generation = work.start.as_ref()?.generation;
+        let generation = self.work.task()?.start.as_ref()?.generation;
         Some(Attempt {
             entry: self.entry,
             attempt: self.attempt,
@@ -166,19 +164,13 @@ impl Stay {
 
     /// What workers are offered or do here: an activity task, or the start of an integration's task.
     pub fn offered(&self) -> Option<(Attempt, &ActivityWork)> {
-        match &self.work {
-            Work::Activity(work) => Some((self.open_attempt()?, work)),
-            Work::Task(work) if work.stage != TaskStage::Submitted => {
-                Some((self.start_attempt()?, work.start.as_deref()?))
-            }
-            Work::Task(_)
-            | Work::Entered
-            | Work::Waiting { .. }
-            | Work::Backoff { .. }
-            | Work::Parallel(_)
-            | Work::Map(_)
-            | Work::Over => None,
+        if let Some(work) = self.work.activity() {
+            return Some((self.open_attempt()?, work));
         }
+        let work = self.work.task()?;
+        let is_begun = work.stage == TaskStage::Submitted;
+        let start = work.start.as_deref().filter(|_| !is_begun)?;
+        Some((self.start_attempt()?, start))
     }
 
     /// When its progress is to be recorded, if what was said last is not: at once, and then no sooner than
@@ -209,6 +201,34 @@ impl Stay {
 }
 
 impl Work {
+    /// The activity task, where it is one.
+    pub fn activity(&self) -> Option<&ActivityWork> {
+        match self {
+            Self::Activity(work) => Some(work),
+            Self::Task(_)
+            | Self::Entered
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Parallel(_)
+            | Self::Map(_)
+            | Self::Over => None,
+        }
+    }
+
+    /// The task of an integration, where it is one.
+    pub fn task(&self) -> Option<&TaskWork> {
+        match self {
+            Self::Task(work) => Some(work),
+            Self::Activity(_)
+            | Self::Entered
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::Parallel(_)
+            | Self::Map(_)
+            | Self::Over => None,
+        }
+    }
+
     /// When time alone ends this work.
     pub fn due(&self) -> Option<Timestamp> {
         match self {
@@ -221,15 +241,9 @@ impl Work {
 
     /// Whether somebody has the task in hand.
     fn tells_progress(&self) -> bool {
-        match self {
-            Self::Activity(work) => work.started_at.is_some(),
-            Self::Task(_) => true,
-            Self::Entered
-            | Self::Waiting { .. }
-            | Self::Backoff { .. }
-            | Self::Parallel(_)
-            | Self::Map(_)
-            | Self::Over => false,
+        match self.activity() {
+            Some(work) => work.started_at.is_some(),
+            None => self.task().is_some(),
         }
     }
 
@@ -262,16 +276,8 @@ impl Work {
 
     /// What the worker is given that begins the task.
     fn start_given(&self) -> Option<&Data> {
-        match self {
-            Self::Task(work) => work.start.as_ref().map(|start| &start.input),
-            Self::Activity(_)
-            | Self::Entered
-            | Self::Waiting { .. }
-            | Self::Backoff { .. }
-            | Self::Parallel(_)
-            | Self::Map(_)
-            | Self::Over => None,
-        }
+        let start = self.task()?.start.as_ref();
+        start.map(|start| &start.input)
     }
 
     fn results(&self) -> Option<&Results> {

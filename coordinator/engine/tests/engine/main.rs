@@ -15,4 +15,5 @@ mod services;
 mod story;
 mod table;
 mod traps;
+mod unkept;
 mod world;

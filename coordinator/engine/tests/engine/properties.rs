@@ -56,6 +56,7 @@ fn input(world: &mut World, one: &Move) -> Option<Input> {
         },
         Move::Lost(which) => Input::WorkerLost {
             attempt: pick(&open, *which)?,
+            cause: None,
         },
         Move::Withdraw(which) => Input::Withdrawn {
             attempt: pick(&open, *which)?,
@@ -125,7 +126,7 @@ fn attempt_of(input: &Input) -> Option<Attempt> {
     match input {
         Input::Succeeded { attempt, .. }
         | Input::Failed { attempt, .. }
-        | Input::WorkerLost { attempt }
+        | Input::WorkerLost { attempt, .. }
         | Input::Undelivered { attempt }
         | Input::Withdrawn { attempt, .. }
         | Input::Submitted { attempt, .. }

@@ -224,6 +224,7 @@ fn input(world: &mut World, verb: &str, rest: &str) -> Input {
         },
         "lost" => Input::WorkerLost {
             attempt: attempt(target),
+            cause: None,
         },
         "succeed" => Input::Succeeded {
             attempt: attempt(target),

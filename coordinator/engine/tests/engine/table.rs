@@ -132,7 +132,13 @@ fn inputs() -> Vec<(&'static str, Input)> {
                 failure: failure(Some("E"), None),
             },
         ),
-        ("WorkerLost", Input::WorkerLost { attempt }),
+        (
+            "WorkerLost",
+            Input::WorkerLost {
+                attempt,
+                cause: None,
+            },
+        ),
         (
             "Submitted",
             Input::Submitted {
@@ -149,7 +155,13 @@ fn inputs() -> Vec<(&'static str, Input)> {
                 output,
             },
         ),
-        ("Lost by its worker", Input::WorkerLost { attempt: START }),
+        (
+            "Lost by its worker",
+            Input::WorkerLost {
+                attempt: START,
+                cause: None,
+            },
+        ),
     ]
 }
 

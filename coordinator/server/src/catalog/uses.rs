@@ -11,7 +11,7 @@ use super::{Catalog, RevisionKey};
 use crate::arn::{self, Resource};
 
 /// How the names of connectors' activities begin.
-const CONNECTOR: &str = "connector.";
+pub(super) const CONNECTOR: &str = "connector.";
 
 /// What definitions name: ARNs of activities, and of connectors the names of theirs.
 pub(crate) type Uses = BTreeSet<Arc<str>>;

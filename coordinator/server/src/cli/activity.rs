@@ -267,11 +267,13 @@ async fn stats(args: &NameArgs, client: &Client, output: &mut Output) -> Result<
     }
     for waiting in &stats.unplaceable {
         let head = output.paint_remark(Tone::Warning, "warning:");
+        let wait = wait(waiting.queued);
         let labels = queue::labels(waiting.labels.iter());
-        output.remark(format!(
-            "{head} {} for a worker with {labels}, and none has that",
-            wait(waiting.queued)
-        ));
+        output.remark(match (waiting.reason.as_str(), waiting.labels.is_empty()) {
+            ("", _) => format!("{head} {wait} for a worker with {labels}, and none has that"),
+            (reason, true) => format!("{head} {wait} for {reason}"),
+            (reason, false) => format!("{head} {wait} for {reason}, with {labels}"),
+        });
     }
     Ok(Outcome::Done)
 }
@@ -321,7 +323,7 @@ fn warn_unplaceable(output: &mut Output, name: &str, n: i64) {
         let head = output.paint_remark(Tone::Warning, "warning:");
         let wait = wait(n);
         output.remark(format!(
-            "{head} {wait} in {name} for labels that no worker has; `stepfleet activity stats {name}` shows which"
+            "{head} {wait} in {name} that no worker may get; `stepfleet activity stats {name}` tells why"
         ));
     }
 }
@@ -355,7 +357,8 @@ fn stats_json(stats: &api::GetActivityStatsResponse) -> serde_json::Value {
         .iter()
         .map(|waiting| {
             let labels: std::collections::BTreeMap<_, _> = waiting.labels.iter().collect();
-            serde_json::json!({ "labels": labels, "queued": waiting.queued })
+            let (queued, reason) = (waiting.queued, &waiting.reason);
+            serde_json::json!({ "labels": labels, "queued": queued, "reason": reason })
         })
         .collect();
     serde_json::json!({

@@ -13,7 +13,7 @@ use stepfleet_engine::execution::{Execution, Header};
 use stepfleet_engine::limits::Limits;
 use stepfleet_engine::{
     Attempt, Command, Decision, Env, EventId, EventSeq, Input, Rejection, Timestamp, decide,
-    next_deadline, start,
+    next_deadline, start_unkept,
 };
 use tokio::sync::watch;
 
@@ -85,7 +85,9 @@ impl Run {
     ) -> Result<Decision, Unended> {
         let meters = &self.revision.meters;
         self.shared.metrics.started(MachineType::Express, meters);
-        let begun = self.brief(at, |env| start(&self.revision.program, header, input, env))?;
+        let begun = self.brief(at, |env| {
+            start_unkept(&self.revision.program, header, input, env)
+        })?;
         self.tell(None, &begun, at);
         Ok(begun)
     }

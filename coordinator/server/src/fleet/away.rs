@@ -23,6 +23,8 @@ pub(crate) struct Away {
     pub session: Arc<Session>,
     pub connection: u64,
     pub session_ttl: Duration,
+    /// How long nothing had been heard of the worker when its connection ended: it was away since.
+    pub silent_for: Duration,
 }
 
 impl Away {
@@ -33,6 +35,10 @@ impl Away {
         if !self.session.disconnect(self.connection) {
             return;
         }
+        let silent_ms = i64::try_from(self.silent_for.as_millis()).unwrap_or(i64::MAX);
+        let since = Timestamp(self.shared.clock.now().0.saturating_sub(silent_ms));
+        self.session.seen(since);
+        self.shared.fleet.departed();
         self.session.wake();
         let leaving = self.session.is_leaving();
         let whole = if leaving {
@@ -40,7 +46,11 @@ impl Away {
         } else {
             self.session_ttl
         };
-        let mut passed = Duration::ZERO;
+        let mut passed = if leaving {
+            Duration::ZERO
+        } else {
+            self.silent_for
+        };
         let sooner = if leaving {
             BTreeMap::new()
         } else {
@@ -50,19 +60,19 @@ impl Away {
             if !self.sleep(bound.saturating_sub(passed)).await {
                 return;
             }
-            passed = bound;
+            passed = passed.max(bound);
             let lost = self.session.take_away(self.connection, &activities);
             self.lose(lost);
         }
         if self.sleep(whole.saturating_sub(passed)).await {
-            self.end(leaving).await;
+            self.end(since, leaving).await;
         }
     }
 
-    async fn end(self, leaving: bool) {
+    async fn end(self, since: Timestamp, leaving: bool) {
         let now = self.shared.clock.now();
         // Before the session is gone: a worker that comes back then asks the hosts, which know of these tasks already.
-        let orphans = self.longer(now, leaving);
+        let orphans = self.longer(since, leaving);
         let kept: HashSet<TaskRef> = orphans.iter().map(|orphan| orphan.task).collect();
         self.shared.partitions().adopt(&self.session, orphans).await;
         if !self
@@ -71,6 +81,9 @@ impl Away {
             .remove(&self.session, self.connection, now)
         {
             return;
+        }
+        if leaving {
+            self.shared.forget_order(self.session.id).await;
         }
         let mut lost = Vec::new();
         for held in self.session.abandon() {
@@ -98,15 +111,12 @@ impl Away {
     }
 
     /// Tasks that wait beyond the session's time, with the end of theirs.
-    fn longer(&self, now: Timestamp, leaving: bool) -> Vec<Orphan> {
+    fn longer(&self, since: Timestamp, leaving: bool) -> Vec<Orphan> {
         let held = self.session.held_tasks().into_iter();
         let orphan = |held: HeldTask| {
             let until = match self.away_max(&held) {
                 AwayMax::Session | AwayMax::Unbounded => None,
-                AwayMax::Seconds(seconds) => {
-                    let rest = Duration::from_secs(u64::from(seconds)) - self.session_ttl;
-                    Some(now.plus_ms(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX)))
-                }
+                AwayMax::Seconds(seconds) => Some(since.plus_ms(i64::from(seconds) * 1000)),
             };
             Orphan {
                 task: held.task,
@@ -156,8 +166,9 @@ impl Away {
     /// `false` when the process ends first.
     async fn sleep(&self, time: Duration) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(time) => true,
+            biased;
             () = self.shared.stop.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
         }
     }
 }

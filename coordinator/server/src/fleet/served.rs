@@ -3,54 +3,80 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use stepfleet_engine::Timestamp;
+
 use super::alarm::Unserved;
-use super::session::{Labels, Served};
+use super::session::{Labels, Served, Session};
 use crate::matching::Queue;
+use crate::matching::kind::{Kind, Ramp, Side};
 use crate::matching::placement::satisfies;
 use crate::shared::Shared;
+
+/// Waiting tasks that no worker may get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unplaceable {
+    pub labels: Labels,
+    pub queued: u64,
+    /// What they wait for besides the labels, for people; mostly empty.
+    pub reason: String,
+}
 
 impl Shared {
     /// Whether a worker serves this activity: connected and taking tasks, away and perhaps coming back, or polling.
     pub(crate) fn is_served(&self, arn: &str) -> bool {
         let now = self.clock.now();
         let queue = self.matching.known(arn);
-        let polled = |queue: &Arc<Queue>| queue.required().is_empty() && queue.is_polled(now);
+        let polled = |queue: &Arc<Queue>| polled(queue, now);
         queue.as_ref().is_some_and(polled)
             || self.fleet.sessions().iter().any(|session| {
-                let serves = |served: &Served| {
-                    served.arn.as_ref() == arn
-                        && satisfies(&session.about.labels, &served.queue.required())
-                };
+                let serves = |served: &Served| *served.arn == *arn && may_serve(session, served);
                 session.serves() && session.activities.iter().any(serves)
             })
     }
 
-    /// What tasks of this activity wait for that no worker has, and how many: labels that the activity requires and
-    /// that the tasks ask for.
-    pub(crate) fn unplaceable(&self, arn: &str) -> Vec<(Labels, u64)> {
+    /// Tasks of this activity that wait for what no worker is: labels that the activity requires and that the tasks ask
+    /// for, the build that a ramp sends them to, the worker that their executions keep to.
+    pub(crate) fn unplaceable(&self, arn: &str) -> Vec<Unplaceable> {
         let Some(queue) = self.matching.known(arn) else {
             return Vec::new();
         };
-        let (required, mut asked) = (queue.required(), queue.asked());
-        let polled = required.is_empty() && queue.is_polled(self.clock.now());
-        let sessions = self.fleet.sessions();
-        asked.retain(|(asked, _)| {
-            let placeable = |session: &Arc<super::Session>| {
-                let labels = &session.about.labels;
-                session.serves()
-                    && session.activities.iter().any(|served| *served.arn == *arn)
-                    && satisfies(labels, &required)
-                    && satisfies(labels, asked)
-            };
-            let by_poller = polled && asked.is_empty();
-            !(by_poller || sessions.iter().any(placeable))
-        });
-        let merged = asked.into_iter().map(|(asked, count)| {
+        let (required, ramp) = (queue.required(), queue.ramp());
+        let mut kinds: Vec<Kind> = Vec::new();
+        for session in self.fleet.sessions() {
+            let mut activities = session.activities.iter();
+            if session.serves() && activities.any(|served| *served.arn == *arn) {
+                kinds.push(Kind::of(&session));
+            }
+        }
+        if queue.is_polled(self.clock.now()) {
+            kinds.push(Kind::poller());
+        }
+        kinds.retain(|kind| satisfies(&kind.labels, &required));
+        let mut unplaceable = Vec::new();
+        for (asked, queued) in queue.asked() {
+            if kinds.iter().any(|kind| kind.serves(&asked, ramp.as_ref())) {
+                continue;
+            }
             let mut labels = Labels::clone(&required);
-            labels.extend(Labels::clone(&asked));
-            (labels, count)
-        });
-        merged.filter(|(labels, _)| !labels.is_empty()).collect()
+            labels.extend(Labels::clone(&asked.requires));
+            let reason = reason(asked.side, ramp.as_ref());
+            if !(labels.is_empty() && reason.is_empty()) {
+                unplaceable.push(Unplaceable {
+                    labels,
+                    queued,
+                    reason,
+                });
+            }
+        }
+        let awaited = queue.awaited().into_iter();
+        unplaceable.extend(awaited.map(|(worker, queued)| Unplaceable {
+            labels: Labels::new(),
+            queued,
+            reason: format!(
+                "the worker '{worker}', which their executions keep to and which is away"
+            ),
+        }));
+        unplaceable
     }
 
     /// Whether it is needed and nobody serves it.
@@ -80,7 +106,7 @@ impl Shared {
         let mut needed = self.named();
         let mut served: BTreeSet<Arc<str>> = BTreeSet::new();
         for (arn, queue) in self.matching.queues() {
-            if queue.required().is_empty() && queue.is_polled(now) {
+            if polled(&queue, now) {
                 served.insert(arn);
             } else if queue.depth() > 0 {
                 needed.insert(arn);
@@ -88,10 +114,8 @@ impl Shared {
         }
         for session in self.fleet.sessions() {
             if session.serves() {
-                let able = session
-                    .activities
-                    .iter()
-                    .filter(|of| satisfies(&session.about.labels, &of.queue.required()));
+                let activities = session.activities.iter();
+                let able = activities.filter(|served| may_serve(&session, served));
                 served.extend(able.map(|of| of.arn.clone()));
             }
         }
@@ -101,5 +125,28 @@ impl Shared {
             queued: self.matching.known(arn).map_or(0, |queue| queue.depth()),
         });
         unserved.collect()
+    }
+}
+
+/// Whether any task of its activity may go to the worker.
+fn may_serve(session: &Session, served: &Served) -> bool {
+    satisfies(&session.about.labels, &served.queue.required())
+        && admits(&served.queue, &session.about.build_id)
+}
+
+fn polled(queue: &Queue, now: Timestamp) -> bool {
+    queue.required().is_empty() && queue.is_polled(now) && admits(queue, "")
+}
+
+fn admits(queue: &Queue, build: &str) -> bool {
+    queue.ramp().is_none_or(|ramp| ramp.admits(build))
+}
+
+fn reason(side: Side, ramp: Option<&Ramp>) -> String {
+    let build = ramp.map_or("", |ramp| &ramp.build);
+    match side {
+        Side::Any => String::new(),
+        Side::Build => format!("a worker of build '{build}', which a ramp sends them to"),
+        Side::Others => format!("a worker of another build than '{build}', by a ramp"),
     }
 }

@@ -1,25 +1,25 @@
-//! One worker's session: what was pushed to it, what it holds, and what it is to be told next. A session outlives its
-//! connections: a worker that reconnects within the grace period goes on where it was.
+//! One worker's session: who the worker is, its connections, and where it stands. A session outlives its connections: a
+//! worker that reconnects within the grace period goes on where it was.
 
+mod hands;
+mod messages;
 mod questions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stepfleet_engine::execution::Header;
-use stepfleet_engine::{EventId, ExecutionId, SessionId, TaskRef, Timestamp};
-use stepfleet_proto::v1::{CoordinatorMessage, Order, Push, RefusedResult};
+use stepfleet_engine::{SessionId, TaskRef, Timestamp};
+use stepfleet_proto::v1::{CoordinatorMessage, Order};
 use tokio::sync::Notify;
 
+pub(crate) use self::hands::{Freed, HeldTask, InHand, Said};
+use self::hands::{Held, HeldKey};
 use self::questions::Questions;
 use super::credits::{Credits, Offered};
 use crate::matching::Queue;
 use crate::service::api::Caller;
 use crate::service::error::ApiError;
-
-/// Bytes of task inputs in one message, so that no client's message limit is met.
-const MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// One activity that a session serves.
 #[derive(Debug)]
@@ -88,13 +88,6 @@ pub(crate) struct Free {
     pub slots: Vec<u32>,
 }
 
-/// Slots that are free because a task left the worker's hands: their activities.
-#[derive(Clone, Debug)]
-pub(crate) struct Freed {
-    pub activities: Vec<u32>,
-    pub epoch: u64,
-}
-
 /// A connection that begins.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -104,46 +97,6 @@ pub(crate) struct Connected {
     /// What the worker was thought to hold at that moment; later pushes leave over this connection.
     pub held: Vec<TaskRef>,
 }
-
-/// A task in a worker's hands. Push number 0 was handed over before a restart.
-#[derive(Clone, Debug)]
-struct Held {
-    task: TaskRef,
-    activity: u32,
-    push: u64,
-    /// Of the task's execution.
-    header: Arc<Header>,
-    since: Timestamp,
-    progress: Option<Said>,
-}
-
-/// What a worker said of a task's progress, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub details: Arc<str>,
-    pub at: Timestamp,
-}
-
-/// A task in a worker's hands, for whoever decides about it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeldTask {
-    pub task: TaskRef,
-    pub activity: u32,
-    /// The worker has said that it has it.
-    pub received: bool,
-}
-
-/// A task in a worker's hands, for people.
-#[derive(Clone, Debug)]
-pub(crate) struct InHand {
-    pub activity: u32,
-    pub header: Arc<Header>,
-    pub since: Timestamp,
-    /// In this attempt.
-    pub progress: Option<Said>,
-}
-
-type HeldKey = (ExecutionId, EventId, u32, u32);
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
@@ -163,25 +116,6 @@ pub(super) struct Inner {
     /// Why the current connection ends.
     fault: Option<ApiError>,
     questions: Questions,
-}
-
-impl Held {
-    fn told(&self, received: u64) -> HeldTask {
-        HeldTask {
-            task: self.task,
-            activity: self.activity,
-            received: self.push <= received,
-        }
-    }
-}
-
-fn key(task: &TaskRef) -> HeldKey {
-    (
-        task.execution,
-        task.attempt.entry,
-        task.attempt.attempt,
-        task.attempt.generation,
-    )
 }
 
 impl Session {
@@ -219,9 +153,14 @@ impl Session {
     /// Results that were taken in and are not settled yet stay taken in: their resends are not counted twice. A
     /// cancellation that was not sent is not lost: the inventory of the new connection finds it again.
     ///
-    /// A worker that was told to drain by a coordinator that has forgotten it (a restart) still drains; one that this
-    /// coordinator knows is told again.
-    pub(crate) fn connect(&self, now: Timestamp, told_to_drain: bool) -> Connected {
+    /// A worker that missed what it was told is told again; `told` is what is kept of that. When nothing is, a worker that
+    /// says that it drains is believed.
+    pub(crate) fn connect(
+        &self,
+        now: Timestamp,
+        told_to_drain: bool,
+        told: Option<Order>,
+    ) -> Connected {
         self.connected_at.store(now.0, Ordering::Relaxed);
         self.seen(now);
         let mut inner = self.lock();
@@ -229,11 +168,13 @@ impl Session {
         inner.fault = None;
         inner.questions = Questions::default();
         if self.current() == 0 {
-            self.told_to_drain.store(told_to_drain, Ordering::Release);
-        } else if self.is_told_to_drain() {
-            inner.outgoing.set_order(Order::Drain);
-        } else if told_to_drain {
-            inner.outgoing.set_order(Order::Resume);
+            let drains = told.map_or(told_to_drain, |told| told == Order::Drain);
+            self.told_to_drain.store(drains, Ordering::Release);
+        }
+        match (self.is_told_to_drain(), told_to_drain) {
+            (true, false) => inner.outgoing.set_order(Order::Drain),
+            (false, true) => inner.outgoing.set_order(Order::Resume),
+            (true, true) | (false, false) => {}
         }
         self.epoch.fetch_add(1, Ordering::AcqRel);
         let held = inner.held.values().map(|held| held.task).collect();
@@ -265,7 +206,7 @@ impl Session {
 
     /// The worker was heard.
     pub(crate) fn seen(&self, now: Timestamp) {
-        self.seen_at.store(now.0, Ordering::Relaxed);
+        self.seen_at.fetch_max(now.0, Ordering::Relaxed);
     }
 
     pub(crate) fn seen_at(&self) -> Timestamp {
@@ -314,18 +255,24 @@ impl Session {
         self.is_open() && self.epoch.load(Ordering::Acquire) == epoch && !self.is_draining()
     }
 
-    /// Tells the worker to drain, or to go on. `false` when that changes nothing, or it has said that it leaves.
-    pub(crate) fn order(&self, order: Order) -> bool {
-        let drain = match order {
+    /// Whether an order changes anything: a worker that has said that it leaves takes none.
+    pub(super) fn heeds(&self, order: Order) -> bool {
+        let drains = match order {
             Order::Drain => true,
             Order::Resume => false,
             Order::Unspecified => return false,
         };
+        !self.is_leaving() && self.is_told_to_drain() != drains
+    }
+
+    /// Tells the worker to drain, or to go on. `false` when that changes nothing.
+    pub(super) fn order(&self, order: Order) -> bool {
         let mut inner = self.lock();
-        if self.leaving.load(Ordering::Acquire) || self.is_told_to_drain() == drain {
+        if !self.heeds(order) {
             return false;
         }
-        self.told_to_drain.store(drain, Ordering::Release);
+        let drains = order == Order::Drain;
+        self.told_to_drain.store(drains, Ordering::Release);
         inner.outgoing.set_order(order);
         self.wake.notify_one();
         true
@@ -346,154 +293,6 @@ impl Session {
         self.leaving.store(true, Ordering::Release);
     }
 
-    /// Hands a started task over: it is held from now on and leaves with the next message.
-    pub(crate) fn push(&self, task: TaskRef, in_hand: InHand, mut push: Push) {
-        let InHand {
-            activity,
-            header,
-            since,
-            progress,
-        } = in_hand;
-        let mut inner = self.lock();
-        inner.pushed += 1;
-        push.number = inner.pushed;
-        push.activity = activity;
-        let held = Held {
-            task,
-            activity,
-            push: inner.pushed,
-            header,
-            since,
-            progress,
-        };
-        inner.credits.hold(activity);
-        inner.held.insert(key(&task), held);
-        inner.outgoing.pushes.push(push);
-    }
-
-    /// Takes a task out of the worker's hands; answers the slots that are free then, when it was there.
-    pub(crate) fn release(&self, task: &TaskRef) -> Option<Freed> {
-        let mut inner = self.lock();
-        let held = inner.held.remove(&key(task));
-        self.freed(&mut inner, held)
-    }
-
-    fn freed(&self, inner: &mut Inner, held: Option<Held>) -> Option<Freed> {
-        let activities = inner.credits.release(held?.activity);
-        let epoch = self.epoch();
-        Some(Freed { activities, epoch })
-    }
-
-    /// Notes that the worker holds a task from before a restart.
-    pub(crate) fn adopt(&self, task: TaskRef, in_hand: InHand) {
-        let mut inner = self.lock();
-        inner.credits.adopt(in_hand.activity);
-        inner.held.insert(
-            key(&task),
-            Held {
-                task,
-                activity: in_hand.activity,
-                push: 0,
-                header: in_hand.header,
-                since: in_hand.since,
-                progress: in_hand.progress,
-            },
-        );
-    }
-
-    /// Shows what the worker said of a task that it has in hand.
-    pub(crate) fn progress(&self, task: &TaskRef, details: &Arc<str>, at: Timestamp) {
-        if let Some(held) = self.lock().held.get_mut(&key(task)) {
-            let details = details.clone();
-            held.progress = Some(Said { details, at });
-        }
-    }
-
-    /// Tells the worker that details of a heartbeat do not count; the heartbeat does.
-    pub(crate) fn refuse_progress(&self, refused: RefusedResult) {
-        self.lock().outgoing.refused_progress.push(refused);
-        self.wake.notify_one();
-    }
-
-    /// Tells the worker that an attempt is over; answers the slot that is free then.
-    pub(crate) fn cancel(&self, task: &TaskRef, token: String) -> Option<Freed> {
-        let mut inner = self.lock();
-        inner.outgoing.cancelled.push(token);
-        let held = inner.held.remove(&key(task));
-        self.freed(&mut inner, held)
-    }
-
-    /// Whether a result of this number is new.
-    pub(crate) fn accept(&self, number: u64) -> bool {
-        let mut inner = self.lock();
-        if !inner.numbered {
-            inner.numbered = true;
-            inner.accepted = number.saturating_sub(1);
-            inner.confirmed = inner.accepted;
-        }
-        let new = number > inner.accepted;
-        inner.accepted = inner.accepted.max(number);
-        new
-    }
-
-    /// A result is durable, or refused for good with a reason.
-    pub(crate) fn settle(&self, number: u64, refusal: Option<RefusedResult>) {
-        let mut inner = self.lock();
-        inner.outgoing.refused.extend(refusal);
-        inner.settled.insert(number);
-        loop {
-            let next = inner.confirmed.saturating_add(1);
-            if !inner.settled.remove(&next) {
-                break;
-            }
-            inner.confirmed = next;
-        }
-        inner.outgoing.confirmed = inner.confirmed;
-    }
-
-    /// The worker has every push up to this one.
-    pub(crate) fn received(&self, number: u64) {
-        let mut inner = self.lock();
-        inner.received = inner.received.max(number);
-    }
-
-    /// Takes everything out of the worker's hands.
-    pub(crate) fn abandon(&self) -> Vec<HeldTask> {
-        let mut inner = self.lock();
-        let received = inner.received;
-        let held = std::mem::take(&mut inner.held).into_values();
-        inner.credits.abandon();
-        held.map(|held| held.told(received)).collect()
-    }
-
-    /// Takes the tasks of some activities out of the hands of a worker that is away since the end of this connection;
-    /// none when it is back.
-    pub(crate) fn take_away(&self, connection: u64, activities: &[u32]) -> Vec<TaskRef> {
-        let mut inner = self.lock();
-        if !self.is_current(connection) || self.is_open() {
-            return Vec::new();
-        }
-        let of_these = inner
-            .held
-            .extract_if(.., |_, held| activities.contains(&held.activity));
-        let of_these: Vec<Held> = of_these.map(|(_, held)| held).collect();
-        for held in &of_these {
-            // Its slots are offered when the worker is back.
-            inner.credits.release(held.activity);
-        }
-        of_these.into_iter().map(|held| held.task).collect()
-    }
-
-    pub(crate) fn held_tasks(&self) -> Vec<HeldTask> {
-        let inner = self.lock();
-        let held = inner.held.values();
-        held.map(|held| held.told(inner.received)).collect()
-    }
-
-    pub(crate) fn holds(&self, task: &TaskRef) -> bool {
-        self.lock().held.contains_key(&key(task))
-    }
-
     /// Whether the worker has said that it leaves: it will not come back.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
@@ -506,90 +305,6 @@ impl Session {
     /// Whether it takes no new tasks.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_leaving() || self.is_told_to_drain()
-    }
-
-    /// What the worker has in hand, longest first.
-    pub(crate) fn in_hand(&self, limit: usize) -> Vec<InHand> {
-        let mut tasks: Vec<InHand> = {
-            let inner = self.lock();
-            let tasks = inner.held.values().map(|held| InHand {
-                activity: held.activity,
-                header: held.header.clone(),
-                since: held.since,
-                progress: held.progress.clone(),
-            });
-            tasks.collect()
-        };
-        tasks.sort_by_key(|task| task.since);
-        tasks.truncate(limit);
-        tasks
-    }
-
-    /// Tasks held per activity index.
-    pub(crate) fn held_by_activity(&self) -> BTreeMap<u32, u32> {
-        let mut counts = BTreeMap::new();
-        for held in self.lock().held.values() {
-            *counts.entry(held.activity).or_insert(0) += 1;
-        }
-        counts
-    }
-
-    /// Wakes the writer of the current connection.
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    /// The next message for this connection; `None` when another connection has taken over or the session ended.
-    pub(crate) async fn next_message(
-        &self,
-        connection: u64,
-    ) -> Option<Result<CoordinatorMessage, ApiError>> {
-        loop {
-            let woken = self.wake.notified();
-            if let Some(fault) = self.take_fault(connection) {
-                return Some(Err(fault));
-            }
-            match self.take_outgoing(connection)? {
-                message if message == CoordinatorMessage::default() => woken.await,
-                message => return Some(Ok(message)),
-            }
-        }
-    }
-
-    /// Ends the current connection with an error.
-    pub(crate) fn refuse(&self, error: ApiError) {
-        self.lock().fault = Some(error);
-        self.wake.notify_one();
-    }
-
-    fn take_fault(&self, connection: u64) -> Option<ApiError> {
-        let mut inner = self.lock();
-        inner.fault.take().filter(|_| self.is_current(connection))
-    }
-
-    /// What is to be said, about [`MESSAGE_BYTES`] of it. `None` for a connection that is over: what comes after it
-    /// belongs to the next one.
-    fn take_outgoing(&self, connection: u64) -> Option<CoordinatorMessage> {
-        let mut inner = self.lock();
-        if !self.is_current(connection) || !self.is_open() {
-            return None;
-        }
-        let mut bytes = 0;
-        let fits = |push: &&Push| {
-            bytes += push.input.len();
-            bytes <= MESSAGE_BYTES
-        };
-        let count = inner.outgoing.pushes.iter().take_while(fits).count().max(1);
-        let pushes = &mut inner.outgoing.pushes;
-        let rest = pushes.split_off(count.min(pushes.len()));
-        if !rest.is_empty() {
-            self.wake.notify_one();
-        }
-        let later = CoordinatorMessage {
-            pushes: rest,
-            ..CoordinatorMessage::default()
-        };
-        Some(std::mem::replace(&mut inner.outgoing, later))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -2,16 +2,19 @@
 //! begun for a `.sync` task is asked after here, of any worker that can tell, until it has ended. What nobody waits for
 //! any more is stopped.
 
+mod absence;
+
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use stepfleet_asl::Payload;
 use stepfleet_asl::resource::Integration;
-use stepfleet_engine::Served;
 use stepfleet_engine::event::{Failure, Handle};
-use stepfleet_engine::execution::{TaskWork, Work};
+use stepfleet_engine::execution::{Header, TaskWork, Work};
+use stepfleet_engine::{Served, TaskRef};
 use stepfleet_proto::v1::connector_answer::Answer;
 use stepfleet_proto::v1::connector_query::Kind;
 use stepfleet_proto::v1::{ConnectorQuery, Going, TaskFailure};
@@ -23,18 +26,14 @@ use crate::partition::message::{Outcome, TaskReply};
 use crate::shared::Shared;
 
 /// Between two questions about the same work: at first, and at most. A worker may ask for other times.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_secs(1);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// The longest pause that a worker may ask for.
 const PAUSE_ASKED_MAX: Duration = Duration::from_secs(3600);
 /// How soon it is looked again whether a worker that can tell has come.
-const NOBODY: Duration = Duration::from_secs(2);
+pub(super) const NOBODY: Duration = Duration::from_secs(2);
 /// How long a worker may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(60);
-/// How long a stop is tried that no worker answers. Workers that come later ask themselves whether what they do is
-/// still waited for.
-const STOP: Duration = Duration::from_secs(24 * 3600);
-
 /// What a worker has begun for an attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Connected {
@@ -44,6 +43,31 @@ pub(crate) struct Connected {
     pub heartbeat_seconds: Option<u32>,
 }
 
+/// What workers are asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BegunWork {
+    pub client_id: String,
+    pub execution_arn: Arc<str>,
+    pub connector: Arc<str>,
+    pub handle: Arc<str>,
+    pub place: Arc<str>,
+}
+
+impl BegunWork {
+    pub(super) fn new(task: &TaskRef, header: &Header, connected: Connected) -> Self {
+        let Connected {
+            connector, handle, ..
+        } = connected;
+        Self {
+            client_id: child::unique(task),
+            execution_arn: header.execution_arn.clone(),
+            connector,
+            handle: handle.text,
+            place: handle.place,
+        }
+    }
+}
+
 /// The integration.
 #[derive(Debug)]
 pub(crate) struct Connector;
@@ -51,9 +75,7 @@ pub(crate) struct Connector;
 impl Connected {
     /// Of the task that a stay waits for.
     pub(super) fn of(work: &Work) -> Option<Self> {
-        let Work::Task(work) = work else {
-            return None;
-        };
+        let work = work.task()?;
         let TaskWork { start, handle, .. } = work;
         Some(Self {
             connector: start.as_ref()?.activity.clone(),
@@ -91,13 +113,13 @@ impl Serve for Connector {
         Box::pin(async move { finish(&call).await })
     }
 
+    /// Noted at once: a checkpoint that covers the end of the task writes it down.
     fn stop(&self, call: Call) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            let stopped = timeout(STOP, stop(&call)).await;
-            if stopped.is_err() {
-                tracing::warn!(execution.arn = %call.header.execution_arn, "no worker stopped what was begun for a task that is over");
-            }
-        })
+        if let Some(connected) = call.connected {
+            let work = BegunWork::new(&call.task, &call.header, connected);
+            call.shared.stop_work(work);
+        }
+        Box::pin(ready(()))
     }
 }
 
@@ -114,9 +136,22 @@ impl Shared {
     }
 }
 
-/// Asks until it is told the end.
+/// Waits for the end, which comes by an answer; or for the loss of who could tell it.
 async fn finish(call: &Call) -> Ended {
     let connected = call.connected.as_ref()?;
+    tokio::select! {
+        ended = told(call, connected) => ended,
+        cause = absence::lost(call, connected) => {
+            tracing::warn!(execution.arn = %call.header.execution_arn, %cause, "a task ends without its work");
+            call.report(Outcome::Lost(Some(cause)), TaskReply::None).await;
+            None
+        }
+    }
+}
+
+/// Asks until it is told the end.
+async fn told(call: &Call, connected: &Connected) -> Ended {
+    let work = BegunWork::new(&call.task, &call.header, connected.clone());
     let mut own = PAUSE_FIRST;
     let mut asked = None;
     loop {
@@ -126,7 +161,7 @@ async fn finish(call: &Call) -> Ended {
         }
         own = (own * 2).min(PAUSE_MAX);
         asked = None;
-        match ask(call, connected, Kind::Describe).await {
+        match ask(&call.shared, &work, Kind::Describe).await {
             Some(Answer::Going(Going { again_after_ms })) => {
                 asked = (again_after_ms > 0).then(|| Duration::from_millis(again_after_ms));
                 if connected.heartbeat_seconds.is_some() {
@@ -149,39 +184,17 @@ async fn finish(call: &Call) -> Ended {
     }
 }
 
-/// Asks to end it until that is answered.
-async fn stop(call: &Call) {
-    let Some(connected) = &call.connected else {
-        return;
-    };
-    let mut pause = PAUSE_FIRST;
-    loop {
-        match ask(call, connected, Kind::Stop).await {
-            // What has ended needs no stop.
-            Some(Answer::Stopped(_) | Answer::Output(_) | Answer::Failure(_)) => return,
-            Some(Answer::Going(_) | Answer::Unknown(_)) => {}
-            None => pause = pause.min(NOBODY),
-        }
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = call.shared.stop.cancelled() => return,
-        }
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
-}
-
 /// One question. None when nobody could be asked, or did not answer.
-async fn ask(call: &Call, connected: &Connected, kind: Kind) -> Option<Answer> {
+pub(super) async fn ask(shared: &Shared, work: &BegunWork, kind: Kind) -> Option<Answer> {
     let query = ConnectorQuery {
         number: 0,
         connector: 0,
         kind: kind.into(),
-        client_id: child::unique(&call.task),
-        handle: connected.handle.text.to_string(),
-        execution_arn: call.header.execution_arn.to_string(),
+        client_id: work.client_id.clone(),
+        handle: work.handle.to_string(),
+        execution_arn: work.execution_arn.to_string(),
     };
-    let (connector, place) = (&connected.connector, &connected.handle.place);
-    let answer = call.shared.fleet.ask(connector, place, query)?;
+    let answer = shared.fleet.ask(&work.connector, &work.place, query)?;
     timeout(ANSWER, answer).await.ok()?.ok()
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Ramp {
 /// A kind of worker. In the order in which idle ones are used: those with the fewest labels first, so that workers that can
 /// do what others cannot stay free for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     pub labels: Arc<Labels>,
     /// Empty when the worker does not tell; a poller has none.
     pub build: Arc<str>,
@@ -28,14 +28,14 @@ pub(super) struct Kind {
 
 /// What waiting tasks of one lane ask for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub requires: Arc<Labels>,
     pub side: Side,
 }
 
 /// Which workers a ramp sends an execution to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// Without a ramp.
     Any,
     /// Those of the build.
@@ -46,21 +46,21 @@ pub(super) enum Side {
 
 impl Kind {
     /// Of a caller of `GetActivityTask`.
-    pub(super) fn poller() -> Self {
+    pub(crate) fn poller() -> Self {
         Self {
             labels: no_labels(),
             build: Arc::default(),
         }
     }
 
-    pub(super) fn of(session: &Session) -> Self {
+    pub(crate) fn of(session: &Session) -> Self {
         Self {
             labels: session.about.labels.clone(),
             build: session.about.build_id.clone(),
         }
     }
 
-    pub(super) fn serves(&self, asked: &Asked, ramp: Option<&Ramp>) -> bool {
+    pub(crate) fn serves(&self, asked: &Asked, ramp: Option<&Ramp>) -> bool {
         let is_of_build = ramp.is_some_and(|ramp| ramp.build == self.build);
         satisfies(&self.labels, &asked.requires)
             && match asked.side {
@@ -84,6 +84,17 @@ impl PartialOrd for Kind {
 impl Ord for Kind {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key())
+    }
+}
+
+impl Ramp {
+    /// Whether it sends any execution to workers of this build.
+    pub(crate) fn admits(&self, build: &str) -> bool {
+        match self.percent {
+            0 => *self.build != *build,
+            100.. => *self.build == *build,
+            _ => true,
+        }
     }
 }
 

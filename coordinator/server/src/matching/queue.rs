@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::backlog::{Backlog, key};
 use super::gate::{Gate, Shut};
 use super::idle::Idle;
-use super::kind::Kind;
+use super::kind::{Asked, Kind, Ramp};
 use super::placement::satisfies;
 use super::sticky::{Sticky, StickyCounts};
 use super::{Offer, Slot, TaskKey};
@@ -365,17 +365,26 @@ impl Queue {
         self.lock().gate.settings().requires.clone()
     }
 
+    /// Its ramp.
+    pub(crate) fn ramp(&self) -> Option<Ramp> {
+        self.lock().gate.settings().ramp.clone()
+    }
+
     /// What waiting tasks ask for, besides what their activity requires, and how many ask for it.
-    pub(crate) fn asked(&self) -> Vec<(Arc<Labels>, u64)> {
+    pub(crate) fn asked(&self) -> Vec<(Asked, u64)> {
         let inner = self.lock();
-        let mut by_labels: BTreeMap<&Arc<Labels>, u64> = BTreeMap::new();
-        for (asked, count) in inner.backlog.asked() {
-            *by_labels.entry(&asked.requires).or_insert(0) += count;
+        let asked = inner.backlog.asked();
+        asked.map(|(asked, count)| (asked.clone(), count)).collect()
+    }
+
+    /// Workers that are away and that tasks wait for, because their executions keep to them, and how many do.
+    pub(crate) fn awaited(&self) -> BTreeMap<Arc<str>, u64> {
+        let inner = self.lock();
+        let mut awaited = BTreeMap::new();
+        for session in inner.sticky.awaited().filter(|session| !session.is_open()) {
+            *awaited.entry(session.about.name.clone()).or_insert(0) += 1;
         }
-        let asked = by_labels.into_iter();
-        asked
-            .map(|(labels, count)| (labels.clone(), count))
-            .collect()
+        awaited
     }
 
     fn pump_inner(&self, inner: &mut QueueInner, now: Timestamp) -> Pairs {

@@ -159,6 +159,12 @@ impl Sticky {
         self.waiting.values().map(|(offer, _)| offer)
     }
 
+    /// The worker that each of them waits for.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = Arc<Session>> {
+        let waiting = self.waiting.values();
+        waiting.filter_map(|(_, session)| session.upgrade())
+    }
+
     pub(super) fn withdraw(&mut self, offer: &Offer) -> bool {
         let place = Place::of(offer);
         let key = self.waiting.keys().find(|(_, at)| *at == place).cloned();

@@ -145,7 +145,7 @@ fn session(labels: &[(&str, &str)]) -> Slot {
         },
     };
     let session = Session::new(SessionId(1), about, caller, vec![served], None);
-    session.connect(NOW, false);
+    session.connect(NOW, false, None);
     let epoch = session.open_slots().epoch;
     Slot::Session {
         session: Arc::new(session),

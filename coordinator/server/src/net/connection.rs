@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{Options, Peer};
+use super::{Heard, Options, Peer};
 use crate::auth::principal_of;
 use crate::telemetry::PEER_ADDRESS;
 
@@ -37,8 +37,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const PENDING_RESETS_MAX: usize = 64;
 /// Streams that we reset for a peer's errors before the connection is closed.
 const ERROR_RESETS_MAX: usize = 256;
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A peer that has said nothing for so long is asked whether it is there, and has so long to answer. Together it is how
+/// late a host that vanished is noticed; workers that were merely paused come back to their sessions.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(7);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What all connections of a listener share.
 pub(super) struct Shared {
@@ -103,15 +105,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = shared.router.clone();
+    let heard = Heard::default();
+    let noted = heard.clone();
     let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(heard.clone());
         router.clone().oneshot(request)
     });
     let received = Arc::new(AtomicU64::new(0));
     let stream = TokioIo::new(Counted {
         stream,
         received: Arc::clone(&received),
+        heard: noted,
     });
     let connection = shared
         .builder
@@ -159,10 +165,11 @@ fn http(options: &Options) -> Builder<TokioExecutor> {
     builder
 }
 
-/// Counts what a peer has sent: the server waits for the first bytes without a limit of its own.
+/// Counts what a peer has sent: the server waits for the first bytes without a limit of its own. Notes when it did.
 struct Counted<S> {
     stream: S,
     received: Arc<AtomicU64>,
+    heard: Heard,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
@@ -173,6 +180,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if polled.is_ready() {
+            // The end of the connection as well: it says that somebody was there.
+            self.heard.note();
+        }
         let more = buffer.filled().len() - before;
         self.received
             .fetch_add(u64::try_from(more).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -37,7 +37,7 @@ impl TaskReport {
 
     /// The session that held a task is gone.
     pub(crate) fn lost(task: TaskRef) -> Self {
-        Self::internal(task, Outcome::Lost)
+        Self::internal(task, Outcome::Lost(None))
     }
 
     /// What an integration of this installation tells.
@@ -368,7 +368,10 @@ impl TaskReport {
                 failure: failure.clone(),
             },
             Outcome::Undelivered => Input::Undelivered { attempt },
-            Outcome::Lost => Input::WorkerLost { attempt },
+            Outcome::Lost(cause) => Input::WorkerLost {
+                attempt,
+                cause: cause.clone(),
+            },
             Outcome::Withdrawn(failure) => Input::Withdrawn {
                 attempt,
                 failure: failure.clone(),

@@ -106,7 +106,7 @@ impl Outcome {
             Self::Heartbeat(_) => Some(actions::states("SendTaskHeartbeat")),
             // A worker gives back what it took.
             Self::Undelivered => Some(actions::POLL),
-            Self::Submitted(_) | Self::Lost | Self::Withdrawn(_) | Self::Continue => None,
+            Self::Submitted(_) | Self::Lost(_) | Self::Withdrawn(_) | Self::Continue => None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Outcome {
             Self::Failed(_)
             | Self::Withdrawn(_)
             | Self::Undelivered
-            | Self::Lost
+            | Self::Lost(_)
             | Self::Continue => 0,
         }
     }
@@ -189,8 +189,8 @@ pub(crate) enum Outcome {
     Heartbeat(Option<Arc<str>>),
     /// Never reached its worker, or was handed back unbegun.
     Undelivered,
-    /// Its worker's session is gone for good.
-    Lost,
+    /// Its worker is gone for good, with a cause when more is known than that its session is.
+    Lost(Option<Arc<str>>),
     /// It waited for a worker and is to fail instead.
     Withdrawn(Failure),
     /// Not a report: a bounded decision goes on.

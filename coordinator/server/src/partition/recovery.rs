@@ -1,6 +1,8 @@
 //! From what is stored to hosts at work: indexes of live executions, then the log after the checkpoint through the same
 //! `apply`, then every command that they still need. Nothing is served before it is over.
 
+mod passed;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +23,7 @@ use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordHeader, Rec
 use stepfleet_store::state::Order;
 use stepfleet_store::{Row, Seq, StoreError, Table};
 
+use self::passed::Passed;
 use super::batch::Partition;
 use super::desk::Desk;
 use super::handle::blank;
@@ -32,6 +35,7 @@ use super::{HostHandle, Partitions, offers, redrive, rows, tasks};
 use crate::control::SYSTEM_PARTITION;
 use crate::express;
 use crate::integrations::Call;
+use crate::integrations::stops::begun_at;
 use crate::matching::Offer;
 use crate::namespaces::of_arn;
 use crate::observe::Decided;
@@ -229,6 +233,7 @@ async fn replay(
         .iter()
         .map(|partition| partition.id)
         .collect();
+    let mut passed = Passed::default();
     for id in ids {
         let mut next = Seq(seq_of(covered, id).0 + 1);
         loop {
@@ -246,16 +251,22 @@ async fn replay(
                     let ChunkRecord::Execution(record) = record? else {
                         continue;
                     };
-                    replay_record(shared, host, &record)
+                    replay_record(shared, host, &record, &mut passed)
                         .with_context(|| format!("chunk {} of partition {}", chunk.seq.0, id.0))?;
                 }
             }
         }
     }
+    passed.find_stops(shared);
     Ok(())
 }
 
-fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> anyhow::Result<()> {
+fn replay_record(
+    shared: &Arc<Shared>,
+    host: &mut Host,
+    record: &RawRecord,
+    passed: &mut Passed,
+) -> anyhow::Result<()> {
     let header = record.header;
     let last_seq = header.first_seq.0 + u64::from(header.count) - 1;
     if resident(shared, host, header.execution)?.is_none() {
@@ -274,6 +285,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
     let resident =
         resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
+        passed.note(&header);
         if shared.observer.wants_replay() {
             let unread = Payload::trusted("null");
             let events = record.events(&mut |id| {
@@ -309,6 +321,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
         resident.execution.last_payload,
     );
     let events = record.events(&mut |id| resident.execution.payload(id))?;
+    let begun = begun_at(&resident.execution);
     leave_lists(shared, &resident.execution, &events)?;
     for event in &events {
         if header.first_seq.0 == 1 && resident.execution.last_seq.0 == 0 {
@@ -318,6 +331,7 @@ fn replay_record(shared: &Arc<Shared>, host: &mut Host, record: &RawRecord) -> a
             apply(&mut resident.execution, header.at, event);
         }
     }
+    shared.stops_of_replay(begun, &events, &resident.execution, header.at);
     resident
         .tail
         .append(&record.raw, before, &resident.execution);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepfleet_asl::resource::Pattern;
-use stepfleet_engine::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork, Work};
+use stepfleet_engine::execution::{ActivityWork, Execution, Stay, TaskStage, TaskWork};
 use stepfleet_engine::{Attempt, SessionId, Timestamp};
 
 use crate::integrations::pattern;
@@ -24,31 +24,13 @@ pub(crate) fn activities(execution: &Execution) -> impl Iterator<Item = (Attempt
 
 /// The integration's task of a stay, when workers are to begin it, or do.
 pub(crate) fn begins(stay: &Stay) -> Option<&TaskWork> {
-    match &stay.work {
-        Work::Task(work) => stay.offered().map(|_| work),
-        Work::Entered
-        | Work::Activity(_)
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    }
+    stay.work.task().filter(|_| stay.offered().is_some())
 }
 
 /// The integration's task of a stay, when a worker has begun it.
 pub(crate) fn begun_by_worker(stay: &Stay) -> Option<(Attempt, &TaskWork)> {
-    match &stay.work {
-        Work::Task(work) if work.handle.is_some() => Some((stay.open_attempt()?, work)),
-        Work::Task(_)
-        | Work::Entered
-        | Work::Activity(_)
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    }
+    let work = stay.work.task().filter(|work| work.handle.is_some())?;
+    Some((stay.open_attempt()?, work))
 }
 
 /// Whether the token of a start is good for the end of what it has begun.
@@ -96,16 +78,7 @@ fn submitted_as(
 }
 
 fn open(execution: &Execution) -> impl Iterator<Item = (Attempt, &Stay, &TaskWork)> {
-    stays(execution).filter_map(|stay| match &stay.work {
-        Work::Task(work) => Some((stay.open_attempt()?, stay, work)),
-        Work::Entered
-        | Work::Activity(_)
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => None,
-    })
+    stays(execution).filter_map(|stay| Some((stay.open_attempt()?, stay, stay.work.task()?)))
 }
 
 /// Since when the oldest open callback waits.
@@ -144,14 +117,9 @@ pub(crate) fn live_activity(execution: &Execution, wanted: Attempt) -> Option<Ar
 
 /// Whether a heartbeat window runs: it lives in memory only.
 pub(crate) fn has_heartbeat(execution: &Execution) -> bool {
-    stays(execution).any(|stay| match &stay.work {
-        Work::Activity(work) => work.heartbeat_deadline.is_some(),
-        Work::Task(work) => work.heartbeat_deadline.is_some(),
-        Work::Entered
-        | Work::Waiting { .. }
-        | Work::Backoff { .. }
-        | Work::Parallel(_)
-        | Work::Map(_)
-        | Work::Over => false,
+    stays(execution).any(|stay| {
+        let of_activity = stay.work.activity().and_then(|it| it.heartbeat_deadline);
+        let of_task = || stay.work.task().and_then(|it| it.heartbeat_deadline);
+        of_activity.or_else(of_task).is_some()
     })
 }

@@ -291,9 +291,10 @@ fn stats(
         unplaceable: stats
             .unplaceable
             .into_iter()
-            .map(|(labels, queued)| Unplaceable {
-                labels: labels.into_iter().collect(),
-                queued: count(queued),
+            .map(|waiting| Unplaceable {
+                labels: waiting.labels.into_iter().collect(),
+                queued: count(waiting.queued),
+                reason: waiting.reason,
             })
             .collect(),
         sticky_hits: count(stats.sticky.hits),

@@ -29,6 +29,7 @@ use crate::fleet::Session;
 use crate::fleet::away::Away;
 use crate::fleet::credits::Offered;
 use crate::fleet::session::{Connected, InHand, Served};
+use crate::net::Heard;
 use crate::partition::Message;
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -69,6 +70,7 @@ impl FleetService for FleetFace {
         let any = Subject::Token("");
         let judged = caller.permit.check(actions::POLL, any);
         judged.map_err(|error| status(&error))?;
+        let heard = request.extensions().get::<Heard>().cloned();
         let mut incoming = request.into_inner();
         let first = incoming
             .message()
@@ -81,6 +83,7 @@ impl FleetService for FleetFace {
         let (link, welcome, inventory) = self
             .welcome(caller, hello)
             .map_err(|error| status(&error))?;
+        let link = Link { heard, ..link };
         let (session, connection) = (link.session.clone(), link.connection);
         // From here on a task serves the connection, whatever becomes of this call: a session is never left open with
         // nobody to end it.
@@ -115,6 +118,8 @@ struct Link {
     connection: u64,
     /// Whose connection it is: a session may go on with another credential.
     caller: Caller,
+    /// When anything came over it last; none where there is no socket.
+    heard: Option<Heard>,
 }
 
 impl FleetFace {
@@ -131,7 +136,8 @@ impl FleetFace {
         let fresh = Session::new(id, about, caller.clone(), served, tasks_max);
         let shared = &self.service.shared;
         let now = shared.clock.now();
-        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain);
+        let told = shared.told(id)?;
+        let connected = shared.fleet.connect(fresh, now, hello.told_to_drain, told);
         let Some((session, connected)) = connected else {
             let message = "`session_id` is in use by another caller; draw one per worker process";
             return Err(ApiError::new(ErrorCode::ValidationException, message));
@@ -161,6 +167,7 @@ impl FleetFace {
             session,
             connection,
             caller,
+            heard: None,
         };
         let inventory = Inventory {
             named: hello.held,
@@ -318,6 +325,7 @@ impl Link {
         }
         self.service.shared.fleet.offer_slots(&self.session).await;
         let mut over = Box::pin(self.over());
+        let mut silent_for = Duration::ZERO;
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
@@ -333,7 +341,12 @@ impl Link {
                         break;
                     }
                 }
-                Ok(Some(_)) | Ok(None) | Err(_) => break,
+                // Another connection has taken over.
+                Ok(Some(_)) => break,
+                Ok(None) | Err(_) => {
+                    silent_for = self.heard.as_ref().map_or(silent_for, Heard::silent_for);
+                    break;
+                }
             }
         }
         drop(over);
@@ -348,6 +361,7 @@ impl Link {
             session: self.session,
             connection: self.connection,
             session_ttl,
+            silent_for,
         };
         away.wait().await;
     }

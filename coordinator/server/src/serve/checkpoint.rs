@@ -49,6 +49,9 @@ pub(super) async fn run(shared: &Arc<Shared>) -> anyhow::Result<()> {
     covered.push(shared.control.covered().await);
     covered.push((express::PARTITION, express::checkpoint(shared).await?));
     shared.observer.clone().spool().await;
+    let stops = shared.clone();
+    let written = crate::task::blocking("write what is to be stopped", move || stops.stops.write());
+    written.await?.context("what is to be stopped")?;
     let (answer, receiver) = oneshot::channel();
     shared
         .writer

@@ -32,6 +32,7 @@ use crate::fatal::{Fatal, Watched};
 use crate::fleet::Fleet;
 use crate::functions::Functions;
 use crate::integrations::Registry;
+use crate::integrations::stops::Stops;
 use crate::matching::Matching;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
@@ -124,6 +125,7 @@ pub(crate) async fn open(config: &Config, metrics: Metrics) -> anyhow::Result<Ru
         namespaces: Namespaces::new(&config.limits),
         express: express(config),
         calls: Default::default(),
+        stops: Stops::open(config).context("what is to be stopped")?,
         control,
         checkpoints: tokio::sync::Mutex::new(()),
         limits: limits(config),
@@ -203,6 +205,7 @@ async fn owners(
     let mut owners: Vec<_> = hosts.collect();
     let journal = journal.serve(stop.clone()).boxed();
     owners.push(work("journal of Express executions", journal));
+    shared.resume_stops();
     Ok((owners, interrupted))
 }
 

@@ -109,7 +109,7 @@ impl Service {
                 .shared
                 .unplaceable(arn)
                 .iter()
-                .map(|(_, count)| count)
+                .map(|waiting| waiting.queued)
                 .sum(),
             encryption_configuration: activity.record.encryption_configuration.clone(),
         })

@@ -12,7 +12,8 @@ use stepfleet_engine::{HistoryEvent, NotRedrivable, Timestamp};
 use crate::auth::Permit;
 use crate::catalog::records::ActivitySettings;
 use crate::fleet::alarm::Unserved;
-use crate::fleet::session::{Labels, Said};
+use crate::fleet::served::Unplaceable;
+use crate::fleet::session::Said;
 use crate::matching::sticky::StickyCounts;
 use crate::metrics::RecentReport;
 
@@ -363,8 +364,8 @@ pub(crate) struct ActivityStats {
     pub unserved: bool,
     pub settings: ActivitySettings,
     pub in_hand: u64,
-    /// Labels that waiting tasks need and no worker has.
-    pub unplaceable: Vec<(Labels, u64)>,
+    /// Waiting tasks that no worker may get.
+    pub unplaceable: Vec<Unplaceable>,
     pub sticky: StickyCounts,
     pub builds: Vec<BuildStats>,
 }

@@ -133,13 +133,13 @@ impl Service {
             return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
         }
         for Known { session, .. } in &workers {
-            if !session.order(order) {
+            let Some(session) = self.shared.tell(session, order).await? else {
                 continue;
-            }
+            };
             let (name, order) = (&session.about.name, order.as_str_name());
             tracing::info!(worker.name = %name, order, by = %caller.principal, "a worker was told");
             if order == Order::Resume.as_str_name() {
-                self.shared.fleet.offer_slots(session).await;
+                self.shared.fleet.offer_slots(&session).await;
             }
         }
         Ok(workers)

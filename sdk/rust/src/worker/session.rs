@@ -500,6 +500,13 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    /// A worker whose future is dropped is no longer there: its connection must not look as if it were.
+    fn drop(&mut self) {
+        self.outbox.close();
+    }
+}
+
 fn marked(mut receiver: watch::Receiver<Wanted>) -> watch::Receiver<Wanted> {
     receiver.mark_changed();
     receiver

@@ -12,7 +12,7 @@ use stepfleet_e2e::{
 };
 use stepfleet_sdk::{Client, api};
 
-use crate::programs::worker;
+use crate::programs::{cli, worker};
 
 const SESSION_TTL_SECONDS: u64 = 20;
 
@@ -237,6 +237,37 @@ fn a_command_that_nobody_waits_for_any_more_is_ended_by_the_next_worker() {
         stage.coordinator.restart().await?;
         stage.restart_worker(world).await?;
         lines(world, "ends", 1).await
+    });
+}
+
+#[test]
+fn a_command_whose_host_stays_away_is_lost_and_ends_when_the_host_is_back() {
+    scenario(async |world: &World| {
+        let lost = json!([{"ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1}]);
+        let mut stage = Stage::new(world, json!({ "Retry": lost })).await?;
+        let connector = "connector.stepfleet.runCommand";
+        cli(
+            &stage.coordinator,
+            &["activity", "limit", connector, "--away", "1"],
+        )
+        .await?;
+        let arn = stage.running(world).await?;
+        stage.worker.kill()?;
+        let lost = wait_for_event(&stage.client, &arn, "TaskTimedOut", 1).await?;
+        for part in ["The worker 'host'", "CommandId", "was lost"] {
+            ensure!(lost.details.contains(part), "{lost:?}");
+        }
+        stage.restart_worker(world).await?;
+        // The second attempt begins, and what the first had begun ends.
+        lines(world, "runs", 2).await?;
+        lines(world, "ends", 1).await?;
+        world.file("gate", "")?;
+        let ended = outcome(&stage.client, &arn, Deadline::seconds(60)).await?;
+        ensure!(
+            ended.status() == api::ExecutionStatus::Succeeded,
+            "{ended:?}"
+        );
+        Ok(())
     });
 }
 

@@ -14,17 +14,17 @@ use stepfleet_sdk::api;
 
 use crate::programs::worker;
 
-const IMAGE: &str = "localhost/stepfleet-e2e:1";
+pub(crate) const IMAGE: &str = "localhost/stepfleet-e2e:1";
 
 /// An engine that runs containers here, and the image for them.
-struct Engine {
-    program: PathBuf,
-    environment: Vec<(&'static str, String)>,
+pub(crate) struct Engine {
+    pub(crate) program: PathBuf,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Engine {
     /// The first that works.
-    fn find(world: &World) -> Result<Option<Self>> {
+    pub(crate) fn find(world: &World) -> Result<Option<Self>> {
         let image = root_file_system(world)?;
         for name in ["podman", "docker"] {
             let path = std::env::var_os("PATH").unwrap_or_default();

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::machines::one_activity;
-use crate::programs::{stepfleet, text, worker};
+use crate::programs::{cli, worker};
 
 const SESSION_TTL_SECONDS: u64 = 2;
 
@@ -338,6 +338,27 @@ fn a_stock_worker_that_is_told_to_drain_finishes_and_leaves() {
 }
 
 #[test]
+fn a_drain_that_its_worker_has_not_heard_is_told_by_the_next_coordinator() {
+    scenario(async |world: &World| {
+        let (mut coordinator, client, _machine) = coordinator(world).await?;
+        let proxy = Proxy::start(coordinator.address()).await?;
+        let mut worker = worker(world, "stock", &config(&proxy.url(), "cat"), &[])?;
+        connected(&client, 2).await?;
+        proxy.swallow(Direction::Down);
+        let told = cli(&coordinator, &["fleet", "drain", "stock"]).await?;
+        ensure!(told.starts_with("DRAINING stock"), "{told}");
+        coordinator.kill()?;
+        proxy.cut();
+        coordinator.restart().await?;
+        let ended = worker.end(Deadline::seconds(60)).await?;
+        ensure!(ended.success(), "the worker ended with {ended}");
+        let output = worker.output();
+        ensure!(output.contains("told to drain"), "{output}");
+        Ok(())
+    });
+}
+
+#[test]
 fn an_activity_without_workers_is_an_alarm_that_ends() {
     scenario(async |world: &World| {
         let (mut coordinator, client, _machine) = coordinator(world).await?;
@@ -412,12 +433,4 @@ fn what_holds_an_activity_back_survives_a_kill() {
         wait_for_event(&client, &placed, "ActivityScheduled", 2).await?;
         Ok(())
     });
-}
-
-/// What a command prints, both outputs; it must succeed.
-async fn cli(coordinator: &Coordinator, arguments: &[&str]) -> Result<String> {
-    let url = coordinator.url();
-    let output = stepfleet(arguments, &[("STEPFLEET_ENDPOINT", &url)]).await?;
-    ensure!(output.status.success(), "{arguments:?}: {}", text(&output));
-    Ok(text(&output))
 }

@@ -8,8 +8,9 @@ use stepfleet_e2e::{
     start,
 };
 use stepfleet_sdk::{Client, Endpoint, Error, api};
+use tokio::task::JoinSet;
 
-use crate::machines::{one_activity, pass};
+use crate::machines::{one_activity, pass, wait};
 use crate::programs::{stepfleet, text};
 
 const OPERATOR: &str = "the-operators-long-and-random-key-0123456789";
@@ -27,7 +28,10 @@ fn section(name: &str, key: &str, more: &str) -> String {
 }
 
 async fn shared_coordinator(world: &World) -> Result<Coordinator> {
-    let mut settings = Settings::new(world, "coordinator");
+    shared_with(world, Settings::new(world, "coordinator")).await
+}
+
+async fn shared_with(world: &World, mut settings: Settings) -> Result<Coordinator> {
     let namespace = format!("namespace = \"{TENANT_ACCOUNT}\"");
     settings.sections = section("operator", OPERATOR, "") + &section("tenant", TENANT, &namespace);
     settings.start(world).await
@@ -116,6 +120,94 @@ fn a_definition_names_no_activity_of_another_account() {
         tenant.complete(&task.task_token, &json!(1)).await?;
         let ended = outcome(&tenant, &execution, Deadline::seconds(20)).await?;
         ensure!(ended.output.as_deref() == Some("1"), "{ended:?}");
+        Ok(())
+    });
+}
+
+/// What `stepfleet run start` of the machine says to whoever has the key, and whether it was refused.
+async fn start_by(coordinator: &Coordinator, key: &str, machine: &str) -> Result<(bool, String)> {
+    let url = coordinator.url();
+    let environment = [
+        ("STEPFLEET_ENDPOINT", url.as_str()),
+        ("STEPFLEET_API_KEY", key),
+    ];
+    let output = stepfleet(&["run", "start", machine], &environment).await?;
+    Ok((!output.status.success(), text(&output)))
+}
+
+#[test]
+fn an_account_has_no_more_open_executions_than_it_may() {
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator");
+        let settings = settings.with("limits.namespace_executions_open_max", 3);
+        let coordinator = shared_with(world, settings).await?;
+        for key in [TENANT, OPERATOR] {
+            create_machine(&client(&coordinator, key)?, "wait", &wait(600)).await?;
+        }
+        for number in 0..3 {
+            let (refused, said) = start_by(&coordinator, TENANT, "wait").await?;
+            ensure!(!refused, "{number}: {said}");
+        }
+        let (refused, said) = start_by(&coordinator, TENANT, "wait").await?;
+        ensure!(
+            refused && said.contains("3 open executions in one account"),
+            "{said}"
+        );
+        let (refused, said) = start_by(&coordinator, OPERATOR, "wait").await?;
+        ensure!(!refused, "{said}");
+        // One that ends makes room.
+        let tenant = client(&coordinator, TENANT)?;
+        let request = api::ListExecutionsRequest {
+            state_machine_arn: format!(
+                "arn:aws:states:us-east-1:{TENANT_ACCOUNT}:stateMachine:wait"
+            ),
+            ..Default::default()
+        };
+        let open = tenant.list_executions(request).await?.executions;
+        ensure!(open.len() == 3, "{open:?}");
+        let request = api::StopExecutionRequest {
+            execution_arn: open[0].execution_arn.clone(),
+            ..Default::default()
+        };
+        tenant.stop_execution(request).await?;
+        let (refused, said) = start_by(&coordinator, TENANT, "wait").await?;
+        ensure!(!refused, "{said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_account_starts_no_more_a_second_than_it_may_and_the_others_notice_nothing() {
+    scenario(async |world: &World| {
+        let settings = Settings::new(world, "coordinator");
+        let settings = settings.with("limits.namespace_starts_per_s_max", 5);
+        let coordinator = shared_with(world, settings).await?;
+        let (tenant, operator) = (
+            client(&coordinator, TENANT)?,
+            client(&coordinator, OPERATOR)?,
+        );
+        let theirs = create_machine(&tenant, "pass", &pass()).await?;
+        let own = create_machine(&operator, "pass", &pass()).await?;
+        // So many in one go take less than the seconds that they would need.
+        let mut flood = JoinSet::new();
+        for number in 0..200 {
+            let (tenant, theirs) = (tenant.clone(), theirs.clone());
+            let name = format!("e{number}");
+            flood.spawn(async move { start(&tenant, &theirs, &name, &json!({})).await });
+        }
+        let answers = flood.join_all().await;
+        let refused = answers.into_iter().filter_map(Result::err);
+        let reasons: Vec<_> = refused
+            .map(|error| error.reason().map(str::to_owned))
+            .collect();
+        ensure!(!reasons.is_empty(), "nothing was refused");
+        let throttled = Some("ThrottlingException".to_owned());
+        ensure!(
+            reasons.iter().all(|reason| *reason == throttled),
+            "{reasons:?}"
+        );
+        let execution = start(&operator, &own, "e", &json!({})).await?;
+        outcome(&operator, &execution, Deadline::seconds(20)).await?;
         Ok(())
     });
 }

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use anyhow::Result;
-use stepfleet_e2e::{Process, World, binaries};
+use anyhow::{Result, ensure};
+use stepfleet_e2e::{Coordinator, Process, World, binaries};
 
 /// `stepfleet ARGUMENTS…` to its end, with this environment.
 pub(crate) async fn stepfleet(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
@@ -13,6 +13,14 @@ pub(crate) async fn stepfleet(arguments: &[&str], environment: &[(&str, &str)]) 
         .envs(environment.iter().copied())
         .kill_on_drop(true);
     Ok(command.output().await?)
+}
+
+/// What `stepfleet ARGUMENTS…` prints that talks to this coordinator, both outputs; it must succeed.
+pub(crate) async fn cli(coordinator: &Coordinator, arguments: &[&str]) -> Result<String> {
+    let url = coordinator.url();
+    let output = stepfleet(arguments, &[("STEPFLEET_ENDPOINT", &url)]).await?;
+    ensure!(output.status.success(), "{arguments:?}: {}", text(&output));
+    Ok(text(&output))
 }
 
 /// A stock worker, by its configuration file.

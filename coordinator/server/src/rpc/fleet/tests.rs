@@ -55,6 +55,19 @@ async fn stage_with(session_ttl: Duration) -> Stage {
     }
 }
 
+/// Its workers were all heard last when `heard` says.
+async fn stage_heard(session_ttl: Duration, heard: Heard) -> Stage {
+    let stage = stage_with(session_ttl).await;
+    let router = stage.router.layer(axum::Extension(heard));
+    Stage { router, ..stage }
+}
+
+/// Paused time goes on by so many seconds.
+async fn passes(seconds: u64) {
+    let time = Duration::from_secs(seconds);
+    let _passed = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
 fn activity_arn(name: &str) -> String {
     format!("{PREFIX}activity:{name}")
 }

@@ -281,7 +281,7 @@ class BuildStats(_message.Message):
     def __init__(self, build_id: _Optional[str] = ..., workers: _Optional[int] = ..., started: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., timed_out: _Optional[int] = ..., run_p50_ms: _Optional[int] = ..., run_p99_ms: _Optional[int] = ...) -> None: ...
 
 class Unplaceable(_message.Message):
-    __slots__ = ("labels", "queued")
+    __slots__ = ("labels", "queued", "reason")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -291,9 +291,11 @@ class Unplaceable(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     LABELS_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     labels: _containers.ScalarMap[str, str]
     queued: int
-    def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., queued: _Optional[int] = ...) -> None: ...
+    reason: str
+    def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., queued: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ListActivitiesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

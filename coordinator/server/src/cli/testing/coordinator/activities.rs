@@ -101,10 +101,18 @@ impl ActivityService for Canned {
             unserved: true,
             settings: Some(held()),
             in_hand: 3,
-            unplaceable: vec![Unplaceable {
-                labels: [("gpu".to_owned(), String::new())].into(),
-                queued: 1,
-            }],
+            unplaceable: vec![
+                Unplaceable {
+                    labels: [("gpu".to_owned(), String::new())].into(),
+                    queued: 1,
+                    ..Unplaceable::default()
+                },
+                Unplaceable {
+                    queued: 2,
+                    reason: "a worker of build '2026.9', which a ramp sends them to".into(),
+                    ..Unplaceable::default()
+                },
+            ],
             sticky_hits: 9,
             sticky_misses: 3,
             builds: vec![BuildStats {

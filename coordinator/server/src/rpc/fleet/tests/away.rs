@@ -18,7 +18,10 @@ impl Stage {
 
     /// A worker of the activities `a` and `b` with a task of each, in this order; their executions are called like them.
     async fn with_tasks(session_ttl: Duration, bound: Bound) -> (Self, Hand, Vec<v1::Push>) {
-        let stage = stage_with(session_ttl).await;
+        Self::of_tasks(stage_with(session_ttl).await, bound).await
+    }
+
+    async fn of_tasks(stage: Self, bound: Bound) -> (Self, Hand, Vec<v1::Push>) {
         for name in ["a", "b"] {
             stage.activity(name).await;
             stage.machine(name, name).await;
@@ -164,4 +167,35 @@ async fn how_long_workers_may_be_away_is_bounded_and_can_be_taken_back() {
         let code = refused.unwrap_err().code();
         assert_eq!(code, tonic::Code::InvalidArgument);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_worker_that_vanished_counts_from_when_it_was_heard_last() {
+    let stage = stage_heard(MINUTE, Heard::default()).await;
+    let (stage, hand, _) = Stage::of_tasks(stage, Bound::Seconds(40)).await;
+    passes(15).await;
+    // Only now is it noticed.
+    drop(hand);
+    passes(24).await;
+    assert_eq!(stage.status("a").await, v1::ExecutionStatus::Running);
+    passes(2).await;
+    assert_eq!(stage.status("a").await, v1::ExecutionStatus::Failed);
+    passes(18).await;
+    assert_eq!(stage.status("b").await, v1::ExecutionStatus::Running);
+    passes(2).await;
+    assert_eq!(stage.status("b").await, v1::ExecutionStatus::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_beyond_the_session_count_from_when_their_worker_was_heard_last_too() {
+    let stage = stage_heard(Duration::from_secs(10), Heard::default()).await;
+    let (stage, hand, _) = Stage::of_tasks(stage, Bound::Seconds(40)).await;
+    passes(15).await;
+    drop(hand);
+    passes(1).await;
+    assert_eq!(stage.status("b").await, v1::ExecutionStatus::Failed);
+    passes(23).await;
+    assert_eq!(stage.status("a").await, v1::ExecutionStatus::Running);
+    passes(2).await;
+    assert_eq!(stage.status("a").await, v1::ExecutionStatus::Failed);
 }

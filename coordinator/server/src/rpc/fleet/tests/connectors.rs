@@ -336,6 +336,59 @@ async fn only_workers_of_its_place_are_asked_about_work() {
     assert_eq!(elsewhere.queries.len(), 0);
 }
 
+/// With a task of the machine `m` that has begun at `host-1` and is not its worker's alone: it may be tried again.
+async fn begun_at_a_place() -> (Stage, Serving, v1::Push) {
+    let (stage, mut elsewhere) = Stage::connected(".sync").await;
+    let mut here = stage.serving("here", "host-1").await;
+    stage.start("m", "one", "{}").await;
+    let push = elsewhere.push().await;
+    elsewhere.begin(&push.task_token, "host-1").await;
+    here.answer(Kind::Describe, going()).await;
+    drop(elsewhere);
+    (stage, here, push)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_work_is_at_a_place_ends_as_lost_when_nobody_comes_back_there() {
+    let (stage, here, _) = begun_at_a_place().await;
+    drop(here);
+    passes(59).await;
+    assert_eq!(
+        stage.described("one").await.status(),
+        v1::ExecutionStatus::Running
+    );
+    passes(2).await;
+    let ended = stage.described("one").await;
+    assert_eq!(ended.error.as_deref(), Some("States.Timeout"));
+    let cause = ended.cause.unwrap_or_default();
+    assert_eq!(
+        cause,
+        format!("The worker 'here' that has the work {HANDLE} of this task at 'host-1' was lost.")
+    );
+    let kinds = stage.kinds("one").await;
+    assert!(
+        kinds.ends_with(&["TaskSubmitted", "TaskTimedOut", "ExecutionFailed"].map(String::from)),
+        "{kinds:?}"
+    );
+    // Whoever comes there is told to stop it.
+    let mut back = stage.serving("back", "host-1").await;
+    back.answer(Kind::Stop, Answer::Stopped(v1::Stopped {}))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_at_a_place_goes_on_when_a_worker_is_back_there_in_time() {
+    let (stage, here, _) = begun_at_a_place().await;
+    drop(here);
+    passes(50).await;
+    let mut back = stage.serving("back", "host-1").await;
+    passes(50).await;
+    back.answer(Kind::Describe, going()).await;
+    back.answer(Kind::Describe, Answer::Output("1".into()))
+        .await;
+    assert_eq!(stage.ended("one").await.output.as_deref(), Some("1"));
+}
+
 #[tokio::test]
 async fn a_callback_is_begun_by_a_worker_and_ended_by_its_token() {
     let (stage, mut serving) = Stage::connected(".waitForTaskToken").await;

@@ -59,6 +59,20 @@ impl Stage {
         builds.map(counts).collect()
     }
 
+    /// Tasks that no worker may get, and what they wait for.
+    async fn unplaceable(&self) -> Vec<(i64, String)> {
+        let unplaceable = self.stats("a").await.unplaceable.into_iter();
+        unplaceable.map(|of| (of.queued, of.reason)).collect()
+    }
+
+    async fn of_build(&self, build: &str) -> Hand {
+        self.hand(Hello {
+            build_id: build.into(),
+            ..hello(build, 500)
+        })
+        .await
+    }
+
     async fn slots_of(&self, worker: &str) -> (u32, u32) {
         let described = self.describe(worker).await.unwrap().worker.unwrap();
         let activity = &described.activities[0];
@@ -388,4 +402,48 @@ async fn a_weight_gives_a_machine_more_of_the_turns() {
         let refused = stage.set(weights(weight)).await.unwrap_err();
         assert!(refused.message().contains("1 to 1000"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn tasks_that_a_ramp_sends_to_nobody_are_told_and_an_alarm_when_they_are_all() {
+    let stage = Stage::with_machine().await;
+    let _old = stage.of_build("b1").await;
+    stage.ramp("b2", 20).await;
+    stage.start_many(200).await;
+    stage
+        .until(async |stage| {
+            let stats = stage.stats("a").await;
+            stats.queued + stats.in_hand == 200
+        })
+        .await;
+    let waiting = stage.stats("a").await.queued;
+    let of_build = "a worker of build 'b2', which a ramp sends them to".to_owned();
+    assert_eq!(stage.unplaceable().await, [(waiting, of_build)]);
+    assert_eq!(stage.unserved().await, []);
+    stage.ramp("b2", 100).await;
+    assert_eq!(stage.unserved().await, [("activity:a".into(), true)]);
+    stage.ramp("b1", 0).await;
+    let of_another = "a worker of another build than 'b1', by a ramp".to_owned();
+    assert_eq!(stage.unplaceable().await, [(waiting, of_another)]);
+    assert_eq!(stage.unserved().await, [("activity:a".into(), true)]);
+    let _new = stage.of_build("b2").await;
+    stage
+        .until(async |stage| stage.stats("a").await.queued == 0)
+        .await;
+    assert_eq!(stage.unplaceable().await, []);
+    assert_eq!(stage.unserved().await, []);
+}
+
+#[tokio::test]
+async fn a_task_that_keeps_to_its_worker_is_told_when_the_worker_is_away() {
+    let (stage, own, _fill, _other) = busy(600_000).await;
+    stage
+        .until(async |stage| stage.stats("a").await.queued == 1)
+        .await;
+    assert_eq!(stage.unplaceable().await, []);
+    drop(own);
+    let away = "the worker 'own', which their executions keep to and which is away".to_owned();
+    stage
+        .until(async |stage| stage.unplaceable().await == [(1, away.clone())])
+        .await;
 }
