@@ -15,6 +15,7 @@ from . import _json
 from ._session.handlers import Activity, decoded, raw_output
 from ._session.session import Options, Session
 from .client import Client
+from .connector import Connector
 from .errors import ConfigurationError
 from .task import Task
 
@@ -127,6 +128,18 @@ class Worker:
         """
         return self._register(name, (slots, max_rate), str, raw_output)
 
+    def connector(self, name: str, connector: Connector, *, slots: int | None = None) -> None:
+        """Serves `arn:aws:states:::<name>`, `<name>.sync` and `<name>.waitForTaskToken`. Starts wait in the queue of the
+        activity `connector.<service>.<action>`, which must exist (`create_activities`).
+
+        Args:
+            name: `<service>:<action>`.
+            connector: What begins, describes and stops the work.
+            slots: How many starts this worker does at once; not how much work goes on.
+        """
+        taken = self._slots if slots is None else slots
+        self._activities.append(Activity(name, taken, 0, connector.start, _json.decode, _json.encode, connector))
+
     async def run(self, shutdown: asyncio.Event | None = None) -> None:
         """Serves until the shutdown, then drains.
 
@@ -166,7 +179,8 @@ class Worker:
         Raises:
             ConfigurationError: The worker does not serve the activity, or `slots` is less than 1.
         """
-        index = next((i for i, each in enumerate(self._activities) if each.name == activity), None)
+        served = enumerate(self._activities)
+        index = next((i for i, each in served if each.name == activity and each.connector is None), None)
         if index is None:
             raise ConfigurationError(f"the worker does not serve the activity `{activity}`")
         if slots < 1:

@@ -7,6 +7,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from .._proto import activities_pb2
 from .._proto import fleet_pb2 as pb
 from .._retry import delay_after
 from .._status import error_of
-from ..errors import Abandoned, ApiError, Error, TransportError
+from ..errors import Abandoned, AccessDeniedException, ApiError, Error, TransportError
 from .handlers import Activity
 from .outbox import Outbox
 from .tasks import Tasks
@@ -64,17 +65,23 @@ class Options:
     session_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
+class _Ended(TransportError):
+    """The coordinator ended the stream in order: it has heard everything, or does not want to."""
+
+
 class Session:
     """Everything that one worker process is."""
 
     def __init__(self, connection: Connection, activities: Sequence[Activity], options: Options) -> None:
         self._connection = connection
+        # Pushes count connectors behind activities.
+        activities = sorted(activities, key=lambda activity: activity.connector is not None)
         self._activities = activities
         self._options = options
         self._outbox = Outbox()
         self._changes = asyncio.Event()
         self._tasks = Tasks(activities, self._outbox, self._changes.set)
-        self._missing = [activity.name for activity in activities] if options.create_activities else []
+        self._missing = [activity.queue for activity in activities] if options.create_activities else []
         self._backoff = Backoff(0.1, 5.0)
         self._acknowledging: asyncio.TimerHandle | None = None
         #: A coordinator has welcomed this worker once: what fails now will heal.
@@ -91,6 +98,7 @@ class Session:
             ApiError: The coordinator refuses this worker at its first connection.
             Abandoned: It could not finish in time.
         """
+        self._tasks.works.attach()
         link = asyncio.create_task(self._connections())
         waiting = asyncio.create_task(shutdown.wait())
         told = asyncio.create_task(self._told_and_done())
@@ -103,8 +111,10 @@ class Session:
             unfinished = await self._wind_down()
             unconfirmed = self._tasks.unconfirmed
             self._outbox.close()
-            # Lets what is still to be said go out.
-            await asyncio.wait((link,), timeout=_LEAVE_TIMEOUT)
+            await self._tasks.works.stopped(_LEAVE_TIMEOUT)
+            # Lets what is still to be said go out; over another connection when this one breaks.
+            if self._outbox.is_open:
+                await asyncio.wait((link,), timeout=_LEAVE_TIMEOUT)
             if unfinished or unconfirmed:
                 raise Abandoned(unfinished, unconfirmed)
             _log.info("left")
@@ -165,10 +175,8 @@ class Session:
         while True:
             try:
                 delay = await self._serve()
-                if self._outbox.closed:
-                    return
             except Error as error:
-                if self._outbox.closed:
+                if self._outbox.closed and isinstance(error, _Ended):
                     return
                 if not self._welcomed and isinstance(error, ApiError) and error.code in _FINAL:
                     raise
@@ -197,7 +205,7 @@ class Session:
             writer = asyncio.create_task(self._write(call))
             while True:
                 self._on_message(message)
-                if message.reconnect_after_ms > 0:
+                if message.reconnect_after_ms > 0 and not self._outbox.closed:
                     _log.info("the coordinator asks to reconnect after %d ms", message.reconnect_after_ms)
                     self._away = True
                     return float(message.reconnect_after_ms) / 1000
@@ -217,14 +225,23 @@ class Session:
             # Of an ARN, its last part counts.
             request = activities_pb2.CreateActivityRequest(name=activity.rpartition(":")[2])
             path = "ActivityService/CreateActivity"
-            await self._connection.unary(path, request, activities_pb2.CreateActivityResponse)
+            # Who may work need not be allowed to create; whether the activity is there the answer to `hello` tells.
+            with suppress(AccessDeniedException):
+                await self._connection.unary(path, request, activities_pb2.CreateActivityResponse)
         self._missing = []
+        served = list(zip(self._activities, self._tasks.slots(), strict=True))
         hello = pb.Hello(
             worker_name=self._options.name,
             session_id=self._options.session_id,
             activities=[
                 pb.ActivitySlots(activity=a.name, slots=slots, max_rate=a.max_rate)
-                for a, slots in zip(self._activities, self._tasks.slots(), strict=True)
+                for a, slots in served
+                if a.connector is None
+            ],
+            connectors=[
+                pb.ConnectorSlots(connector=a.name, slots=slots, place=a.connector.place)
+                for a, slots in served
+                if a.connector is not None
             ],
             max_tasks=self._options.max_tasks,
             labels=self._options.labels,
@@ -247,7 +264,7 @@ class Session:
         message = await call.read()
         if isinstance(message, pb.CoordinatorMessage):
             return message
-        raise TransportError("the coordinator ended the stream")
+        raise _Ended("the coordinator ended the stream")
 
     async def _write(self, call: Any) -> None:
         try:
@@ -285,6 +302,8 @@ class Session:
         self._tasks.on_confirmed(message.confirmed)
         for token in message.cancelled:
             self._tasks.on_cancelled(token)
+        for query in message.queries:
+            self._tasks.works.on_query(query)
         for push in message.pushes:
             self._tasks.on_push(push)
         if message.pushes and self._acknowledging is None:
