@@ -43,6 +43,7 @@ from .model import (
     StateMachineType,
 )
 from .task import CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskCancelled, TaskError
+from .tuner import Targets
 from .worker import SLOTS_DEFAULT, Worker
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Started",
     "StateMachineType",
     "Succeeded",
+    "Targets",
     "Task",
     "TaskCancelled",
     "TaskError",

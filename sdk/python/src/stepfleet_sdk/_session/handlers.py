@@ -15,6 +15,7 @@ from .._proto import fleet_pb2 as pb
 from ..connector import Connector
 from ..errors import EncodeError
 from ..task import Task, TaskCancelled, TaskError
+from ..tuner import Targets
 
 _log = logging.getLogger("stepfleet_sdk.worker")
 
@@ -39,6 +40,8 @@ class Activity:
     encode: Callable[[Any], str]
     #: Which begins the work of its tasks, when this is no activity.
     connector: Connector | None = None
+    #: What its slots follow, if they do.
+    targets: Targets | None = None
 
     @property
     def is_async(self) -> bool:

@@ -21,6 +21,7 @@ from .._retry import delay_after
 from .._status import error_of
 from ..errors import Abandoned, AccessDeniedException, ApiError, Error, TransportError
 from .handlers import Activity
+from .host import Host
 from .outbox import Outbox
 from .tasks import Tasks
 
@@ -32,6 +33,8 @@ _GREETING_TIMEOUT = 10.0
 _ACKNOWLEDGE_AFTER = 1.0
 #: Seconds that the coordinator may take to end the stream after the worker has said its last.
 _LEAVE_TIMEOUT = 2.0
+#: Seconds after which slots that follow the host are looked at again.
+_TUNE_EVERY = 1.0
 
 #: Longest name of a host, characters.
 _HOST_CHARS_MAX = 256
@@ -102,6 +105,7 @@ class Session:
         link = asyncio.create_task(self._connections())
         waiting = asyncio.create_task(shutdown.wait())
         told = asyncio.create_task(self._told_and_done())
+        tuning = asyncio.create_task(self._tune())
         try:
             await asyncio.wait((link, waiting, told), return_when=asyncio.FIRST_COMPLETED)
             if link.done():
@@ -122,14 +126,27 @@ class Session:
             waiting.cancel()
             told.cancel()
             link.cancel()
+            tuning.cancel()
             if self._acknowledging is not None:
                 self._acknowledging.cancel()
             self._tasks.close()
-            await asyncio.gather(link, waiting, told, return_exceptions=True)
+            await asyncio.gather(link, waiting, told, tuning, return_exceptions=True)
 
     def set_slots(self, activity: str, slots: int) -> None:
         """Changes the slots of an activity."""
         self._tasks.set_slots(activity, slots)
+
+    async def _tune(self) -> None:
+        """Looks at the host once a second, and sets the slots of the activities that follow it."""
+        following = [(i, a.name, a.targets) for i, a in enumerate(self._activities) if a.targets is not None]
+        host, clock = Host(), asyncio.get_running_loop().time
+        while following:
+            usage = host.usage(clock())
+            for index, name, targets in following:
+                if usage is not None:
+                    slots = targets.next(usage, self._tasks.slots()[index], self._tasks.used(index))
+                    self._tasks.set_slots(name, slots)
+            await asyncio.sleep(_TUNE_EVERY)
 
     async def _wind_down(self) -> int:
         """Draining, stopping, confirming; gives how many handlers did not end although they were cancelled."""

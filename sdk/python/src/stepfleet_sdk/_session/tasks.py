@@ -235,6 +235,11 @@ class Tasks:
         """Tasks at once, in the order of `Hello.activities`."""
         return [served.slots for served in self._served]
 
+    def used(self, index: int) -> int:
+        """Tasks of an activity that run or wait for room."""
+        served = self._served[index]
+        return served.running + len(served.waiting)
+
     def set_slots(self, name: str, slots: int) -> None:
         """From now on so many tasks of an activity run at once; those that waited for room begin."""
         for index, served in enumerate(self._served):
