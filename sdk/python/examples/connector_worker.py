@@ -33,12 +33,12 @@ class Training(Connector):
         # The same whenever this attempt is begun again, which must not begin a second training.
         name = hashlib.sha256(start.client_id.encode()).hexdigest()[:16]
         folder = FOLDER / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError), open(folder / "pid", "x", encoding="ascii") as pid:
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", PROGRAM.format(seconds=seconds), cwd=folder, start_new_session=True
             )
-            pid.write(str(process.pid))
+            (folder / "pid").write_text(str(process.pid))
         return Begun(handle={"folder": name}, output={"Training": name})
 
     async def describe(self, work: Work) -> Standing:

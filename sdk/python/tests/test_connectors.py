@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import test_session
@@ -330,3 +334,33 @@ class Patterns(Case):
         async with self.serving(later):
             self.assertEqual((await self.client.wait(arn)).result(), "by another")
         self.assertEqual((self.training.calls, self.training.stopped), ([client_id], []))
+
+    async def test_the_example_trains(self) -> None:
+        example = Path(__file__).parents[1] / "examples" / "connector_worker.py"
+        folder = tempfile.TemporaryDirectory(prefix="stepfleet-python-trainings.")
+        self.addCleanup(folder.cleanup)
+        told = {**os.environ, "STEPFLEET_ENDPOINT": self.coordinator.url, "TRAININGS": folder.name}
+        process = await asyncio.create_subprocess_exec(sys.executable, str(example), env=told)
+        try:
+            ended = await self.client.wait(await self.begin(".sync", Seconds=0.1))
+            self.assertEqual(ended.result(), {"loss": 0.25})
+            arn = await self.begin(".sync", Seconds=600)
+            await self.submitted(arn)
+            pids = await until("both have begun", lambda: self.pids(Path(folder.name), 2))
+            await self.client.stop_execution(arn)
+            await until("the process is gone", lambda: not any(map(is_alive, pids)))
+        finally:
+            process.terminate()
+            self.assertEqual(await process.wait(), 0)
+
+    def pids(self, folder: Path, count: int) -> list[int]:
+        found = [int(path.read_text()) for path in folder.glob("trainings/*/pid") if path.read_text()]
+        return found if len(found) == count else []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -120,7 +120,8 @@ class Case(unittest.IsolatedAsyncioTestCase):
     ) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
         """Runs a worker of the activity `a`; gives its first connection."""
         worker = Worker(self.client, name="w", build_id="b1", labels={"zone": "z"}, confirm_timeout=0.2)
-        worker.activity("a", slots=slots, **options)(handler)
+        register: Any = worker.activity("a", slots=slots, **options)
+        register(handler)
         self.worker = worker
         shutdown = asyncio.Event()
         running = asyncio.create_task(worker.run(shutdown))

@@ -98,7 +98,12 @@ class Worker:
 
     @overload
     def activity(
-        self, name: str, *, slots: int | None = None, slots_by_resources: Targets | None = None, max_rate: float = 0
+        self,
+        name: str,
+        *,
+        slots: int | None = None,
+        slots_by_resources: Targets | None = None,
+        max_rate: float = 0,
     ) -> Callable[[F], F]: ...
 
     @overload
