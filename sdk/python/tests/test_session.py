@@ -351,6 +351,9 @@ class Sessions(Case):
 
         async with self.serving(handler) as (stream, shutdown):
             stream.breaks = True
+            await stream.push(1, "t1")
+            await until("the result", stream.results)
+            await stream.send(confirmed=1)
             with self.assertLogs("stepfleet_sdk.worker", "WARNING"):
                 shutdown.set()
                 second = await asyncio.wait_for(self.fake.streams.get(), 5)
