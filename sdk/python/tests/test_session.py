@@ -21,6 +21,8 @@ class Stream:
     def __init__(self, context: Any, hello: fleet_pb2.Hello) -> None:
         self.hello = hello
         self.over = asyncio.Event()
+        #: The connection breaks when the worker has said its last.
+        self.breaks = False
         self.received: list[fleet_pb2.WorkerMessage] = []
         self._context = context
 
@@ -74,6 +76,8 @@ class Fake(grpc.GenericRpcHandler):
         reading = asyncio.create_task(receive())
         await stream.over.wait()
         reading.cancel()
+        if stream.breaks:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
     async def start(self, request: Any, context: Any) -> Any:
         self.requests.append(request)
@@ -111,10 +115,13 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(self.client.close)
 
     @asynccontextmanager
-    async def serving(self, handler: Any, slots: int = 2) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
+    async def serving(
+        self, handler: Any, slots: int | None = 2, **options: Any
+    ) -> AsyncIterator[tuple[Stream, asyncio.Event]]:
         """Runs a worker of the activity `a`; gives its first connection."""
         worker = Worker(self.client, name="w", build_id="b1", labels={"zone": "z"}, confirm_timeout=0.2)
-        worker.activity("a", slots=slots)(handler)
+        register: Any = worker.activity("a", slots=slots, **options)
+        register(handler)
         self.worker = worker
         shutdown = asyncio.Event()
         running = asyncio.create_task(worker.run(shutdown))
@@ -338,6 +345,24 @@ class Sessions(Case):
             await asyncio.wait_for(stream.over.wait(), 5)
             self.assertEqual(stream.results(), [("t1", 1, "1"), ("t4", 2, "4")])
             self.assertEqual(stream.returned(), ["t2", "t3"])
+
+    async def test_the_last_words_go_out_over_another_connection_when_one_breaks(self) -> None:
+        async def handler(task: Task[Any]) -> None: ...
+
+        async with self.serving(handler) as (stream, shutdown):
+            stream.breaks = True
+            await stream.push(1, "t1")
+            await until("the result", stream.results)
+            await stream.send(confirmed=1)
+            with self.assertLogs("stepfleet_sdk.worker", "WARNING"):
+                shutdown.set()
+                second = await asyncio.wait_for(self.fake.streams.get(), 5)
+            self.assertTrue(stream.received[-1].draining)
+            self.assertEqual(second.hello.session_id, stream.hello.session_id)
+            await second.send(welcome=fleet_pb2.Welcome(resumed=True))
+            await asyncio.wait_for(second.over.wait(), 5)
+            self.assertTrue(second.received[-1].draining)
+            self.assertTrue(self.fake.streams.empty())
 
 
 class Retries(Case):

@@ -14,6 +14,21 @@ export type { CreateStateMachineOptions, TestStateOptions, UpdateStateMachineOpt
 export type { UpdateActivityOptions, WorkerSelection } from "./calls/workers.js";
 export { Client } from "./client.js";
 export type { CallOptions } from "./connection.js";
+export type {
+  Answered,
+  Begun,
+  Connector,
+  Failed,
+  Going,
+  Pattern,
+  Reports,
+  Resumed,
+  Standing,
+  Start,
+  Started,
+  Succeeded,
+  Work,
+} from "./connector.js";
 export { DEFAULT_ENDPOINT, Endpoint, type EndpointOptions } from "./endpoint.js";
 export * from "./errors.js";
 export type { Document } from "./json.js";
@@ -53,5 +68,12 @@ export type {
   WorkerInfo,
 } from "./model.js";
 export { CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskCancelled, TaskError } from "./task.js";
+export type { Targets } from "./tuner.js";
 export { VERSION } from "./version.js";
-export { type ActivityOptions, SLOTS_DEFAULT, Worker, type WorkerOptions } from "./worker.js";
+export {
+  type ActivityOptions,
+  type RawActivityOptions,
+  SLOTS_DEFAULT,
+  Worker,
+  type WorkerOptions,
+} from "./worker.js";

@@ -1,6 +1,7 @@
 // The worker: which activities a process serves, and how it starts and stops.
 import { hostname } from "node:os";
 import { Client } from "./client.js";
+import type { Connector } from "./connector.js";
 import { ConfigurationError } from "./errors.js";
 import { decode, encode } from "./json.js";
 import { type Logger, WARNINGS } from "./log.js";
@@ -8,6 +9,7 @@ import { type Activity, rawOutput } from "./session/handlers.js";
 import { type Options, Session } from "./session/session.js";
 import { findOpenTelemetry } from "./session/spans.js";
 import type { Task } from "./task.js";
+import { complete, problem, type Targets } from "./tuner.js";
 
 /** Tasks of one activity at once, unless `slots` says otherwise. */
 export const SLOTS_DEFAULT = 16;
@@ -41,12 +43,18 @@ export interface WorkerOptions {
   log?: Logger;
 }
 
-/** How an activity is served. */
-export interface ActivityOptions<I> {
+/** How an activity is served by a handler from JSON text to JSON text. */
+export interface RawActivityOptions {
   /** How many tasks of it this worker takes at once. */
   slots?: number;
+  /** Lets that follow what the host has left, between two numbers. */
+  slotsByResources?: Targets;
   /** How many tasks of it this worker is given a second; no bound without. */
   maxRate?: number;
+}
+
+/** How an activity is served. */
+export interface ActivityOptions<I> extends RawActivityOptions {
   /**
    * Makes `task.input` of the JSON value (`schema.parse` of a zod schema, for instance). What it throws fails the task with
    * `InvalidInput`.
@@ -99,18 +107,28 @@ export class Worker {
   activity<I = any>(name: string, handler: (task: Task<I>) => unknown, options: ActivityOptions<I> = {}): this {
     const { input } = options;
     const fit = input === undefined ? decode : (text: string) => input(decode(text));
-    const { slots = this.#slots, maxRate = 0 } = options;
-    return this.#register({ name, slots, maxRate, handler, decode: fit, encode });
+    return this.#register({ name, ...this.#room(options), handler, decode: fit, encode });
   }
 
   /** Serves an activity with a function from JSON text to JSON text: nothing is parsed on the way. */
   activityRaw(
     name: string,
     handler: (task: Task<string>) => string | Promise<string>,
-    options: { slots?: number; maxRate?: number } = {},
+    options: RawActivityOptions = {},
   ): this {
-    const { slots = this.#slots, maxRate = 0 } = options;
-    return this.#register({ name, slots, maxRate, handler, decode: (text) => text, encode: rawOutput });
+    const decode = (text: string) => text;
+    return this.#register({ name, ...this.#room(options), handler, decode, encode: rawOutput });
+  }
+
+  /**
+   * Serves `arn:aws:states:::<name>`, `<name>.sync` and `<name>.waitForTaskToken`, where `name` is `<service>:<action>`. Starts
+   * wait in the queue of the activity `connector.<service>.<action>`, which must exist (`createActivities`).
+   *
+   * @param options `slots` is how many starts this worker does at once, not how much work goes on.
+   */
+  connector(name: string, connector: Connector, options: { slots?: number } = {}): this {
+    const { slots = this.#slots } = options;
+    return this.#register({ name, slots, maxRate: 0, handler: () => {}, decode, encode, connector });
   }
 
   /**
@@ -142,7 +160,7 @@ export class Worker {
    * @throws ConfigurationError when the worker does not serve the activity, or `slots` is no number from 1 on.
    */
   setSlots(activity: string, slots: number): void {
-    const index = this.#activities.findIndex(({ name }) => name === activity);
+    const index = this.#activities.findIndex(({ name, connector }) => name === activity && connector === undefined);
     const registered = this.#activities[index];
     if (registered === undefined) {
       throw new ConfigurationError(`the worker does not serve the activity \`${activity}\``);
@@ -172,6 +190,14 @@ export class Worker {
     }
   }
 
+  /** With how many slots an activity begins, and what they follow. */
+  #room({ slots, slotsByResources, maxRate = 0 }: RawActivityOptions): Pick<Activity, "slots" | "maxRate" | "targets"> {
+    if (slotsByResources === undefined) return { slots: slots ?? this.#slots, maxRate };
+    if (slots !== undefined) throw new ConfigurationError("slots are either fixed or follow the host's resources");
+    const targets = complete(slotsByResources);
+    return { slots: targets.slotsMin, maxRate, targets };
+  }
+
   #register(activity: Activity): this {
     this.#activities.push(activity);
     return this;
@@ -186,6 +212,8 @@ export class Worker {
     }
     const names = new Set<string>();
     for (const activity of this.#activities) {
+      const wrong = activity.targets && problem(activity.targets);
+      if (wrong !== undefined) throw new ConfigurationError(`activity \`${activity.name}\`: ${wrong}`);
       if (!Number.isInteger(activity.slots) || activity.slots < 1) {
         throw new ConfigurationError(`activity \`${activity.name}\` has no slots`);
       }

@@ -8,7 +8,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServiceDefinition,
-  type status,
+  status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import * as sdk from "stepfleet-sdk";
@@ -21,6 +21,8 @@ type Message = MessageInitShape<typeof api.CoordinatorMessageSchema>;
 export class Stream {
   readonly hello: api.Hello;
   readonly received: api.WorkerMessage[] = [];
+  /** The connection breaks when the worker has said its last. */
+  breaks = false;
   readonly #call: ServerDuplexStream<api.WorkerMessage, api.CoordinatorMessage>;
 
   constructor(hello: api.Hello, call: ServerDuplexStream<api.WorkerMessage, api.CoordinatorMessage>) {
@@ -103,7 +105,10 @@ export class Fake {
         stream?.received.push(message);
       }
     });
-    call.on("end", () => call.end());
+    call.on("end", () => {
+      if (stream?.breaks) call.emit("error", { code: status.UNAVAILABLE, details: "gone" });
+      else call.end();
+    });
     call.on("error", () => {});
   }
 

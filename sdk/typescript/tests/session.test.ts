@@ -221,6 +221,22 @@ test("a worker that is told to drain may be told to go on until it is done", asy
   ]);
 });
 
+test("the last words go out over another connection when one breaks", async (t) => {
+  const { fake, stream, shutdown, running } = await serving(t, () => {});
+  stream.breaks = true;
+  stream.push(1, "t1");
+  await until("the result", () => stream.results().length === 1);
+  stream.send({ confirmed: 1n });
+  shutdown.abort();
+  const second = await fake.next();
+  assert.equal(stream.received.at(-1)?.draining, true);
+  assert.equal(second.hello.sessionId, stream.hello.sessionId);
+  second.send({ welcome: { resumed: true } });
+  await running;
+  assert.equal(second.received.at(-1)?.draining, true);
+  assert.equal(fake.streams.length, 0);
+});
+
 test("a throttled start is repeated after the hint under one name", async (t) => {
   const { fake, client } = await Fake.start(t);
   const throttled = refuse(status.RESOURCE_EXHAUSTED, "ThrottlingException", 200);

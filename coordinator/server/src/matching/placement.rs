@@ -4,8 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::sticky::{STICKY_MS_MAX, STICKY_WAIT_MS_MAX, StickySetting};
 use crate::fleet::session::Labels;
 
 /// The member's name.
@@ -13,6 +15,8 @@ pub(crate) const MEMBER: &str = "stepfleet:task";
 /// Between the first and the last priority.
 const PRIORITY_DEFAULT: u8 = 5;
 const PRIORITY_MAX: u8 = 9;
+/// How long a task that says no more keeps to the worker of the one before.
+const KEPT_DEFAULT_MS: i64 = 5 * 60_000;
 
 /// What a task asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,22 @@ pub(crate) struct Placement {
     pub requires: Arc<Labels>,
     /// 0 to 9; greater ones come first among the tasks of a state machine.
     pub priority: u8,
+    /// Whether it goes to the worker that had the execution's last task.
+    pub keeps: Keeps,
+}
+
+/// Whether a task keeps to the worker that had the execution's last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// As its activity says.
+    #[default]
+    AsActivity,
+    /// It goes to anybody, and changes nothing for the others.
+    Never,
+    /// It does, as its activity says or else in this way.
+    Unless(StickySetting),
+    /// It does, in this way.
+    So(StickySetting),
 }
 
 impl Default for Placement {
@@ -28,6 +48,7 @@ impl Default for Placement {
         Self {
             requires: no_labels(),
             priority: PRIORITY_DEFAULT,
+            keeps: Keeps::AsActivity,
         }
     }
 }
@@ -44,6 +65,15 @@ struct Asked {
     #[serde(default)]
     requires: Labels,
     priority: Option<u8>,
+    sticky: Option<Value>,
+}
+
+/// `sticky` with more to say than whether.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Kept {
+    for_seconds: Option<i64>,
+    wait_seconds: Option<i64>,
 }
 
 /// The member's text in a task's input, if there is one.
@@ -73,8 +103,41 @@ impl Placement {
         Ok(Self {
             requires: Arc::new(asked.requires),
             priority,
+            keeps: keeps(asked.sticky)?,
         })
     }
+}
+
+fn keeps(sticky: Option<Value>) -> Result<Keeps, String> {
+    let default = StickySetting {
+        for_ms: KEPT_DEFAULT_MS,
+        wait_ms: 0,
+    };
+    match sticky {
+        None => Ok(Keeps::AsActivity),
+        Some(Value::Bool(false)) => Ok(Keeps::Never),
+        Some(Value::Bool(true)) => Ok(Keeps::Unless(default)),
+        Some(object @ Value::Object(_)) => kept(object).map(Keeps::So),
+        Some(Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_)) => Err(format!(
+            "`sticky` in the input's member '{MEMBER}' is true, false, or an object with `forSeconds` and `waitSeconds`"
+        )),
+    }
+}
+
+fn kept(object: Value) -> Result<StickySetting, String> {
+    let kept: Kept = serde_json::from_value(object).map_err(|error| {
+        format!("`sticky` in the input's member '{MEMBER}' is not understood: {error}")
+    })?;
+    let ms = |seconds: Option<i64>, default| seconds.map_or(default, |it| it.saturating_mul(1000));
+    let for_ms = ms(kept.for_seconds, KEPT_DEFAULT_MS);
+    let wait_ms = ms(kept.wait_seconds, 0);
+    if !(1..=STICKY_MS_MAX).contains(&for_ms) || !(0..=STICKY_WAIT_MS_MAX).contains(&wait_ms) {
+        let (longest, wait) = (STICKY_MS_MAX / 1000, STICKY_WAIT_MS_MAX / 1000);
+        return Err(format!(
+            "`sticky` in the input's member '{MEMBER}' keeps for 1 to {longest} and waits for 0 to {wait} seconds"
+        ));
+    }
+    Ok(StickySetting { for_ms, wait_ms })
 }
 
 /// One for all that have none.
@@ -119,10 +182,38 @@ mod tests {
             (r#"{"requires": {"gpu": true}}"#, "expected a string"),
             (r#"{"priority": 10}"#, "0 to 9, not 10"),
             (r#"[1]"#, "is not understood"),
+            (
+                r#"{"sticky": "yes"}"#,
+                "`sticky` in the input's member 'stepfleet:task' is true, false, or",
+            ),
+            (r#"{"sticky": {"for": 1}}"#, "unknown field `for`"),
+            (r#"{"sticky": {"forSeconds": "1"}}"#, "expected i64"),
+            (
+                r#"{"sticky": {"forSeconds": 0}}"#,
+                "for 1 to 86400 and waits for 0 to 3600 seconds",
+            ),
+            (
+                r#"{"sticky": {"waitSeconds": 9223372036854775807}}"#,
+                "waits for 0 to 3600 seconds",
+            ),
         ] {
             let refused = parse(text).unwrap_err();
             assert!(refused.contains(part), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_task_says_whether_it_keeps_to_its_worker() {
+        let keeps = |sticky: &str| {
+            let text = format!(r#"{{"sticky": {sticky}}}"#);
+            Placement::parse(Some(&text)).unwrap().keeps
+        };
+        let setting = |for_ms, wait_ms| StickySetting { for_ms, wait_ms };
+        assert_eq!(keeps("false"), Keeps::Never);
+        assert_eq!(keeps("true"), Keeps::Unless(setting(300_000, 0)));
+        assert_eq!(keeps("{}"), Keeps::So(setting(300_000, 0)));
+        let object = r#"{"forSeconds": 60, "waitSeconds": 2}"#;
+        assert_eq!(keeps(object), Keeps::So(setting(60_000, 2000)));
     }
 
     #[test]

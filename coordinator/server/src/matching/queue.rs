@@ -134,7 +134,7 @@ impl QueueInner {
     fn slot_for(&mut self, offer: &Offer, at: At<'_>) -> Found {
         let asked = self.backlog.asked_by(offer);
         let settings = self.gate.settings().clone();
-        let known = self.sticky.preferred(offer.execution, at.now);
+        let known = self.sticky.preferred(offer, at.now);
         let wanted = known.filter(|wanted| {
             let kind = Kind::of(&wanted.session);
             satisfies(&kind.labels, &settings.requires)
@@ -147,7 +147,7 @@ impl QueueInner {
                 return Found::Slot(slot);
             }
         }
-        let wait_ms = self.sticky.wait_ms().filter(|ms| *ms > 0);
+        let wait_ms = self.sticky.wait_ms(offer).filter(|ms| *ms > 0);
         if let (Some(wanted), Some(wait_ms)) = (&wanted, wait_ms) {
             return Found::Worker {
                 session: wanted.session.clone(),
@@ -165,7 +165,7 @@ impl QueueInner {
 
     /// A task that had waited goes.
     fn count_sticky(&mut self, offer: &Offer, slot: &Slot, now: Timestamp) {
-        let Some(known) = self.sticky.preferred(offer.execution, now) else {
+        let Some(known) = self.sticky.preferred(offer, now) else {
             return;
         };
         match slot {
@@ -203,7 +203,7 @@ impl Queue {
             Found::Slot(slot) => {
                 inner.gate.pass();
                 inner.in_hand.insert(offer.key());
-                inner.sticky.note(offer.execution, &slot, now);
+                inner.sticky.note(&offer, &slot, now);
                 Some(slot)
             }
             Found::Worker { session, wait_ms } => {
@@ -428,7 +428,7 @@ impl Queue {
         inner.gate.pass();
         inner.in_hand.insert(offer.key());
         inner.count_sticky(&offer, slot, now);
-        inner.sticky.note(offer.execution, slot, now);
+        inner.sticky.note(&offer, slot, now);
         Some(offer)
     }
 

@@ -1,4 +1,4 @@
-//! Which worker did the last task of an execution, where an activity wants it to have the next one too. In memory, bounded,
+//! Which worker did the last task of an execution, where an activity or a task wants it to have the next one too. In memory, bounded,
 //! and a preference only: what is forgotten goes to anybody.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 use stepfleet_engine::{ExecutionId, Timestamp};
 
 use super::backlog::Place;
+use super::placement::Keeps;
 use super::{Offer, Slot};
 use crate::fleet::Session;
 
 /// Executions that are remembered by activity; the oldest is forgotten for one more.
 const REMEMBERED_MAX: usize = 65_536;
+/// Longest time for which a worker is kept to, milliseconds.
+pub(crate) const STICKY_MS_MAX: i64 = 86_400_000;
+/// Longest time for which a task waits for its worker, milliseconds.
+pub(crate) const STICKY_WAIT_MS_MAX: i64 = 3_600_000;
 
 /// How an activity keeps to workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,8 @@ pub(super) struct Sticky {
     last: HashMap<ExecutionId, Last>,
     /// In the order of their times; some are superseded.
     order: VecDeque<(Timestamp, ExecutionId)>,
+    /// Longest time for which somebody is remembered, milliseconds.
+    longest_ms: i64,
     /// Tasks that wait for their worker, by the time until which they do.
     waiting: BTreeMap<(Timestamp, Place), (Offer, Weak<Session>)>,
     pub counts: StickyCounts,
@@ -68,20 +75,31 @@ impl Sticky {
         if setting.is_none() {
             self.last = HashMap::new();
             self.order = VecDeque::new();
+            self.longest_ms = 0;
         }
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_values().map(|(offer, _)| offer).collect()
     }
 
-    /// How long tasks wait for their worker; none when the activity keeps to nobody.
-    pub(super) fn wait_ms(&self) -> Option<i64> {
-        self.setting.map(|setting| setting.wait_ms)
+    /// How a task keeps to its worker; none when it does not.
+    fn setting_of(&self, offer: &Offer) -> Option<StickySetting> {
+        match offer.placement.keeps {
+            Keeps::AsActivity => self.setting,
+            Keeps::Never => None,
+            Keeps::Unless(default) => Some(self.setting.unwrap_or(default)),
+            Keeps::So(setting) => Some(setting),
+        }
+    }
+
+    /// How long this task waits for its worker; none when it keeps to nobody.
+    pub(super) fn wait_ms(&self, offer: &Offer) -> Option<i64> {
+        self.setting_of(offer).map(|setting| setting.wait_ms)
     }
 
     /// The worker that had the execution's last task, if it may have this one.
-    pub(super) fn preferred(&self, execution: ExecutionId, now: Timestamp) -> Option<Preferred> {
-        let setting = self.setting?;
-        let last = self.last.get(&execution)?;
+    pub(super) fn preferred(&self, offer: &Offer, now: Timestamp) -> Option<Preferred> {
+        let setting = self.setting_of(offer)?;
+        let last = self.last.get(&offer.execution)?;
         let session = last.session.upgrade()?;
         let fresh = now.0.saturating_sub(last.at.0) <= setting.for_ms;
         (fresh && session.serves()).then_some(Preferred {
@@ -90,11 +108,12 @@ impl Sticky {
         })
     }
 
-    /// A task of the execution goes to this worker.
-    pub(super) fn note(&mut self, execution: ExecutionId, slot: &Slot, now: Timestamp) {
-        let Some(setting) = self.setting else {
+    /// A task goes to this worker.
+    pub(super) fn note(&mut self, offer: &Offer, slot: &Slot, now: Timestamp) {
+        let Some(setting) = self.setting_of(offer) else {
             return;
         };
+        let execution = offer.execution;
         let Slot::Session {
             session, activity, ..
         } = slot
@@ -109,7 +128,8 @@ impl Sticky {
         };
         self.last.insert(execution, last);
         self.order.push_back((now, execution));
-        self.forget_old(now, setting.for_ms);
+        self.longest_ms = self.longest_ms.max(setting.for_ms);
+        self.forget_old(now);
     }
 
     /// A task waits for its worker.
@@ -171,9 +191,9 @@ impl Sticky {
         key.is_some_and(|key| self.waiting.remove(&key).is_some())
     }
 
-    fn forget_old(&mut self, now: Timestamp, for_ms: i64) {
+    fn forget_old(&mut self, now: Timestamp) {
         while let Some((at, execution)) = self.order.front().copied() {
-            let is_old = now.0.saturating_sub(at.0) > for_ms;
+            let is_old = now.0.saturating_sub(at.0) > self.longest_ms;
             // Superseded entries count as well, so that the order is bounded like what it orders.
             if !is_old && self.order.len() <= REMEMBERED_MAX {
                 break;

@@ -110,6 +110,7 @@ fn asks(number: u128, machine: &str, priority: u8, labels: &[(&str, &str)]) -> O
         placement: Placement {
             requires: Arc::new(map(labels)),
             priority,
+            ..Placement::default()
         },
         ..offer(number)
     }

@@ -13,7 +13,7 @@ use super::workers::{TEXT_CHARS_MAX, check_labels};
 use crate::catalog::records::{ActivityRecord, ActivitySettings, AwayMax};
 use crate::fleet::session::Labels;
 use crate::matching::kind::Ramp;
-use crate::matching::sticky::StickySetting;
+use crate::matching::sticky::{STICKY_MS_MAX, STICKY_WAIT_MS_MAX, StickySetting};
 use crate::matching::{WEIGHT_MAX, Weights};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::Withdraw;
@@ -29,9 +29,6 @@ const PURGE_MAX: u64 = 10_000;
 const PIECE: usize = 500;
 /// Tasks a second.
 const RATE_MAX: f64 = 1_000_000.0;
-/// A day, and an hour.
-const STICKY_MS_MAX: i64 = 86_400_000;
-const STICKY_WAIT_MS_MAX: i64 = 3_600_000;
 /// State machines with a weight.
 const WEIGHTS_MAX: usize = 100;
 /// As long as a task may take.

@@ -9,6 +9,21 @@ for one task; a result is *confirmed* when the coordinator has made it durable.
 from . import errors
 from ._version import __version__
 from .client import Client
+from .connector import (
+    Answered,
+    Begun,
+    Connector,
+    Failed,
+    Going,
+    Pattern,
+    Reports,
+    Resumed,
+    Standing,
+    Start,
+    Started,
+    Succeeded,
+    Work,
+)
 from .endpoint import DEFAULT_ENDPOINT, Endpoint
 from .errors import (
     Abandoned,
@@ -28,6 +43,7 @@ from .model import (
     StateMachineType,
 )
 from .task import CAUSE_CHARS_MAX, ERROR_CHARS_MAX, PROGRESS_BYTES_MAX, Task, TaskCancelled, TaskError
+from .tuner import Targets
 from .worker import SLOTS_DEFAULT, Worker
 
 __all__ = [
@@ -37,9 +53,12 @@ __all__ = [
     "PROGRESS_BYTES_MAX",
     "SLOTS_DEFAULT",
     "Abandoned",
+    "Answered",
     "ApiError",
+    "Begun",
     "Client",
     "ConfigurationError",
+    "Connector",
     "DecodeError",
     "EncodeError",
     "Endpoint",
@@ -47,13 +66,24 @@ __all__ = [
     "Execution",
     "ExecutionError",
     "ExecutionStatus",
+    "Failed",
+    "Going",
     "HistoryEvent",
+    "Pattern",
+    "Reports",
+    "Resumed",
     "Route",
+    "Standing",
+    "Start",
+    "Started",
     "StateMachineType",
+    "Succeeded",
+    "Targets",
     "Task",
     "TaskCancelled",
     "TaskError",
     "TransportError",
+    "Work",
     "Worker",
     "__version__",
     "errors",

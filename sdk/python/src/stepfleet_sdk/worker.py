@@ -15,8 +15,10 @@ from . import _json
 from ._session.handlers import Activity, decoded, raw_output
 from ._session.session import Options, Session
 from .client import Client
+from .connector import Connector
 from .errors import ConfigurationError
 from .task import Task
+from .tuner import Targets
 
 I = TypeVar("I")  # noqa: E741
 F = TypeVar("F", bound=Callable[[Task[Any]], Any])
@@ -95,37 +97,72 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @overload
-    def activity(self, name: str, *, slots: int | None = None, max_rate: float = 0) -> Callable[[F], F]: ...
+    def activity(
+        self,
+        name: str,
+        *,
+        slots: int | None = None,
+        slots_by_resources: Targets | None = None,
+        max_rate: float = 0,
+    ) -> Callable[[F], F]: ...
 
     @overload
     def activity(
-        self, name: str, *, slots: int | None = None, max_rate: float = 0, input: Callable[[Any], I]
+        self,
+        name: str,
+        *,
+        slots: int | None = None,
+        slots_by_resources: Targets | None = None,
+        max_rate: float = 0,
+        input: Callable[[Any], I],
     ) -> Callable[[Callable[[Task[I]], Any]], Callable[[Task[I]], Any]]: ...
 
     def activity(
-        self, name: str, *, slots: int | None = None, max_rate: float = 0, input: Callable[[Any], Any] | None = None
+        self,
+        name: str,
+        *,
+        slots: int | None = None,
+        slots_by_resources: Targets | None = None,
+        max_rate: float = 0,
+        input: Callable[[Any], Any] | None = None,
     ) -> Callable[[Any], Any]:
         """Serves an activity with the decorated function.
 
         Args:
             name: The activity: its ARN, or its bare name.
             slots: How many tasks of it this worker takes at once.
+            slots_by_resources: Lets that follow what the host has left, between two numbers.
             max_rate: How many tasks of it this worker is given a second; 0 is no bound.
             input: What `task.input` is to be: a dataclass, which is filled from an object with its fields, or any function
                 of the JSON value (`Model.model_validate` of a pydantic model). An input that does not fit fails the task
                 with `InvalidInput`. Without it, the JSON value itself.
         """
-        return self._register(name, (slots, max_rate), decoded(input), _json.encode)
+        return self._register(name, self._room(slots, slots_by_resources), max_rate, decoded(input), _json.encode)
 
-    def activity_raw(self, name: str, *, slots: int | None = None, max_rate: float = 0) -> Callable[[FText], FText]:
+    def activity_raw(
+        self, name: str, *, slots: int | None = None, slots_by_resources: Targets | None = None, max_rate: float = 0
+    ) -> Callable[[FText], FText]:
         """Serves an activity with a function from JSON text to JSON text: nothing is parsed on the way.
 
         Args:
             name: The activity: its ARN, or its bare name.
             slots: How many tasks of it this worker takes at once.
+            slots_by_resources: Lets that follow what the host has left, between two numbers.
             max_rate: How many tasks of it this worker is given a second; 0 is no bound.
         """
-        return self._register(name, (slots, max_rate), str, raw_output)
+        return self._register(name, self._room(slots, slots_by_resources), max_rate, str, raw_output)
+
+    def connector(self, name: str, connector: Connector, *, slots: int | None = None) -> None:
+        """Serves `arn:aws:states:::<name>`, `<name>.sync` and `<name>.waitForTaskToken`. Starts wait in the queue of the
+        activity `connector.<service>.<action>`, which must exist (`create_activities`).
+
+        Args:
+            name: `<service>:<action>`.
+            connector: What begins, describes and stops the work.
+            slots: How many starts this worker does at once; not how much work goes on.
+        """
+        taken = self._slots if slots is None else slots
+        self._activities.append(Activity(name, taken, 0, connector.start, _json.decode, _json.encode, connector))
 
     async def run(self, shutdown: asyncio.Event | None = None) -> None:
         """Serves until the shutdown, then drains.
@@ -166,7 +203,8 @@ class Worker:
         Raises:
             ConfigurationError: The worker does not serve the activity, or `slots` is less than 1.
         """
-        index = next((i for i, each in enumerate(self._activities) if each.name == activity), None)
+        served = enumerate(self._activities)
+        index = next((i for i, each in served if each.name == activity and each.connector is None), None)
         if index is None:
             raise ConfigurationError(f"the worker does not serve the activity `{activity}`")
         if slots < 1:
@@ -185,13 +223,29 @@ class Worker:
 
         asyncio.run(main())
 
+    def _room(self, slots: int | None, targets: Targets | None) -> tuple[int, Targets | None]:
+        """With how many slots an activity begins, and what they follow.
+
+        Raises:
+            ConfigurationError: Both are given.
+        """
+        if targets is None:
+            return self._slots if slots is None else slots, None
+        if slots is not None:
+            raise ConfigurationError("slots are either fixed or follow the host's resources")
+        return targets.slots_min, targets
+
     def _register(
-        self, name: str, room: tuple[int | None, float], decode: Callable[[str], Any], encode: Callable[[Any], str]
+        self,
+        name: str,
+        room: tuple[int, Targets | None],
+        max_rate: float,
+        decode: Callable[[str], Any],
+        encode: Callable[[Any], str],
     ) -> Callable[[Any], Any]:
         def register(function: Callable[[Task[Any]], Any]) -> Callable[[Task[Any]], Any]:
-            slots, max_rate = room
-            taken = self._slots if slots is None else slots
-            self._activities.append(Activity(name, taken, max_rate, function, decode, encode))
+            slots, targets = room
+            self._activities.append(Activity(name, slots, max_rate, function, decode, encode, targets=targets))
             return function
 
         return register
@@ -203,6 +257,8 @@ class Worker:
             raise ConfigurationError(f"worker name `{self.name}` must have 1 to 80 characters")
         names = set()
         for activity in self._activities:
+            if activity.targets is not None and (problem := activity.targets.problem()):
+                raise ConfigurationError(f"activity `{activity.name}`: {problem}")
             if activity.slots < 1:
                 raise ConfigurationError(f"activity `{activity.name}` has no slots")
             if activity.name in names:

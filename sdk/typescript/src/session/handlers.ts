@@ -1,11 +1,14 @@
 // How the program's functions are called: inputs decoded, outputs encoded, what they throw turned into failures.
 import { inspect } from "node:util";
+import type { Begun } from "../api.js";
+import type { Connector } from "../connector.js";
 import { EncodeError } from "../errors.js";
 import type { Logger } from "../log.js";
 import { type Task, TaskCancelled, TaskError } from "../task.js";
+import type { Targets } from "../tuner.js";
 
-/** JSON text of the output, or the failure. */
-export type Ending = string | TaskError;
+/** JSON text of the output, what a connector has begun, or the failure. */
+export type Ending = string | Begun | TaskError;
 
 /** An activity as it was registered. */
 export interface Activity {
@@ -19,6 +22,15 @@ export interface Activity {
   readonly decode: (text: string) => unknown;
   /** From what the handler gives to JSON text. */
   readonly encode: (value: unknown) => string;
+  /** Which begins the work of its tasks, when this is no activity. */
+  readonly connector?: Connector;
+  /** What its slots follow, if they do. */
+  readonly targets?: Required<Targets>;
+}
+
+/** The activity in whose queue its tasks wait. */
+export function queueOf({ name, connector }: Activity): string {
+  return connector === undefined ? name : `connector.${name.replaceAll(":", ".")}`;
 }
 
 /** Calls a handler to its end; never rejects. */

@@ -1,13 +1,21 @@
 // What is ready to go out. The connection takes everything there is whenever it can write, so batches grow by themselves when
 // it is busy. Nothing but `hello` goes out before the coordinator's `welcome`.
 import { create } from "@bufbuild/protobuf";
-import { type TaskResult, type WorkerMessage, WorkerMessageSchema } from "../api.js";
-import type { Held } from "./tasks.js";
+import { type ConnectorAnswer, type TaskResult, type WorkerMessage, WorkerMessageSchema } from "../api.js";
 
 /** Results of a message stop here, characters: well below the 4 MiB that gRPC servers accept by default. */
 const FRAME_CHARS_MAX = 1024 * 1024;
 /** Tokens of a kind per message, for the same reason. */
 const FRAME_TOKENS_MAX = 2048;
+/** Answers of connectors per message: an output may have 256 KiB. */
+const FRAME_ANSWERS_MAX = 8;
+
+/** What heartbeats are about. */
+export interface Alive {
+  readonly token: string;
+  /** The newest progress; it goes out now. */
+  takeDetails(): string;
+}
 
 /** Filled by the session, emptied by the writer of the current connection. */
 export class Outbox {
@@ -21,7 +29,8 @@ export class Outbox {
   closed = false;
   /** This worker says that it takes no new tasks. */
   draining = false;
-  readonly #beats = new Map<string, Held>();
+  #answers: ConnectorAnswer[] = [];
+  readonly #beats = new Map<string, Alive>();
   #welcomed = false;
   #receivedSent = 0n;
   /** Send a message even if it only acknowledges. */
@@ -39,6 +48,8 @@ export class Outbox {
     this.returned = [];
     // `hello` tells them.
     this.slots.clear();
+    // Questions go with their connection.
+    this.#answers = [];
     this.#onNews = () => {};
   }
 
@@ -50,7 +61,13 @@ export class Outbox {
 
   /** Whether everything went out over a connection that lasts, with the word that this worker leaves. */
   get hasSaidAll(): boolean {
-    return this.#welcomed && this.#drainingTold && this.results.length === 0 && this.returned.length === 0;
+    const left = this.results.length + this.returned.length + this.#answers.length;
+    return this.#welcomed && this.#drainingTold && left === 0;
+  }
+
+  /** Whether the coordinator has welcomed the worker, and the connection stands. */
+  get isOpen(): boolean {
+    return this.#welcomed;
   }
 
   /** The coordinator has answered `hello`; from now on this is called when there are news. */
@@ -61,8 +78,14 @@ export class Outbox {
   }
 
   /** A heartbeat of this task, with its newest progress. */
-  beat(held: Held): void {
-    this.#beats.set(held.token, held);
+  beat(alive: Alive): void {
+    this.#beats.set(alive.token, alive);
+    this.wake();
+  }
+
+  /** What a connector says to a question of this connection. */
+  answer(answer: ConnectorAnswer): void {
+    this.#answers.push(answer);
     this.wake();
   }
 
@@ -93,7 +116,8 @@ export class Outbox {
   /** The next message, if there is something to say. */
   take(): WorkerMessage | undefined {
     const untold = this.draining && !this.#drainingTold;
-    const news = this.results.length > 0 || this.#beats.size > 0 || this.returned.length > 0 || this.slots.size > 0;
+    const lists = [this.results, this.returned, this.#answers];
+    const news = lists.some((list) => list.length > 0) || this.#beats.size > 0 || this.slots.size > 0;
     if (!this.#welcomed || !(news || this.#acknowledge || untold)) return undefined;
     this.#acknowledge = false;
     this.#receivedSent = this.received;
@@ -108,6 +132,7 @@ export class Outbox {
       returned: this.returned.splice(0, FRAME_TOKENS_MAX),
       slots,
       heartbeats: beating.map((held) => ({ taskToken: held.token, details: held.takeDetails() })),
+      answers: this.#answers.splice(0, FRAME_ANSWERS_MAX),
       results: this.results.splice(0, this.#fitting()),
     });
   }

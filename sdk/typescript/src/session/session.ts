@@ -7,11 +7,13 @@ import { type ClientDuplexStream, status } from "@grpc/grpc-js";
 import * as api from "../api.js";
 import { Backoff } from "../backoff.js";
 import type { Connection } from "../connection.js";
-import { Abandoned, ApiError, TransportError } from "../errors.js";
+import { Abandoned, AccessDeniedException, ApiError, TransportError } from "../errors.js";
 import type { Logger } from "../log.js";
 import { delayAfter } from "../retry.js";
 import { errorOf } from "../status.js";
-import type { Activity } from "./handlers.js";
+import { nextSlots } from "../tuner.js";
+import { type Activity, queueOf } from "./handlers.js";
+import { Host } from "./host.js";
 import { Outbox } from "./outbox.js";
 import { Tasks } from "./tasks.js";
 
@@ -21,6 +23,8 @@ const GREETING_TIMEOUT_MS = 10_000;
 const ACKNOWLEDGE_AFTER_MS = 1000;
 /** How long the coordinator may take to end the stream after the worker has said its last, milliseconds. */
 const LEAVE_TIMEOUT_MS = 2000;
+/** How often slots that follow the host are looked at, milliseconds. */
+const TUNE_EVERY_MS = 1000;
 
 /** Longest name of a host, characters. */
 const HOST_CHARS_MAX = 256;
@@ -51,6 +55,9 @@ export interface Options {
   readonly log: Logger;
 }
 
+/** The coordinator ended the stream in order: it has heard everything, or does not want to. */
+class Ended extends TransportError {}
+
 /** Everything that one worker process is. */
 export class Session {
   readonly #connection: Connection;
@@ -75,14 +82,18 @@ export class Session {
 
   constructor(connection: Connection, activities: readonly Activity[], options: Options) {
     this.#connection = connection;
-    this.#activities = activities;
+    // Pushes count connectors behind activities.
+    const listed = activities.filter((activity) => activity.connector === undefined);
+    this.#activities = [...listed, ...activities.filter((activity) => activity.connector !== undefined)];
     this.#options = options;
-    this.#tasks = new Tasks(activities, this.#outbox, () => this.#changed(), options.log);
-    this.#missing = options.createActivities ? activities.map((activity) => activity.name) : [];
+    this.#tasks = new Tasks(this.#activities, this.#outbox, () => this.#changed(), options.log);
+    this.#missing = options.createActivities ? this.#activities.map(queueOf) : [];
   }
 
   /** Serves until the shutdown, then drains. */
   async run(shutdown: AbortSignal): Promise<void> {
+    this.#tasks.works.attach();
+    const tuning = this.#tune();
     const link = this.#connections();
     // Looked at below; until then it may reject unseen.
     link.catch(() => {});
@@ -91,13 +102,15 @@ export class Session {
       const unfinished = await this.#windDown();
       const { unconfirmed } = this.#tasks;
       this.#outbox.close();
-      // Lets what is still to be said go out.
-      const left = link.catch(() => {});
-      await Promise.race([left, sleep(LEAVE_TIMEOUT_MS, undefined, { signal: this.#end.signal })]);
+      await this.#tasks.works.stopped(LEAVE_TIMEOUT_MS);
+      // Lets what is still to be said go out; over another connection when this one breaks.
+      const late = sleep(LEAVE_TIMEOUT_MS, undefined, { signal: this.#end.signal }).catch(() => {});
+      if (this.#outbox.isOpen) await Promise.race([link.catch(() => {}), late]);
       if (unfinished > 0 || unconfirmed > 0) throw new Abandoned(unfinished, unconfirmed);
       this.#options.log.info("left");
     } finally {
       this.#end.abort();
+      clearInterval(tuning);
       clearTimeout(this.#acknowledging);
       this.#tasks.close();
     }
@@ -106,6 +119,24 @@ export class Session {
   /** Changes the slots of an activity. */
   setSlots(activity: string, slots: number): void {
     this.#tasks.setSlots(activity, slots);
+  }
+
+  /** Looks at the host once a second, and sets the slots of the activities that follow it. */
+  #tune(): NodeJS.Timeout | undefined {
+    const following = [...this.#activities.entries()].filter(([, activity]) => activity.targets !== undefined);
+    if (following.length === 0) return undefined;
+    const host = new Host();
+    const look = () => {
+      const usage = host.usage(performance.now());
+      if (usage === undefined) return;
+      for (const [index, { name, slots, targets }] of following) {
+        if (targets === undefined) continue;
+        const now = this.#tasks.slots[index] ?? slots;
+        this.#tasks.setSlots(name, nextSlots(targets, usage, now, this.#tasks.used(index)));
+      }
+    };
+    look();
+    return setInterval(look, TUNE_EVERY_MS);
   }
 
   /** Draining, stopping, confirming; gives how many handlers did not end although they were cancelled. */
@@ -167,7 +198,7 @@ export class Session {
       try {
         delay = await this.#serve();
       } catch (error) {
-        if (this.#outbox.closed || this.#end.signal.aborted) return;
+        if ((this.#outbox.closed && error instanceof Ended) || this.#end.signal.aborted) return;
         if (!this.#welcomed && error instanceof ApiError && FINAL.includes(error.code)) throw error;
         const where = this.#connection.endpoint.url;
         const text = `without coordinator at ${where}; trying again until it is back: ${(error as Error).message}`;
@@ -175,7 +206,6 @@ export class Session {
         this.#away = true;
         delay = delayAfter(error, this.#backoff);
       }
-      if (this.#outbox.closed) return;
       await sleep(delay, undefined, { signal: this.#end.signal });
     }
   }
@@ -193,7 +223,7 @@ export class Session {
         const late = () => reject(new TransportError("the coordinator did not answer in time"));
         greeting = setTimeout(late, GREETING_TIMEOUT_MS);
         call.on("error", (error) => reject(errorOf(error as never)));
-        call.on("end", () => reject(new TransportError("the coordinator ended the stream")));
+        call.on("end", () => reject(new Ended("the coordinator ended the stream")));
         call.on("data", (message: api.CoordinatorMessage) => {
           if (greeting !== undefined) {
             clearTimeout(greeting);
@@ -205,7 +235,7 @@ export class Session {
             this.#onWelcome(message.welcome, call);
           }
           this.#onMessage(message);
-          if (message.reconnectAfterMs > 0) {
+          if (message.reconnectAfterMs > 0 && !this.#outbox.closed) {
             this.#options.log.info(`the coordinator asks to reconnect after ${message.reconnectAfterMs} ms`);
             this.#away = true;
             resolve(message.reconnectAfterMs);
@@ -229,27 +259,37 @@ export class Session {
     for (const activity of this.#missing) {
       // Of an ARN, its last part counts.
       const name = activity.slice(activity.lastIndexOf(":") + 1);
-      await this.#connection.unary(
-        "ActivityService/CreateActivity",
-        api.CreateActivityRequestSchema,
-        api.CreateActivityResponseSchema,
-        create(api.CreateActivityRequestSchema, { name }),
-        { signal: this.#end.signal },
-      );
+      try {
+        await this.#connection.unary(
+          "ActivityService/CreateActivity",
+          api.CreateActivityRequestSchema,
+          api.CreateActivityResponseSchema,
+          create(api.CreateActivityRequestSchema, { name }),
+          { signal: this.#end.signal },
+        );
+      } catch (error) {
+        // Who may work need not be allowed to create; whether the activity is there the answer to `hello` tells.
+        if (!(error instanceof AccessDeniedException)) throw error;
+      }
     }
     this.#missing = [];
   }
 
   #hello(): api.Hello {
     const { name, labels, buildId } = this.#options;
+    const served = this.#activities.map((activity, index) => ({
+      ...activity,
+      slots: this.#tasks.slots[index] ?? activity.slots,
+    }));
     return create(api.HelloSchema, {
       workerName: name,
       sessionId: this.#id,
-      activities: this.#activities.map(({ name, slots, maxRate }, index) => ({
-        activity: name,
-        slots: this.#tasks.slots[index] ?? slots,
-        maxRate,
-      })),
+      activities: served
+        .filter(({ connector }) => connector === undefined)
+        .map(({ name, slots, maxRate }) => ({ activity: name, slots, maxRate })),
+      connectors: served
+        .filter(({ connector }) => connector !== undefined)
+        .map(({ name, slots, connector }) => ({ connector: name, slots, place: connector?.place ?? "" })),
       maxTasks: this.#options.maxTasks,
       labels,
       buildId,
@@ -312,6 +352,7 @@ export class Session {
     this.#tasks.onRefusedProgress(message.refusedProgress);
     this.#tasks.onConfirmed(message.confirmed);
     for (const token of message.cancelled) this.#tasks.onCancelled(token);
+    for (const query of message.queries) void this.#tasks.works.onQuery(query);
     for (const push of message.pushes) this.#tasks.onPush(push);
     if (message.pushes.length > 0 && this.#acknowledging === undefined) {
       this.#acknowledging = setTimeout(() => {

@@ -2,6 +2,7 @@
 // package `@opentelemetry/api` nothing is done.
 import type * as OpenTelemetry from "@opentelemetry/api";
 import type { Push } from "../api.js";
+import { TaskError } from "../task.js";
 import type { Ending } from "./handlers.js";
 
 const SCOPE = "stepfleet-sdk";
@@ -30,7 +31,7 @@ export async function inSpan(push: Push, activity: string, run: () => Promise<En
   };
   const span = trace.getTracer(SCOPE).startSpan(activity, { kind: SpanKind.CONSUMER, attributes }, parent);
   const ending = await context.with(trace.setSpan(parent, span), run);
-  if (typeof ending !== "string") {
+  if (ending instanceof TaskError) {
     span.setAttribute("error.type", ending.error);
     span.setStatus({ code: SpanStatusCode.ERROR, message: ending.cause });
   }

@@ -2,13 +2,14 @@
 // outbox.
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { type Push, type RefusedResult, type TaskResult, TaskResultSchema, type Welcome } from "../api.js";
+import { type Begun, type Push, type RefusedResult, type TaskResult, TaskResultSchema, type Welcome } from "../api.js";
 import { decode } from "../json.js";
 import type { Logger } from "../log.js";
 import { Task, TaskCancelled, TaskError } from "../task.js";
 import { type Activity, call, type Ending } from "./handlers.js";
 import type { Outbox } from "./outbox.js";
 import { inSpan } from "./spans.js";
+import { type Settled, start, Works } from "./works.js";
 
 /** An activity at work. */
 class Served {
@@ -80,6 +81,8 @@ export class Held {
 
 /** See above. */
 export class Tasks {
+  /** What connectors have begun. */
+  readonly works: Works;
   /** In the order of `Hello.activities`. */
   readonly #served: Served[];
   readonly #held = new Map<string, Held>();
@@ -88,6 +91,8 @@ export class Tasks {
   /** Number of the last result. */
   #numbered = 0n;
   #draining = false;
+  /** Told when the result of this number is settled. */
+  readonly #settling = new Map<bigint, Settled>();
   readonly #outbox: Outbox;
   readonly #changed: () => void;
   readonly #log: Logger;
@@ -97,6 +102,8 @@ export class Tasks {
     this.#outbox = outbox;
     this.#changed = changed;
     this.#log = log;
+    const record = (token: string, ending: Ending, settled?: Settled) => this.#record(token, ending, settled);
+    this.works = new Works(activities, outbox, record, log);
   }
 
   /** Handlers that run. */
@@ -123,6 +130,7 @@ export class Tasks {
     for (const held of this.#held.values()) {
       if (held.timer !== undefined) this.#outbox.beat(held);
     }
+    this.works.onWelcome();
   }
 
   /** Begins a task, or hands it back. */
@@ -151,6 +159,7 @@ export class Tasks {
   /** The attempt is over: its handler is told, and its result will be dropped. */
   onCancelled(token: string): void {
     const held = this.#held.get(token);
+    if (held === undefined) this.works.cancelled(token);
     // A result that is on its way will be confirmed or refused.
     if (held === undefined || held.phase === "finished") return;
     this.#log.debug(`task ${shortHash(token)} was cancelled`);
@@ -164,7 +173,11 @@ export class Tasks {
   onConfirmed(number: bigint): void {
     const kept = this.#unconfirmed.findIndex((result) => result.number > number);
     const confirmed = this.#unconfirmed.splice(0, kept < 0 ? this.#unconfirmed.length : kept);
-    for (const result of confirmed) this.#held.delete(result.taskToken);
+    for (const result of confirmed) {
+      this.#held.delete(result.taskToken);
+      this.#settling.get(result.number)?.();
+      this.#settling.delete(result.number);
+    }
     this.#changed();
   }
 
@@ -172,8 +185,9 @@ export class Tasks {
   onRefused(refused: readonly RefusedResult[]): void {
     for (const { taskToken, reason } of refused) {
       this.#log.warn(`the coordinator refused the result of task ${shortHash(taskToken)}: ${reason}`);
+      this.works.beginRefused(taskToken);
       const result = this.#unconfirmed.find((result) => result.taskToken === taskToken);
-      if (reason === "InvalidOutput" && result?.outcome.case === "output") {
+      if (reason === "InvalidOutput" && result !== undefined && result.outcome.case !== "failure") {
         const cause = "the coordinator refused the output: it is no JSON or too large";
         this.#record(taskToken, new TaskError("InvalidOutput", cause));
       }
@@ -200,6 +214,12 @@ export class Tasks {
   /** Tasks at once, in the order of `Hello.activities`. */
   get slots(): number[] {
     return this.#served.map((served) => served.slots);
+  }
+
+  /** Tasks of an activity that run or wait for room. */
+  used(index: number): number {
+    const served = this.#served[index];
+    return served === undefined ? 0 : served.running + served.waiting.length;
   }
 
   /** From now on so many tasks of an activity run at once; those that waited for room begin. */
@@ -234,13 +254,17 @@ export class Tasks {
       held.cancel();
     }
     this.#held.clear();
+    this.works.close();
   }
 
   #begin(held: Held): void {
     held.phase = "running";
     held.served.running += 1;
     const { activity } = held.served;
-    const run = () => call(activity, held.push.input, (input) => held.task(input), this.#log);
+    const make = (input: never) => held.task(input);
+    const begins = activity.connector !== undefined;
+    const run = () =>
+      begins ? start(activity, held.push, make, this.#log) : call(activity, held.push.input, make, this.#log);
     void inSpan(held.push, activity.name, run).then((ending) => this.#onDone(held, ending));
   }
 
@@ -263,22 +287,31 @@ export class Tasks {
 
   /** Records the result of a task, unless its attempt is over. */
   #finish(held: Held, ending: Ending): void {
-    if (this.#held.get(held.token) !== held || held.phase === "finished") return;
+    const { connector } = held.served.activity;
+    const begun = isBegun(ending) ? ending : undefined;
+    if (this.#held.get(held.token) !== held || held.phase === "finished") {
+      if (connector !== undefined && begun !== undefined) this.works.begunForNobody(held.push, connector, begun);
+      return;
+    }
     held.phase = "finished";
     endBeats(held);
     this.#record(held.token, ending);
+    if (connector !== undefined && begun !== undefined) this.works.begun(held.push, connector, begun);
   }
 
-  #record(taskToken: string, ending: Ending): void {
+  #record(taskToken: string, ending: Ending, settled?: Settled): void {
     this.#numbered += 1n;
     const result = create(TaskResultSchema, { taskToken, number: this.#numbered });
     if (typeof ending === "string") {
       result.outcome = { case: "output", value: ending };
+    } else if (isBegun(ending)) {
+      result.outcome = { case: "begun", value: ending };
     } else {
       this.#log.debug(`task ${shortHash(taskToken)} failed with ${ending.error}`);
       const { error, cause } = ending;
       result.outcome = { case: "failure", value: { $typeName: "stepfleet.v1.TaskFailure", error, cause } };
     }
+    if (settled !== undefined) this.#settling.set(this.#numbered, settled);
     this.#unconfirmed.push(result);
     this.#outbox.results.push(result);
     this.#outbox.wake();
@@ -287,6 +320,10 @@ export class Tasks {
   #beat(held: Held): void {
     if (this.#held.get(held.token) === held) this.#outbox.beat(held);
   }
+}
+
+function isBegun(ending: Ending): ending is Begun {
+  return typeof ending !== "string" && !(ending instanceof TaskError);
 }
 
 function endBeats(held: Held): void {

@@ -434,3 +434,66 @@ fn what_holds_an_activity_back_survives_a_kill() {
         Ok(())
     });
 }
+
+#[test]
+fn a_task_that_asks_for_it_goes_to_the_worker_of_the_one_before() {
+    scenario(async |world: &World| {
+        let (coordinator, client, _machine) = coordinator(world).await?;
+        let arn = activity(&client, "work").await?;
+        let gate = world.path("gate").display().to_string();
+        let waits = format!("while [ ! -e {gate} ]; do sleep 0.05; done; cat");
+        let of = |name: &str, command: &str| {
+            let config =
+                config(&coordinator.url(), command).replace("concurrency = 2", "concurrency = 1");
+            config.replace("\"stock\"", &format!("\"{name}\""))
+        };
+        let task = |after: Value, sticky: Value| {
+            let mut task = json!({"Type": "Task", "Resource": arn, "Parameters": {"stepfleet:task": {"sticky": sticky}}});
+            if let (Value::Object(task), Value::Object(after)) = (&mut task, after) {
+                task.extend(after);
+            }
+            task
+        };
+        let definition = json!({"StartAt": "One", "States": {
+            "One": task(json!({"Next": "Two"}), json!(true)),
+            "Two": task(json!({"End": true}), json!({"forSeconds": 60, "waitSeconds": 30})),
+        }});
+        let machine = create_machine(&client, "kept", &definition).await?;
+        let _own = worker(world, "own", &of("own", &waits), &[])?;
+        connected(&client, 1).await?;
+        let execution = start(&client, &machine, "e", &json!({})).await?;
+        wait_for_event(&client, &execution, "ActivityStarted", 1).await?;
+        // Idle for longer than the other when the second task comes.
+        let _other = worker(world, "other", &of("other", "cat"), &[])?;
+        connected(&client, 2).await?;
+        world.file("gate", "")?;
+        check_all(&client, std::slice::from_ref(&execution)).await?;
+        let history = History::read(&client, &execution).await?;
+        let by = |details: &str| details.contains("\"own\"");
+        let started = history
+            .events
+            .iter()
+            .filter(|it| it.r#type == "ActivityStarted");
+        ensure!(
+            started.clone().count() == 2 && started.clone().all(|it| by(&it.details)),
+            "{:#?}",
+            history.events
+        );
+        // What cannot be meant fails the task, and says why.
+        let definition =
+            json!({"StartAt": "One", "States": {"One": task(json!({"End": true}), json!("yes"))}});
+        let machine = create_machine(&client, "odd", &definition).await?;
+        let execution = start(&client, &machine, "odd", &json!({})).await?;
+        let ended = outcome(&client, &execution, Deadline::seconds(30)).await?;
+        ensure!(
+            ended.error.as_deref() == Some("Stepfleet.InvalidPlacement"),
+            "{ended:?}"
+        );
+        let cause = ended.cause.unwrap_or_default();
+        ensure!(
+            cause.contains("`sticky`") && cause.contains("`forSeconds`"),
+            "{cause}"
+        );
+        Ok(())
+    });
+}

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _json
+from .._proto import fleet_pb2 as pb
+from ..connector import Connector
 from ..errors import EncodeError
 from ..task import Task, TaskCancelled, TaskError
+from ..tuner import Targets
 
 _log = logging.getLogger("stepfleet_sdk.worker")
 
-#: JSON text of the output, or the failure.
-Ending = str | TaskError
+#: JSON text of the output, what a connector has begun, or the failure.
+Ending = str | pb.Begun | TaskError
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,26 @@ class Activity:
     slots: int
     #: Tasks that the worker is given a second; 0 is no bound.
     max_rate: float
-    function: Callable[[Task[Any]], Any]
+    #: Of a connector how it begins work.
+    function: Callable[[Any], Any]
     #: From the JSON text to what the function takes.
     decode: Callable[[str], Any]
     #: From what the function gives to JSON text.
     encode: Callable[[Any], str]
+    #: Which begins the work of its tasks, when this is no activity.
+    connector: Connector | None = None
+    #: What its slots follow, if they do.
+    targets: Targets | None = None
 
     @property
     def is_async(self) -> bool:
         """Whether the function runs in the event loop; else in a thread."""
-        return _is_async(self.function)
+        return self.connector is not None or _is_async(self.function)
+
+    @property
+    def queue(self) -> str:
+        """The activity in whose queue its tasks wait."""
+        return self.name if self.connector is None else "connector." + self.name.replace(":", ".")
 
     def prepare(self, text: str) -> Any:
         """The input.

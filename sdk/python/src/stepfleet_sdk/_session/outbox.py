@@ -5,17 +5,25 @@ when it is busy. Nothing but `hello` goes out before the coordinator's `welcome`
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .._proto import fleet_pb2 as pb
-
-if TYPE_CHECKING:
-    from .tasks import Held
 
 #: Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
 FRAME_BYTES_MAX = 1024 * 1024
 #: Tokens of a kind per message, for the same reason.
 FRAME_TOKENS_MAX = 2048
+#: Answers of connectors per message: an output may have 256 KiB.
+FRAME_ANSWERS_MAX = 8
+
+
+class Alive(Protocol):
+    """What heartbeats are about."""
+
+    token: str
+
+    def take_details(self) -> str:
+        """The newest progress; it goes out now."""
 
 
 class Outbox:
@@ -26,11 +34,12 @@ class Outbox:
         self.returned: list[str] = []
         #: Slots that changed, by the index of the activity.
         self.slots: dict[int, int] = {}
+        self._answers: list[pb.ConnectorAnswer] = []
         #: Number of the last push received.
         self.received = 0
         #: Nothing more will come: the stream ends when all has gone out.
         self.closed = False
-        self._beats: dict[str, Held] = {}
+        self._beats: dict[str, Alive] = {}
         self._welcomed = False
         self._received_sent = 0
         #: Send a message even if it only acknowledges.
@@ -50,6 +59,8 @@ class Outbox:
         self.returned.clear()
         # `hello` tells them.
         self.slots.clear()
+        # Questions go with their connection.
+        self._answers.clear()
 
     def ended(self) -> None:
         """The connection is over."""
@@ -58,16 +69,26 @@ class Outbox:
     @property
     def has_said_all(self) -> bool:
         """Whether everything went out over a connection that lasts, with the word that this worker leaves."""
-        return self._welcomed and self._draining_told and not (self.results or self.returned)
+        return self._welcomed and self._draining_told and not (self.results or self.returned or self._answers)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the coordinator has welcomed the worker, and the connection stands."""
+        return self._welcomed
 
     def welcomed(self) -> None:
         """The coordinator has answered `hello`."""
         self._welcomed = True
         self.wake()
 
-    def beat(self, held: Held) -> None:
+    def beat(self, alive: Alive) -> None:
         """A heartbeat of this task, with its newest progress."""
-        self._beats[held.token] = held
+        self._beats[alive.token] = alive
+        self.wake()
+
+    def answer(self, answer: pb.ConnectorAnswer) -> None:
+        """What a connector says to a question of this connection."""
+        self._answers.append(answer)
         self.wake()
 
     def forget(self, token: str) -> None:
@@ -107,7 +128,7 @@ class Outbox:
 
     def _take(self) -> pb.WorkerMessage | None:
         untold = self.draining and not self._draining_told
-        news = self.results or self._beats or self.returned or self.slots
+        news = self.results or self._beats or self.returned or self.slots or self._answers
         if not self._welcomed or not (news or self._acknowledge or untold):
             return None
         self._acknowledge = False
@@ -122,6 +143,8 @@ class Outbox:
         for token in list(self._beats)[:FRAME_TOKENS_MAX]:
             details = self._beats.pop(token).take_details()
             message.heartbeats.add(task_token=token, details=details)
+        message.answers.extend(self._answers[:FRAME_ANSWERS_MAX])
+        del self._answers[:FRAME_ANSWERS_MAX]
         count = self._fitting()
         message.results.extend(self.results[:count])
         del self.results[:count]

@@ -7,6 +7,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ from .._proto import activities_pb2
 from .._proto import fleet_pb2 as pb
 from .._retry import delay_after
 from .._status import error_of
-from ..errors import Abandoned, ApiError, Error, TransportError
+from ..errors import Abandoned, AccessDeniedException, ApiError, Error, TransportError
 from .handlers import Activity
+from .host import Host
 from .outbox import Outbox
 from .tasks import Tasks
 
@@ -31,6 +33,8 @@ _GREETING_TIMEOUT = 10.0
 _ACKNOWLEDGE_AFTER = 1.0
 #: Seconds that the coordinator may take to end the stream after the worker has said its last.
 _LEAVE_TIMEOUT = 2.0
+#: Seconds after which slots that follow the host are looked at again.
+_TUNE_EVERY = 1.0
 
 #: Longest name of a host, characters.
 _HOST_CHARS_MAX = 256
@@ -64,17 +68,23 @@ class Options:
     session_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
+class _Ended(TransportError):
+    """The coordinator ended the stream in order: it has heard everything, or does not want to."""
+
+
 class Session:
     """Everything that one worker process is."""
 
     def __init__(self, connection: Connection, activities: Sequence[Activity], options: Options) -> None:
         self._connection = connection
+        # Pushes count connectors behind activities.
+        activities = sorted(activities, key=lambda activity: activity.connector is not None)
         self._activities = activities
         self._options = options
         self._outbox = Outbox()
         self._changes = asyncio.Event()
         self._tasks = Tasks(activities, self._outbox, self._changes.set)
-        self._missing = [activity.name for activity in activities] if options.create_activities else []
+        self._missing = [activity.queue for activity in activities] if options.create_activities else []
         self._backoff = Backoff(0.1, 5.0)
         self._acknowledging: asyncio.TimerHandle | None = None
         #: A coordinator has welcomed this worker once: what fails now will heal.
@@ -91,9 +101,11 @@ class Session:
             ApiError: The coordinator refuses this worker at its first connection.
             Abandoned: It could not finish in time.
         """
+        self._tasks.works.attach()
         link = asyncio.create_task(self._connections())
         waiting = asyncio.create_task(shutdown.wait())
         told = asyncio.create_task(self._told_and_done())
+        tuning = asyncio.create_task(self._tune())
         try:
             await asyncio.wait((link, waiting, told), return_when=asyncio.FIRST_COMPLETED)
             if link.done():
@@ -103,8 +115,10 @@ class Session:
             unfinished = await self._wind_down()
             unconfirmed = self._tasks.unconfirmed
             self._outbox.close()
-            # Lets what is still to be said go out.
-            await asyncio.wait((link,), timeout=_LEAVE_TIMEOUT)
+            await self._tasks.works.stopped(_LEAVE_TIMEOUT)
+            # Lets what is still to be said go out; over another connection when this one breaks.
+            if self._outbox.is_open:
+                await asyncio.wait((link,), timeout=_LEAVE_TIMEOUT)
             if unfinished or unconfirmed:
                 raise Abandoned(unfinished, unconfirmed)
             _log.info("left")
@@ -112,14 +126,27 @@ class Session:
             waiting.cancel()
             told.cancel()
             link.cancel()
+            tuning.cancel()
             if self._acknowledging is not None:
                 self._acknowledging.cancel()
             self._tasks.close()
-            await asyncio.gather(link, waiting, told, return_exceptions=True)
+            await asyncio.gather(link, waiting, told, tuning, return_exceptions=True)
 
     def set_slots(self, activity: str, slots: int) -> None:
         """Changes the slots of an activity."""
         self._tasks.set_slots(activity, slots)
+
+    async def _tune(self) -> None:
+        """Looks at the host once a second, and sets the slots of the activities that follow it."""
+        following = [(i, a.name, a.targets) for i, a in enumerate(self._activities) if a.targets is not None]
+        host, clock = Host(), asyncio.get_running_loop().time
+        while following:
+            usage = host.usage(clock())
+            for index, name, targets in following:
+                if usage is not None:
+                    slots = targets.next(usage, self._tasks.slots()[index], self._tasks.used(index))
+                    self._tasks.set_slots(name, slots)
+            await asyncio.sleep(_TUNE_EVERY)
 
     async def _wind_down(self) -> int:
         """Draining, stopping, confirming; gives how many handlers did not end although they were cancelled."""
@@ -165,10 +192,8 @@ class Session:
         while True:
             try:
                 delay = await self._serve()
-                if self._outbox.closed:
-                    return
             except Error as error:
-                if self._outbox.closed:
+                if self._outbox.closed and isinstance(error, _Ended):
                     return
                 if not self._welcomed and isinstance(error, ApiError) and error.code in _FINAL:
                     raise
@@ -197,7 +222,7 @@ class Session:
             writer = asyncio.create_task(self._write(call))
             while True:
                 self._on_message(message)
-                if message.reconnect_after_ms > 0:
+                if message.reconnect_after_ms > 0 and not self._outbox.closed:
                     _log.info("the coordinator asks to reconnect after %d ms", message.reconnect_after_ms)
                     self._away = True
                     return float(message.reconnect_after_ms) / 1000
@@ -217,14 +242,23 @@ class Session:
             # Of an ARN, its last part counts.
             request = activities_pb2.CreateActivityRequest(name=activity.rpartition(":")[2])
             path = "ActivityService/CreateActivity"
-            await self._connection.unary(path, request, activities_pb2.CreateActivityResponse)
+            # Who may work need not be allowed to create; whether the activity is there the answer to `hello` tells.
+            with suppress(AccessDeniedException):
+                await self._connection.unary(path, request, activities_pb2.CreateActivityResponse)
         self._missing = []
+        served = list(zip(self._activities, self._tasks.slots(), strict=True))
         hello = pb.Hello(
             worker_name=self._options.name,
             session_id=self._options.session_id,
             activities=[
                 pb.ActivitySlots(activity=a.name, slots=slots, max_rate=a.max_rate)
-                for a, slots in zip(self._activities, self._tasks.slots(), strict=True)
+                for a, slots in served
+                if a.connector is None
+            ],
+            connectors=[
+                pb.ConnectorSlots(connector=a.name, slots=slots, place=a.connector.place)
+                for a, slots in served
+                if a.connector is not None
             ],
             max_tasks=self._options.max_tasks,
             labels=self._options.labels,
@@ -247,7 +281,7 @@ class Session:
         message = await call.read()
         if isinstance(message, pb.CoordinatorMessage):
             return message
-        raise TransportError("the coordinator ended the stream")
+        raise _Ended("the coordinator ended the stream")
 
     async def _write(self, call: Any) -> None:
         try:
@@ -285,6 +319,8 @@ class Session:
         self._tasks.on_confirmed(message.confirmed)
         for token in message.cancelled:
             self._tasks.on_cancelled(token)
+        for query in message.queries:
+            self._tasks.works.on_query(query)
         for push in message.pushes:
             self._tasks.on_push(push)
         if message.pushes and self._acknowledging is None:

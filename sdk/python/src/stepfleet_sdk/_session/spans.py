@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..task import TaskError
 from .handlers import Ending
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Span:
 
     def ended(self, ending: Ending) -> Ending:
         """Tells how the task ended, and gives that back."""
-        if self._span is not None and not isinstance(ending, str):
+        if self._span is not None and isinstance(ending, TaskError):
             self._span.set_attribute("error.type", ending.error)
             self._span.set_status(trace.Status(trace.StatusCode.ERROR, ending.cause))
         return ending

@@ -20,6 +20,7 @@ from .handlers import Activity, Ending
 from .outbox import Outbox
 from .spans import span
 from .threads import Threads
+from .works import Works, start
 
 _log = logging.getLogger("stepfleet_sdk.worker")
 
@@ -106,7 +107,8 @@ class Held:
     def cancel(self) -> None:
         """The attempt is over."""
         self.cancelled.set()
-        if self.work is not None:
+        # What a connector begins must be known, to be stopped.
+        if self.work is not None and self.served.activity.connector is None:
             self.work.cancel()
 
 
@@ -125,6 +127,11 @@ class Tasks:
         #: Number of the last result.
         self._numbered = 0
         self._draining = False
+        #: Told when the result of this number is settled.
+        self._settling: dict[int, asyncio.Future[None]] = {}
+        #: Starts of connectors: they end after their tasks were cancelled.
+        self._starts: set[asyncio.Task[Ending]] = set()
+        self.works = Works(activities, outbox, self._record)
         self._threads = Threads(sum(activity.slots for activity in activities if not activity.is_async))
 
     @property
@@ -151,6 +158,7 @@ class Tasks:
         for held in self._held.values():
             if held.timer is not None:
                 self._outbox.beat(held)
+        self.works.on_welcome()
 
     def on_push(self, push: pb.Push) -> None:
         """Begins a task, or hands it back."""
@@ -173,8 +181,11 @@ class Tasks:
     def on_cancelled(self, token: str) -> None:
         """The attempt is over: its handler is told, and its result will be dropped."""
         held = self._held.get(token)
+        if held is None:
+            self.works.cancelled(token)
+            return
         # A result that is on its way will be confirmed or refused.
-        if held is None or held.phase is Phase.FINISHED:
+        if held.phase is Phase.FINISHED:
             return
         _log.debug("task %s was cancelled", short_hash(token))
         del self._held[token]
@@ -186,7 +197,11 @@ class Tasks:
     def on_confirmed(self, number: int) -> None:
         """Results up to this number may be forgotten."""
         while self._unconfirmed and self._unconfirmed[0].number <= number:
-            self._held.pop(self._unconfirmed.popleft().task_token, None)
+            result = self._unconfirmed.popleft()
+            self._held.pop(result.task_token, None)
+            settled = self._settling.pop(result.number, None)
+            if settled is not None and not settled.done():
+                settled.set_result(None)
         self._changed()
 
     def on_refused(self, refused: Sequence[pb.RefusedResult]) -> None:
@@ -194,8 +209,9 @@ class Tasks:
         for refusal in refused:
             token, reason = refusal.task_token, refusal.reason
             _log.warning("the coordinator refused the result of task %s: %s", short_hash(token), reason)
+            self.works.begin_refused(token)
             result = next((result for result in self._unconfirmed if result.task_token == token), None)
-            if reason == "InvalidOutput" and result is not None and result.WhichOneof("outcome") == "output":
+            if reason == "InvalidOutput" and result is not None and result.WhichOneof("outcome") != "failure":
                 cause = "the coordinator refused the output: it is no JSON or too large"
                 self._record(token, TaskError("InvalidOutput", cause))
 
@@ -218,6 +234,11 @@ class Tasks:
     def slots(self) -> list[int]:
         """Tasks at once, in the order of `Hello.activities`."""
         return [served.slots for served in self._served]
+
+    def used(self, index: int) -> int:
+        """Tasks of an activity that run or wait for room."""
+        served = self._served[index]
+        return served.running + len(served.waiting)
 
     def set_slots(self, name: str, slots: int) -> None:
         """From now on so many tasks of an activity run at once; those that waited for room begin."""
@@ -249,6 +270,9 @@ class Tasks:
             self._end_beats(held)
             held.cancel()
         self._held.clear()
+        for work in self._starts:
+            work.cancel()
+        self.works.close()
         self._threads.close()
 
     def _begin(self, held: Held) -> None:
@@ -257,6 +281,9 @@ class Tasks:
         activity = held.served.activity
         if activity.is_async:
             held.work = self._loop.create_task(_call(held))
+            if activity.connector is not None:
+                self._starts.add(held.work)
+                held.work.add_done_callback(self._starts.discard)
             held.work.add_done_callback(lambda work: self._on_done(held, _ending(work)))
         else:
             self._threads.submit(lambda: self._block(held))
@@ -284,21 +311,30 @@ class Tasks:
 
     def _finish(self, held: Held, ending: Ending) -> None:
         """Records the result of a task, unless its attempt is over."""
+        connector = held.served.activity.connector
         if self._held.get(held.token) is not held or held.phase is Phase.FINISHED:
+            if connector is not None and isinstance(ending, pb.Begun):
+                self.works.begun_for_nobody(held.push, connector, ending)
             return
         held.phase = Phase.FINISHED
         self._end_beats(held)
         self._record(held.token, ending)
+        if connector is not None and isinstance(ending, pb.Begun):
+            self.works.begun(held.push, connector, ending)
 
-    def _record(self, token: str, ending: Ending) -> None:
+    def _record(self, token: str, ending: Ending, settled: asyncio.Future[None] | None = None) -> None:
         self._numbered += 1
         result = pb.TaskResult(task_token=token, number=self._numbered)
         if isinstance(ending, str):
             result.output = ending
+        elif isinstance(ending, pb.Begun):
+            result.begun.CopyFrom(ending)
         else:
             _log.debug("task %s failed with %s", short_hash(token), ending.error)
             result.failure.error = ending.error
             result.failure.cause = ending.cause
+        if settled is not None:
+            self._settling[self._numbered] = settled
         self._unconfirmed.append(result)
         self._outbox.results.append(result)
         self._outbox.wake()
@@ -324,7 +360,10 @@ class Tasks:
 
 async def _call(held: Held) -> Ending:
     with span(held) as told:
-        return told.ended(await held.served.activity.call(held.task))
+        activity = held.served.activity
+        if activity.connector is not None:
+            return told.ended(await start(activity, held.push, held.task))
+        return told.ended(await activity.call(held.task))
 
 
 def _ending(work: asyncio.Task[Ending]) -> Ending:

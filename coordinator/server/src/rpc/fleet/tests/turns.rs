@@ -211,8 +211,15 @@ async fn a_worker_is_given_no_more_a_second_than_it_says() {
 
 /// A machine that does two tasks of the activity `a`, one after the other.
 async fn two_tasks(stage: &Stage) {
+    two_tasks_with(stage, &serde_json::json!({})).await;
+}
+
+/// The same, of tasks with these parameters.
+async fn two_tasks_with(stage: &Stage, parameters: &serde_json::Value) {
     let task = |next: serde_json::Value| {
-        let mut task = serde_json::json!({"Type": "Task", "Resource": activity_arn("a")});
+        let mut task = serde_json::json!({
+            "Type": "Task", "Resource": activity_arn("a"), "Parameters": parameters,
+        });
         task.as_object_mut()
             .unwrap()
             .extend(next.as_object().unwrap().clone());
@@ -258,11 +265,35 @@ async fn an_execution_keeps_to_its_worker_while_that_has_a_slot() {
     }
 }
 
+#[tokio::test]
+async fn a_task_says_by_itself_whether_it_keeps_to_its_worker() {
+    let asks =
+        |sticky: serde_json::Value| serde_json::json!({"stepfleet:task": {"sticky": sticky}});
+    // Of an activity that keeps to nobody.
+    for sticky in [true.into(), serde_json::json!({"forSeconds": 60})] {
+        let stage = Stage::with_machine().await;
+        two_tasks_with(&stage, &asks(sticky)).await;
+        let mut own = stage.hand(hello("own", 1)).await;
+        stage.start("two", "x", "{}").await;
+        let push = own.some(1).await.remove(0);
+        let _other = stage.hand(hello("other", 1)).await;
+        own.succeed(1, &push).await;
+        own.some(1).await;
+        let stats = stage.stats("a").await;
+        assert_eq!((stats.sticky_hits, stats.sticky_misses), (1, 0));
+    }
+    // Of one that keeps to workers, and lets tasks wait for them.
+    let (stage, _own, _fill, mut other) = busy(60_000, &asks(false.into())).await;
+    other.some(1).await;
+    let stats = stage.stats("a").await;
+    assert_eq!((stats.sticky_hits, stats.sticky_misses), (0, 0));
+}
+
 /// An execution whose second task comes while its worker is busy with another, and a second worker is idle.
-async fn busy(wait_ms: i64) -> (Stage, Hand, v1::Push, Hand) {
+async fn busy(wait_ms: i64, parameters: &serde_json::Value) -> (Stage, Hand, v1::Push, Hand) {
     let stage = Stage::with_machine().await;
     crate::task::spawn("pace", crate::matching::pace(stage.shared.clone()));
-    two_tasks(&stage).await;
+    two_tasks_with(&stage, parameters).await;
     stage.set(sticky(60_000, wait_ms)).await.unwrap();
     let mut own = stage.hand(hello("own", 2)).await;
     stage.start("two", "x", "{}").await;
@@ -280,12 +311,13 @@ async fn busy(wait_ms: i64) -> (Stage, Hand, v1::Push, Hand) {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_whose_worker_is_busy_goes_to_another_at_once_or_waits_as_long_as_it_may() {
-    let (stage, _own, _fill, mut other) = busy(0).await;
+    let plain = serde_json::json!({});
+    let (stage, _own, _fill, mut other) = busy(0, &plain).await;
     other.some(1).await;
     let stats = stage.stats("a").await;
     assert_eq!((stats.sticky_hits, stats.sticky_misses), (0, 1));
 
-    let (stage, mut own, fill, _other) = busy(5_000).await;
+    let (stage, mut own, fill, _other) = busy(5_000, &plain).await;
     stage
         .until(async |stage| stage.stats("a").await.queued == 1)
         .await;
@@ -294,7 +326,7 @@ async fn a_task_whose_worker_is_busy_goes_to_another_at_once_or_waits_as_long_as
     let stats = stage.stats("a").await;
     assert_eq!((stats.sticky_hits, stats.sticky_misses), (1, 0));
 
-    let (stage, _own, _fill, mut other) = busy(5_000).await;
+    let (stage, _own, _fill, mut other) = busy(5_000, &plain).await;
     let begun = stage.shared.clock.now();
     other.some(1).await;
     let waited = stage.shared.clock.now().0 - begun.0;
