@@ -468,7 +468,7 @@ async fn tasks_that_a_ramp_sends_to_nobody_are_told_and_an_alarm_when_they_are_a
 
 #[tokio::test]
 async fn a_task_that_keeps_to_its_worker_is_told_when_the_worker_is_away() {
-    let (stage, own, _fill, _other) = busy(600_000).await;
+    let (stage, own, _fill, _other) = busy(600_000, &serde_json::json!({})).await;
     stage
         .until(async |stage| stage.stats("a").await.queued == 1)
         .await;
