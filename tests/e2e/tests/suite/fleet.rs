@@ -463,21 +463,21 @@ fn a_task_that_asks_for_it_goes_to_the_worker_of_the_one_before() {
         connected(&client, 1).await?;
         let execution = start(&client, &machine, "e", &json!({})).await?;
         wait_for_event(&client, &execution, "ActivityStarted", 1).await?;
-        // Idle for longer than the other when the second task comes.
+        // The only idle one, until the first task is done.
         let _other = worker(world, "other", &of("other", "cat"), &[])?;
-        connected(&client, 2).await?;
+        connected(&client, 1).await?;
         world.file("gate", "")?;
         check_all(&client, std::slice::from_ref(&execution)).await?;
         let history = History::read(&client, &execution).await?;
-        let by = |details: &str| details.contains("\"own\"");
-        let started = history
+        let started: Vec<String> = history
             .events
             .iter()
-            .filter(|it| it.r#type == "ActivityStarted");
+            .filter(|event| event.kind == "ActivityStarted")
+            .map(|event| event.details.to_string())
+            .collect();
         ensure!(
-            started.clone().count() == 2 && started.clone().all(|it| by(&it.details)),
-            "{:#?}",
-            history.events
+            started.len() == 2 && started.iter().all(|by| by.contains("\"own\"")),
+            "{started:?}"
         );
         // What cannot be meant fails the task, and says why.
         let definition =
