@@ -3,6 +3,7 @@
 //! it worked. Only a POST does anything: previews of links and scanners of mail send GET and HEAD.
 
 mod page;
+pub(crate) mod revoked;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -197,7 +198,7 @@ const UNKNOWN: Refusal = Refusal {
 };
 const OVER: Refusal = Refusal {
     status: StatusCode::GONE,
-    text: "This callback is over: it was answered before, its task has ended, or the link has expired.",
+    text: "This callback is over: it was answered before, its task has ended, or the link has expired or was revoked.",
 };
 const TOO_LARGE: Refusal = Refusal {
     status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -231,7 +232,7 @@ impl Desk {
     fn open(&self, text: &str) -> Result<Grant, Refusal> {
         let shared = &self.service.shared;
         let grant = shared.tokens.open_grant(text).ok_or(UNKNOWN)?;
-        if shared.clock.now() >= grant.expires_at {
+        if shared.clock.now() >= grant.expires_at || revoked::is_revoked(shared, text) {
             return Err(OVER);
         }
         Ok(grant)
@@ -282,6 +283,10 @@ impl Desk {
     }
 
     async fn report(&self, visit: &Visit, grant: &Grant, outcome: Outcome) -> Result<(), Refusal> {
+        // Between its head and the end of its body.
+        if revoked::is_revoked(&self.service.shared, &visit.text) {
+            return Err(OVER);
+        }
         let caller = visit.caller(&self.service.shared.access, grant);
         let reported = self.service.report(&caller, grant.task, outcome);
         reported.await.map_err(refused)

@@ -169,6 +169,10 @@ fn background(config: &Config, shared: &Arc<Shared>, metrics: Metrics) -> Vec<Jo
             checkpoint::every(shared.clone(), config.checkpoint.clone()),
         ),
         crate::task::spawn("credentials", credentials::every(shared.clone())),
+        crate::task::spawn(
+            "revoked callback URLs",
+            crate::callbacks::revoked::forget_every(shared.clone()),
+        ),
         crate::task::spawn("retention", retention::every(shared.clone(), days)),
         crate::task::spawn("metrics", sample::every(shared.clone(), metrics)),
         crate::task::spawn("pace of activities", crate::matching::pace(shared.clone())),

@@ -206,6 +206,22 @@ class Tasks(Case):
         await self.client.complete(found[0].token, True)
         self.assertIs((await self.client.wait(execution)).result(), True)
 
+    async def test_a_callback_url_is_revoked_and_the_token_stays(self) -> None:
+        state = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::stepfleet:callback.waitForTaskToken",
+            "Parameters": {"url.$": "$$.Task.CallbackUrl"},
+            "End": True,
+        }
+        execution = await self.client.start(await self.machine({"StartAt": "T", "States": {"T": state}}))
+        found = [item async for item in self.client.list_callbacks() if item.execution_arn == execution]
+        for _ in range(2):
+            await self.client.revoke_callback_url(found[0].parameters["url"])
+        with self.assertRaises(errors.ValidationException):
+            await self.client.revoke_callback_url(found[0].token)
+        await self.client.complete(found[0].token, True)
+        self.assertIs((await self.client.wait(execution)).result(), True)
+
 
 class Installation(Case):
     async def test_status_and_backup(self) -> None:

@@ -232,6 +232,25 @@ test("callbacks are listed with what they ask", async (t) => {
   assert.equal((await client.wait(execution)).result(), true);
 });
 
+test("a callback URL is revoked and the token stays", async (t) => {
+  const client = await connected(t);
+  const state = {
+    Type: "Task",
+    Resource: "arn:aws:states:::stepfleet:callback.waitForTaskToken",
+    Parameters: { "url.$": "$$.Task.CallbackUrl" },
+    End: true,
+  };
+  const execution = await client.start(await machine(client, { StartAt: "T", States: { T: state } }));
+  const [callback] = (await all(client.listCallbacks())).filter((item) => item.executionArn === execution);
+  assert.ok(callback !== undefined);
+  const { url } = callback.parameters as { url: string };
+  await client.revokeCallbackUrl(url);
+  await client.revokeCallbackUrl(url);
+  await assert.rejects(client.revokeCallbackUrl(callback.token), sdk.ValidationException);
+  await client.complete(callback.token, true);
+  assert.equal((await client.wait(execution)).result(), true);
+});
+
 test("status and backup", async (t) => {
   const client = await connected(t);
   const told = await client.getStatus();

@@ -1,5 +1,7 @@
 //! What a URL does and does not do, over HTTP, where everything else wants a key.
 
+mod revoked;
+
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;

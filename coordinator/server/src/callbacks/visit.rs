@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse as _, Response};
-use data_encoding::HEXLOWER;
 use http::StatusCode;
 use http::request::Parts;
-use sha2::{Digest as _, Sha256};
 
-use super::Refusal;
+use super::{Refusal, revoked};
 use crate::auth::audit::Record;
 use crate::auth::{Access, Permit};
 use crate::net::Peer;
@@ -20,8 +18,6 @@ use crate::token::Grant;
 
 /// Principal of whoever has a URL.
 const PRINCIPAL: &str = "callback-url";
-/// Enough to tell the URLs of one log apart.
-const HASH_BYTES: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
@@ -84,7 +80,6 @@ impl Visit {
     }
 
     fn known_as(&self) -> Arc<str> {
-        let hash = Sha256::digest(self.text.as_bytes());
-        HEXLOWER.encode(&hash[..HASH_BYTES]).into()
+        revoked::known_as(&self.text)
     }
 }

@@ -98,6 +98,7 @@ impl Client {
         send_task_failure(SendTaskFailureRequest) -> SendTaskFailureResponse;
         send_task_heartbeat(SendTaskHeartbeatRequest) -> SendTaskHeartbeatResponse;
         list_callbacks(ListCallbacksRequest) -> ListCallbacksResponse;
+        revoke_callback_url(RevokeCallbackUrlRequest) -> RevokeCallbackUrlResponse;
         issue_credential(IssueCredentialRequest) -> IssueCredentialResponse;
         list_credentials(ListCredentialsRequest) -> ListCredentialsResponse;
         rotate_credential(RotateCredentialRequest) -> RotateCredentialResponse;

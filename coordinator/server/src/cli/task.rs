@@ -32,6 +32,8 @@ pub(crate) enum TaskCommand {
     Failure(FailureArgs),
     /// Tell that a task is still being worked on
     Heartbeat(HeartbeatArgs),
+    /// Let a callback URL count no more; its task goes on waiting
+    RevokeUrl(RevokeUrlArgs),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -103,6 +105,13 @@ pub(crate) struct HeartbeatArgs {
     details: Option<String>,
 }
 
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RevokeUrlArgs {
+    /// The callback URL, whole; - reads it from standard input
+    #[arg(value_name = "URL")]
+    url: String,
+}
+
 impl TaskCommand {
     pub(crate) fn attempt(&self) -> String {
         match self {
@@ -111,6 +120,7 @@ impl TaskCommand {
             Self::Success(args) => format!("complete {}", args.which.words()),
             Self::Failure(args) => format!("fail {}", args.which.words()),
             Self::Heartbeat(args) => format!("send a heartbeat for {}", args.which.words()),
+            Self::RevokeUrl(_) => "revoke the callback URL".into(),
         }
     }
 
@@ -158,6 +168,7 @@ impl TaskCommand {
                     .await?;
                 done(output, "sent a heartbeat for", &args.which)
             }
+            Self::RevokeUrl(args) => revoke(args, client, output).await,
         }
     }
 }
@@ -225,6 +236,26 @@ fn done(output: &mut Output, verb: &str, which: &Which) -> Result<Outcome, Fault
         output.document(&serde_json::json!({}))?;
     } else {
         output.line(format!("{verb} {}", which.words()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn revoke(
+    args: &RevokeUrlArgs,
+    client: &Client,
+    output: &mut Output,
+) -> Result<Outcome, Fault> {
+    let url = match args.url.as_str() {
+        "-" => payload::read_file("-")?.trim().to_owned(),
+        url => url.to_owned(),
+    };
+    client
+        .revoke_callback_url(api::RevokeCallbackUrlRequest { url })
+        .await?;
+    if output.is_json() {
+        output.document(&serde_json::json!({}))?;
+    } else {
+        output.line("revoked the callback URL; the token of its task stays good")?;
     }
     Ok(Outcome::Done)
 }

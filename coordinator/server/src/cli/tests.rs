@@ -288,6 +288,8 @@ async fn callbacks_are_listed_and_completed() {
         "task heartbeat some-token --output json",
         "task success old",
         "task success --execution orders:three",
+        "task revoke-url https://flow.example.com/callbacks/grant",
+        "task revoke-url https://flow.example.com/callbacks/grant --output json",
     ];
     insta::assert_snapshot!(transcript(&commands).await);
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use stepfleet_proto::v1::task_service_server::TaskService;
 use stepfleet_proto::v1::{
     Callback, GetActivityTaskRequest, GetActivityTaskResponse, ListCallbacksRequest,
-    ListCallbacksResponse, SendTaskFailureRequest, SendTaskFailureResponse,
-    SendTaskHeartbeatRequest, SendTaskHeartbeatResponse, SendTaskSuccessRequest,
-    SendTaskSuccessResponse,
+    ListCallbacksResponse, RevokeCallbackUrlRequest, RevokeCallbackUrlResponse,
+    SendTaskFailureRequest, SendTaskFailureResponse, SendTaskHeartbeatRequest,
+    SendTaskHeartbeatResponse, SendTaskSuccessRequest, SendTaskSuccessResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -71,6 +71,16 @@ impl TaskService for Tasks {
         let (call, message) = Call::begin(&self.0, "ListCallbacks", request)?;
         let answer = callbacks(&call, message).await;
         call.finish(answer)
+    }
+
+    async fn revoke_callback_url(
+        &self,
+        request: Request<RevokeCallbackUrlRequest>,
+    ) -> Result<Response<RevokeCallbackUrlResponse>, Status> {
+        let (call, message) = Call::begin(&self.0, "RevokeCallbackUrl", request)?;
+        let (service, caller) = (call.service(), &call.caller);
+        let answer = service.revoke_callback_url(caller, &message.url).await;
+        call.finish(answer.map(|()| RevokeCallbackUrlResponse {}))
     }
 }
 

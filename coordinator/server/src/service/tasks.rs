@@ -6,12 +6,14 @@ use std::time::Duration;
 use stepfleet_asl::Payload;
 use stepfleet_engine::TaskRef;
 use stepfleet_engine::limits::PROGRESS_BYTES_MAX;
+use stepfleet_proto::Action;
 use tokio::sync::oneshot;
 
 use super::activities::{activity_missing, check_activity_arn};
 use super::api::{ActivityTask, Caller};
 use super::error::{ApiError, ErrorCode};
 use super::{Place, Service};
+use crate::callbacks::revoked;
 use crate::matching::{PolledTask, Slot};
 use crate::partition::desk::stop_failure;
 use crate::partition::message::{Outcome, TaskReply, TaskReport};
@@ -21,6 +23,12 @@ use crate::token::Grant;
 
 /// How long `GetActivityTask` holds.
 const POLL_S: u64 = 60;
+
+/// Asked for again where the task is known.
+const REVOKE_URL: Action = Action {
+    service: "stepfleet",
+    name: "RevokeCallbackUrl",
+};
 
 /// Gives a polled task back unless its delivery is confirmed: what was handed out and could not be written to the
 /// poller must not wait for a timeout.
@@ -159,6 +167,37 @@ impl Service {
             execution: header.name.to_string(),
             state: stay.name.to_string(),
         }))
+    }
+
+    /// Lets a callback URL count no more; its task goes on waiting. Of a URL that is over already nothing is kept.
+    pub(crate) async fn revoke_callback_url(
+        &self,
+        caller: &Caller,
+        url: &str,
+    ) -> Result<(), ApiError> {
+        let secret = revoked::secret_of(url).unwrap_or_default();
+        let opened = self.shared.tokens.open_grant(secret);
+        let own = opened.filter(|grant| grant.namespace == caller.namespace);
+        let Some(grant) = own else {
+            let message = "this is no callback URL that this coordinator has made for your account; \
+                           one looks like https://stepfleet.example.com/callbacks/…";
+            return Err(ApiError::new(ErrorCode::ValidationException, message));
+        };
+        if self.shared.clock.now() >= grant.expires_at {
+            return Ok(());
+        }
+        let Some(waits) = self.waiting_for(&grant).await? else {
+            return Ok(());
+        };
+        let (machine, execution) = (&waits.machine_arn, &waits.execution_arn);
+        caller.permit.check_task(REVOKE_URL, machine, execution)?;
+        self.shared.pressure.check()?;
+        let owned = secret.to_owned();
+        self.change(move |shared| async move { revoked::revoke(&shared, &owned, &grant).await })
+            .await?;
+        let (url, by) = (revoked::known_as(secret), &caller.principal);
+        tracing::info!(url.hash = %url, execution.arn = %execution, %by, "a callback URL was revoked");
+        Ok(())
     }
 
     /// A token that this cluster sealed.

@@ -144,6 +144,8 @@ unary! {
     TaskServiceClient Safe send_task_heartbeat(SendTaskHeartbeatRequest) -> SendTaskHeartbeatResponse;
     /// One page of the tasks that wait for their token to be completed by anyone.
     TaskServiceClient Safe list_callbacks(ListCallbacksRequest) -> ListCallbacksResponse;
+    /// Lets one callback URL count no more; its task goes on waiting.
+    TaskServiceClient Safe revoke_callback_url(RevokeCallbackUrlRequest) -> RevokeCallbackUrlResponse;
 
     /// Makes a credential. Never repeated: its secret stands in one answer alone.
     AccessServiceClient Never issue_credential(IssueCredentialRequest) -> IssueCredentialResponse;

@@ -182,6 +182,23 @@ export abstract class Activities extends Executions {
     return this.sendTaskHeartbeat(token, options);
   }
 
+  /**
+   * Lets one callback URL count no more, durably. The task goes on waiting: its token, and the URLs of later attempts, are
+   * good. Repeating it is fine, and so is a URL that is over already.
+   *
+   * @param url Whole, as `$$.Task.CallbackUrl` gave it.
+   * @throws ApiError `ValidationException` says that the coordinator has made no such URL.
+   */
+  async revokeCallbackUrl(url: string, options: CallOptions = {}): Promise<void> {
+    await this.connection.unary(
+      "TaskService/RevokeCallbackUrl",
+      api.RevokeCallbackUrlRequestSchema,
+      api.RevokeCallbackUrlResponseSchema,
+      create(api.RevokeCallbackUrlRequestSchema, { url }),
+      options,
+    );
+  }
+
   /** Tasks that wait for their token to be completed by anyone, oldest first; all, or those of one execution or machine. */
   async *listCallbacks(
     options: ListOptions & { executionArn?: string; stateMachineArn?: string } = {},

@@ -263,6 +263,9 @@ fn the_ready_made_ones_say_what_their_names_say() {
         ("read-only", "states:RedriveExecution", &machine, false),
         // It hands out tokens.
         ("read-only", "stepfleet:ListCallbacks", &machine, false),
+        ("read-only", "stepfleet:RevokeCallbackUrl", &machine, false),
+        ("operator", "stepfleet:RevokeCallbackUrl", &machine, true),
+        ("developer", "stepfleet:RevokeCallbackUrl", &machine, true),
         ("read-only", "states:GetActivityTask", &activity, false),
         ("worker", "states:GetActivityTask", &activity, true),
         ("worker", "states:SendTaskSuccess", &activity, true),

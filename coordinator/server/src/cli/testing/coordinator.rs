@@ -452,6 +452,14 @@ impl TaskService for Canned {
         give(SendTaskHeartbeatResponse {})
     }
 
+    async fn revoke_callback_url(
+        &self,
+        request: Request<RevokeCallbackUrlRequest>,
+    ) -> Answer<RevokeCallbackUrlResponse> {
+        self.note(format!("revoke-url {}", request.into_inner().url));
+        give(RevokeCallbackUrlResponse {})
+    }
+
     async fn list_callbacks(
         &self,
         request: Request<ListCallbacksRequest>,

@@ -424,3 +424,13 @@ class Callback(_message.Message):
     progress: str
     progress_date: _timestamp_pb2.Timestamp
     def __init__(self, task_token: _Optional[str] = ..., execution_arn: _Optional[str] = ..., state_name: _Optional[str] = ..., resource: _Optional[str] = ..., parameters: _Optional[str] = ..., scheduled_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[str] = ..., progress_date: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RevokeCallbackUrlRequest(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...
+
+class RevokeCallbackUrlResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

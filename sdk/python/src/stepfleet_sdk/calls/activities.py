@@ -174,6 +174,21 @@ class Tasks(HasConnection):
             if not token:
                 return
 
+    async def revoke_callback_url(self, url: str) -> None:
+        """Lets one callback URL count no more, durably.
+
+        The task goes on waiting: its token, and the URLs of later attempts, are good. Repeating it is fine, and so is a URL
+        that is over already.
+
+        Args:
+            url: Whole, as `$$.Task.CallbackUrl` gave it.
+
+        Raises:
+            ApiError: `ValidationException` says that the coordinator has made no such URL.
+        """
+        request = pb.RevokeCallbackUrlRequest(url=url)
+        await self._connection.unary("TaskService/RevokeCallbackUrl", request, pb.RevokeCallbackUrlResponse)
+
 
 class Admin(HasConnection):
     """What an operator asks."""
