@@ -68,7 +68,7 @@ struct Stage {
     stopped: mpsc::Receiver<Work>,
     reports: Reports,
     connection: Connection,
-    _running: super::in_memory::Running,
+    running: super::in_memory::Running,
 }
 
 async fn stage() -> Stage {
@@ -104,7 +104,7 @@ async fn stage() -> Stage {
         stopped: stops,
         reports: attaches.recv().await.unwrap(),
         connection,
-        _running: running,
+        running,
     }
 }
 
@@ -233,6 +233,21 @@ async fn what_begins_for_nobody_is_stopped() {
         }
         assert_eq!(stage.stopped.recv().await.unwrap(), work(&client_id));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_begins_after_its_task_failed_with_the_worker_is_stopped() {
+    let mut stage = stage().await;
+    let push = start(1, "early", TaskPattern::Sync);
+    stage.connection.pushes(vec![push]).await;
+    assert!(stage.connection.read().await, "the acknowledgement");
+    stage.gate.add_permits(1);
+    stage.running.shutdown.cancel();
+    let Outcome::Failure(failure) = stage.connection.outcome().await.2 else {
+        panic!("it has begun nothing yet");
+    };
+    assert_eq!(failure.error.as_deref(), Some("WorkerStopped"));
+    assert_eq!(stage.stopped.recv().await.unwrap(), work("client-early"));
 }
 
 #[tokio::test(start_paused = true)]

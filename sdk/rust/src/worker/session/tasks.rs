@@ -466,7 +466,12 @@ impl Tasks {
                 }
                 self.done(task, activity, ending);
             }
-            Holding::Finished => {}
+            // Its task was failed when the worker could wait no longer.
+            Holding::Finished => {
+                if let Ok(answered) = &ending {
+                    self.begun_for_nobody(&task, answered, activity);
+                }
+            }
         }
     }
 
