@@ -1,6 +1,8 @@
 //! Which members are dead, sooner than their leases tell: every member holds a connection to every other one. When it breaks,
-//! and the address refuses another, nobody is there. What is only silent is left to its lease: it may be slow, or cut off
-//! from here alone.
+//! and the address refuses another, nobody is there. What is only silent may be slow, or cut off from here alone: it counts as
+//! dead while most of the others, and two at least, do not reach it.
+
+mod suspicion;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -10,26 +12,35 @@ use std::time::Duration;
 
 use stepfleet_proto::record::v1::Member as Record;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+
+pub use self::suspicion::Suspicions;
 
 use crate::driver::Driver;
 use crate::member::Membership;
 
 /// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT: Duration = Duration::from_millis(500);
 /// Pause before a member that does not answer is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// HTTP/2 pings, so that a connection to a host that vanished breaks.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// How long the answer to a ping may take: longer than a busy process makes others wait.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// How a member is connected to; none when its address cannot be one.
 pub type Connect = Arc<dyn Fn(&str) -> Option<Endpoint> + Send + Sync>;
 
 /// Watches all other members until it is dropped.
-pub async fn watch(membership: &Membership, driver: &Arc<Driver>, connect: &Connect) {
+pub async fn watch(
+    membership: &Arc<Membership>,
+    driver: &Arc<Driver>,
+    suspicions: &Arc<Suspicions>,
+    connect: &Connect,
+) {
     let mut changes = membership.changes();
     let mut watched: BTreeMap<[u64; 2], JoinSet<()>> = BTreeMap::new();
     loop {
@@ -39,8 +50,9 @@ pub async fn watch(membership: &Membership, driver: &Arc<Driver>, connect: &Conn
         watched.retain(|process, _| others.iter().any(|record| process_of(record) == *process));
         for record in others {
             watched.entry(process_of(&record)).or_insert_with(|| {
-                let (mut task, driver, connect) = (JoinSet::new(), driver.clone(), connect.clone());
-                task.spawn(async move { watch_one(record, &driver, &connect).await });
+                let (mut task, suspicions) = (JoinSet::new(), suspicions.clone());
+                let (driver, connect) = (driver.clone(), connect.clone());
+                task.spawn(async move { watch_one(record, &driver, &suspicions, &connect).await });
                 task
             });
         }
@@ -50,32 +62,44 @@ pub async fn watch(membership: &Membership, driver: &Arc<Driver>, connect: &Conn
     }
 }
 
-async fn watch_one(record: Record, driver: &Driver, connect: &Connect) {
+async fn watch_one(record: Record, driver: &Driver, suspicions: &Suspicions, connect: &Connect) {
+    let process = process_of(&record);
     let Some(endpoint) = connect(&record.address) else {
         return tracing::warn!(member = %record.name, address = %record.address, "not an address");
     };
     let endpoint = endpoint
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_timeout(ANSWER)
         .keep_alive_while_idle(true);
     let mut was_connected = false;
     loop {
         match timeout(CONNECT, endpoint.connect()).await {
             Ok(Ok(channel)) => {
                 was_connected = true;
+                driver.lives(process);
+                suspicions.withdraw(process).await;
+                let begun = Instant::now();
                 let request = HealthCheckRequest::default();
                 // It answers at once and never again but for changes; what counts is that it ends.
                 if let Ok(answer) = HealthClient::new(channel).watch(request).await {
                     let mut states = answer.into_inner();
                     while let Ok(Some(_)) = states.message().await {}
                 }
+                if begun.elapsed() < PAUSE {
+                    sleep(PAUSE).await;
+                }
             }
             // Before the first connection it may not listen yet.
             Ok(Err(error)) if was_connected && is_refused(&error) => {
-                tracing::warn!(member = %record.name, "a member is dead: its address refuses connections");
-                return driver.died(process_of(&record));
+                driver.died(process);
+                sleep(PAUSE).await;
             }
-            Ok(Err(_)) | Err(_) => sleep(PAUSE).await,
+            Ok(Err(_)) | Err(_) => {
+                if was_connected {
+                    suspicions.raise(process).await;
+                }
+                sleep(PAUSE).await;
+            }
         }
     }
 }

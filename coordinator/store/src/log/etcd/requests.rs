@@ -160,11 +160,25 @@ impl Requests {
     /// A transaction within a transaction for each would do without the second step, but etcd does not count what
     /// such ones write, and goes on writing when its quota is used up.
     pub(super) async fn append_together(&self, chunks: Vec<(&Append, &Packed)>) -> Vec<Answer> {
-        for (append, packed) in &chunks {
-            if let Err(error) = self.store_pieces(append, &packed.pieces).await {
-                return vec![Err(error); chunks.len()];
-            }
-        }
+        let pieces = chunks
+            .iter()
+            .map(|(append, packed)| self.store_pieces(append, &packed.pieces));
+        let stored = join_all(pieces).await;
+        // Whose pieces were refused is refused alone.
+        let ready = chunks
+            .iter()
+            .zip(&stored)
+            .filter(|(_, stored)| stored.is_ok());
+        let ready: Vec<_> = ready.map(|(chunk, _)| *chunk).collect();
+        let mut answers = self.append_all_or_each(&ready).await.into_iter();
+        let answer = |stored: Result<(), StoreError>| match stored {
+            Ok(()) => answers.next().unwrap_or_else(|| Err(unexpected())),
+            Err(error) => Err(error),
+        };
+        stored.into_iter().map(answer).collect()
+    }
+
+    async fn append_all_or_each(&self, chunks: &[(&Append, &Packed)]) -> Vec<Answer> {
         if let [(append, packed)] = *chunks {
             return vec![self.append_alone(append, packed).await];
         }

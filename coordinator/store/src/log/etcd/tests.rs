@@ -2,7 +2,6 @@
 
 mod faults;
 mod model;
-mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
