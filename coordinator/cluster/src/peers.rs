@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use stepfleet_proto::record::v1::Member as Record;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
+use tokio::time::{sleep, timeout};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Streaming};
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 pub use self::suspicion::Suspicions;
 
@@ -26,6 +27,8 @@ use crate::member::Membership;
 const CONNECT: Duration = Duration::from_millis(500);
 /// Pause before a member that does not answer is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Pause after a connection broke: short, since whoever was killed refuses the next one at once.
+const AGAIN: Duration = Duration::from_millis(20);
 /// HTTP/2 pings, so that a connection to a host that vanished breaks.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// How long the answer to a ping may take: longer than a busy process makes others wait.
@@ -71,35 +74,55 @@ async fn watch_one(record: Record, driver: &Driver, suspicions: &Suspicions, con
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(ANSWER)
         .keep_alive_while_idle(true);
-    let mut was_connected = false;
+    let mut was_heard = false;
     loop {
         match timeout(CONNECT, endpoint.connect()).await {
             Ok(Ok(channel)) => {
-                was_connected = true;
-                driver.lives(process);
-                suspicions.withdraw(process).await;
-                let begun = Instant::now();
-                let request = HealthCheckRequest::default();
+                let mut states = HealthStates::of(channel).await;
+                let mut is_heard = false;
                 // It answers at once and never again but for changes; what counts is that it ends.
-                if let Ok(answer) = HealthClient::new(channel).watch(request).await {
-                    let mut states = answer.into_inner();
-                    while let Ok(Some(_)) = states.message().await {}
+                while states.next().await {
+                    if !is_heard {
+                        (is_heard, was_heard) = (true, true);
+                        driver.lives(process);
+                        suspicions.withdraw(process).await;
+                    }
                 }
-                if begun.elapsed() < PAUSE {
-                    sleep(PAUSE).await;
+                if is_heard {
+                    sleep(AGAIN).await;
+                    continue;
                 }
             }
-            // Before the first connection it may not listen yet.
-            Ok(Err(error)) if was_connected && is_refused(&error) => {
+            // Before it was heard it may not listen yet.
+            Ok(Err(error)) if was_heard && is_refused(&error) => {
                 driver.died(process);
                 sleep(PAUSE).await;
+                continue;
             }
-            Ok(Err(_)) | Err(_) => {
-                if was_connected {
-                    suspicions.raise(process).await;
-                }
-                sleep(PAUSE).await;
-            }
+            Ok(Err(_)) | Err(_) => {}
+        }
+        if was_heard {
+            suspicions.raise(process).await;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// What a member says of its health; nothing when it does not begin to.
+struct HealthStates(Option<Streaming<HealthCheckResponse>>);
+
+impl HealthStates {
+    async fn of(channel: Channel) -> Self {
+        let mut client = HealthClient::new(channel);
+        // Whatever accepts connections in the place of a host that vanished answers no requests.
+        let answer = timeout(ANSWER, client.watch(HealthCheckRequest::default())).await;
+        Self(answer.ok().and_then(Result::ok).map(Response::into_inner))
+    }
+
+    async fn next(&mut self) -> bool {
+        match &mut self.0 {
+            Some(states) => matches!(states.message().await, Ok(Some(_))),
+            None => false,
         }
     }
 }
