@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use prost::Message as _;
 use stepfleet_engine::PartitionId;
 use stepfleet_proto::record::v1::{Member as Record, Owner as OwnerRecord};
 use stepfleet_store::etcd::{Etcd, EtcdError, Mirror};
 use stepfleet_store::log::Acquired;
 use stepfleet_store::log::etcd::EtcdLog;
-use stepfleet_store::{Epoch, halves};
+use stepfleet_store::{Epoch, StoreError, halves};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::member::Membership;
-use crate::placement::{self, Member, Owner, Plan, View};
+use crate::placement::{self, Member, Owner, View};
 
 /// Pause after etcd did not do what was asked.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -60,6 +63,8 @@ pub struct Driver {
     seen: Mutex<Seen>,
     /// Processes that are known to be dead, whatever their records say.
     dead: Mutex<BTreeSet<[u64; 2]>>,
+    /// Processes that most members do not reach, as long as they do not.
+    silent: Mutex<BTreeSet<[u64; 2]>>,
     deaths: watch::Sender<()>,
     began: Instant,
 }
@@ -89,6 +94,7 @@ impl Driver {
             lost: Mutex::default(),
             seen: Mutex::default(),
             dead: Mutex::default(),
+            silent: Mutex::default(),
             deaths: watch::Sender::new(()),
             began: Instant::now(),
         })
@@ -115,27 +121,32 @@ impl Driver {
         let mut owners = self.owners.changes();
         let mut pins = self.pins.changes();
         let mut deaths = self.deaths.subscribe();
+        // One at a time, and beside everything else: whoever works on it may take its time to finish.
+        let mut giving = FuturesUnordered::new();
         loop {
             self.drop_lost(&changes).await;
             let now = self.now();
             let view = self.view(now);
             let plan = placement::plan(&view, &self.membership.identity().name, now);
-            let look_at = plan.look_at.unwrap_or(now + 60_000);
-            match self.carry_out(plan, &changes).await {
-                Ok(false) => {}
-                Ok(true) => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "partitions could not be taken or given");
-                    sleep(PAUSE).await;
-                    continue;
-                }
+            let mut look_at = self.began + milliseconds(plan.look_at.unwrap_or(now + 60_000));
+            if let Some((partition, heir)) = plan.give.filter(|_| giving.is_empty()) {
+                giving.push(self.give(partition, Some(heir), &changes));
             }
-            let look_at = self.began + milliseconds(look_at);
+            if let Err(error) = self.take(plan.take, &changes).await {
+                tracing::warn!(%error, "partitions could not be taken");
+                look_at = Instant::now() + PAUSE;
+            }
             tokio::select! {
                 _ = members.changed() => {}
                 _ = owners.changed() => {}
                 _ = pins.changed() => {}
                 _ = deaths.changed() => {}
+                Some(given) = giving.next() => {
+                    if let Err(error) = given {
+                        tracing::warn!(%error, "a partition could not be given");
+                        sleep(PAUSE).await;
+                    }
+                }
                 () = sleep_until(look_at) => {}
             }
         }
@@ -154,6 +165,23 @@ impl Driver {
     /// A process is dead: its connections broke, and its address refuses new ones.
     pub fn died(&self, incarnation: [u64; 2]) {
         if lock(&self.dead).insert(incarnation) {
+            tracing::warn!("a member is dead: its address refuses connections");
+            self.deaths.send_replace(());
+        }
+    }
+
+    /// It is not: it was connected to.
+    pub fn lives(&self, incarnation: [u64; 2]) {
+        if lock(&self.dead).remove(&incarnation) {
+            self.deaths.send_replace(());
+        }
+    }
+
+    /// These processes, and no others, are not reached by most members.
+    pub fn silent(&self, processes: BTreeSet<[u64; 2]>) {
+        let mut silent = lock(&self.silent);
+        if *silent != processes {
+            *silent = processes;
             self.deaths.send_replace(());
         }
     }
@@ -163,46 +191,41 @@ impl Driver {
         let mut held = lock(&self.held);
         if held.get(&partition) == Some(&epoch) {
             held.remove(&partition);
+            self.deaths.send_replace(());
         }
     }
 
-    async fn carry_out(
+    async fn take(
         &self,
-        plan: Plan,
+        wanted: Vec<(PartitionId, Epoch)>,
         changes: &mpsc::Sender<Change>,
-    ) -> Result<bool, stepfleet_store::StoreError> {
-        let mut did = false;
-        let takes = plan.take.iter().map(|(partition, seen)| async {
-            Ok::<_, stepfleet_store::StoreError>((
-                *partition,
-                self.log.take(*partition, *seen).await?,
-            ))
-        });
-        for taken in futures::future::join_all(takes).await {
-            let (partition, acquired) = taken?;
-            did = true;
-            let Some(acquired) = acquired else {
+    ) -> Result<(), StoreError> {
+        let takes = wanted
+            .iter()
+            .map(|(partition, seen)| self.log.take(*partition, *seen));
+        let mut result = Ok(());
+        let taken = join_all(takes).await;
+        for ((partition, _), taken) in wanted.into_iter().zip(taken) {
+            match taken {
+                Ok(Some(acquired)) => {
+                    lock(&self.held).insert(partition, acquired.epoch);
+                    self.refresh(partition).await;
+                    let _gone = changes.send(Change::Taken(partition, acquired)).await;
+                }
                 // Somebody was quicker; the mirror will tell.
-                self.refresh(partition).await;
-                continue;
-            };
-            lock(&self.held).insert(partition, acquired.epoch);
-            self.refresh(partition).await;
-            let _gone = changes.send(Change::Taken(partition, acquired)).await;
+                Ok(None) => self.refresh(partition).await,
+                Err(error) => result = Err(error),
+            }
         }
-        if let Some((partition, heir)) = plan.give {
-            did = true;
-            self.give(partition, Some(&heir), changes).await?;
-        }
-        Ok(did)
+        result
     }
 
     async fn give(
         &self,
         partition: PartitionId,
-        heir: Option<&str>,
+        heir: Option<String>,
         changes: &mpsc::Sender<Change>,
-    ) -> Result<(), stepfleet_store::StoreError> {
+    ) -> Result<(), StoreError> {
         let Some(epoch) = lock(&self.held).get(&partition).copied() else {
             return Ok(());
         };
@@ -212,7 +235,7 @@ impl Driver {
             let _gone = finished.await;
         }
         lock(&self.held).remove(&partition);
-        self.log.give_up(partition, epoch, heir).await?;
+        self.log.give_up(partition, epoch, heir.as_deref()).await?;
         self.refresh(partition).await;
         Ok(())
     }
@@ -235,9 +258,15 @@ impl Driver {
     }
 
     fn view(&self, now: i64) -> View {
-        let dead = lock(&self.dead).clone();
+        let mut dead = lock(&self.dead).clone();
+        dead.extend(lock(&self.silent).iter());
         let mut records = self.membership.members();
         records.retain(|record| !dead.contains(&incarnation(record)));
+        // Whatever became of its record: this process is there.
+        let own = self.membership.record();
+        if !records.iter().any(|record| record.name == own.name) {
+            records.push(own);
+        }
         let named = records
             .iter()
             .map(|record| (record.name.clone(), incarnation(record)));

@@ -158,10 +158,18 @@ impl Membership {
         if lease == 0 {
             return Ok(());
         }
-        let answer = self
+        let revoked = self
             .etcd
             .call(|mut client| async move { client.lease_revoke(lease).await });
-        answer.await.map(drop)
+        match revoked.await {
+            Ok(_) | Err(EtcdError::NoLease(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The lease that everything of this process is kept under; none while there is none.
+    pub fn lease(&self) -> Option<i64> {
+        Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease != 0)
     }
 
     fn is_announced(&self) -> bool {
@@ -169,7 +177,8 @@ impl Membership {
         kept.is_some_and(|kept| *kept.value == self.record().encode_to_vec())
     }
 
-    fn record(&self) -> Record {
+    /// The record of this process, as it should be.
+    pub fn record(&self) -> Record {
         let [incarnation_high, incarnation_low] = halves(self.identity.incarnation);
         Record {
             name: self.identity.name.clone(),
@@ -182,8 +191,18 @@ impl Membership {
         }
     }
 
-    /// Puts the record under a lease.
+    /// Puts the record under a lease, a new one if the one of before is gone.
     async fn announce(&self) -> Result<(), MemberError> {
+        match self.put_record().await {
+            Err(MemberError::Etcd(EtcdError::NoLease(_))) => {
+                self.lease.store(0, Ordering::Release);
+                self.put_record().await
+            }
+            result => result,
+        }
+    }
+
+    async fn put_record(&self) -> Result<(), MemberError> {
         let lease = self.leased().await?;
         let name = self.identity.name.as_str();
         let value = self.record().encode_to_vec();
@@ -248,15 +267,16 @@ impl Membership {
             return Ok(());
         }
         let kept = self.etcd.call(|mut client| async move {
-            let (mut keeper, mut answers) = client.lease_keep_alive(lease).await?;
-            keeper.keep_alive().await?;
-            answers.message().await
+            // Keeps it once, and reads the answer.
+            client.lease_keep_alive(lease).await.map(drop)
         });
-        let is_there = kept.await?.is_some_and(|answer| answer.ttl() > 0);
-        if !is_there {
+        match kept.await {
             // It ran out while nobody kept it.
-            self.lease.store(0, Ordering::Release);
+            Err(EtcdError::NoLease(_)) => {
+                self.lease.store(0, Ordering::Release);
+                Ok(())
+            }
+            kept => kept,
         }
-        Ok(())
     }
 }

@@ -146,7 +146,11 @@ fn give(view: &View, wishes: &Wishes, me: &str, now: i64) -> Option<(PartitionId
         let wished = wishes.of(*id).filter(|name| *name != me)?;
         Some((*id, wished.to_owned()))
     };
-    let pinned = mine.iter().filter(|id| view.pins.contains_key(id));
+    // Whose pin is not there is to have it later; until then it stays.
+    let is_there = |id: &PartitionId| wishes.of(*id) == view.pins.get(id).map(String::as_str);
+    let pinned = mine
+        .iter()
+        .filter(|id| view.pins.contains_key(id) && is_there(id));
     if let Some(pinned) = pinned.copied().find_map(|id| elsewhere(&id)) {
         return Some(pinned);
     }
@@ -157,11 +161,12 @@ fn give(view: &View, wishes: &Wishes, me: &str, now: i64) -> Option<(PartitionId
     if !settled || someone_waits(view) || !is_uneven(view) {
         return None;
     }
-    let moved = mine.iter().find_map(elsewhere)?;
     let counts = counts(view);
     let has = |name: &str| counts.get(name).copied().unwrap_or(0);
     // A movement that would only exchange who has more is none.
-    (has(me) > has(&moved.1) + 1).then_some(moved)
+    let helps = |(_, to): &(PartitionId, MemberName)| has(me) > has(to) + 1;
+    let free = mine.iter().filter(|id| !view.pins.contains_key(id));
+    free.filter_map(elsewhere).find(helps)
 }
 
 /// Whether a partition is on its way, or nobody has it: first things first.

@@ -1,11 +1,10 @@
 //! Several members in one process over a real etcd, each with its own log.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use stepfleet_engine::PartitionId;
-use stepfleet_store::conformance::EtcdProcess;
+use stepfleet_store::conformance::{EtcdProcess, Passing, Wire};
 use stepfleet_store::etcd::{Etcd, EtcdOptions};
 use stepfleet_store::log::etcd::{EtcdLog, Node};
 use stepfleet_store::{Append, BatchId, Epoch, PartitionLog as _, Seq, StoreError};
@@ -17,7 +16,7 @@ use tonic::transport::{Endpoint, Server};
 
 use crate::driver::{Change, Driver};
 use crate::member::{Identity, MemberError, Membership};
-use crate::peers::{self, Connect};
+use crate::peers::{self, Connect, Suspicions};
 
 const PARTITIONS: u16 = 16;
 
@@ -34,7 +33,17 @@ struct Coordinator {
 impl Coordinator {
     async fn start(etcd: &EtcdProcess, number: u128) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        Self::start_at(etcd, number, listener, address).await
+    }
+
+    /// Others reach it at an address that may not be its own.
+    async fn start_at(
+        etcd: &EtcdProcess,
+        number: u128,
+        listener: TcpListener,
+        address: String,
+    ) -> Self {
         let etcd = Arc::new(Etcd::new(EtcdOptions::new(etcd.urls())));
         let identity = identity(number, address);
         let log = EtcdLog::new(
@@ -52,7 +61,15 @@ impl Coordinator {
                 .unwrap(),
         );
         let parts = (membership.clone(), log.clone());
-        let driver = Arc::new(Driver::open(etcd, "/t", PARTITIONS, parts).await.unwrap());
+        let driver = Arc::new(
+            Driver::open(etcd.clone(), "/t", PARTITIONS, parts)
+                .await
+                .unwrap(),
+        );
+        let suspicions = Suspicions::open(etcd, "/t", membership.clone())
+            .await
+            .unwrap();
+        let suspicions = Arc::new(suspicions);
         let (changes, receiver) = mpsc::channel(PARTITIONS.into());
         let (telling, owned) = watch::channel(BTreeMap::new());
         let mut tasks = JoinSet::new();
@@ -68,7 +85,9 @@ impl Coordinator {
         tasks.spawn(async move { driving.run(told).await });
         let (driving, kept) = (driver.clone(), membership.clone());
         let connect: Connect = Arc::new(|address| Endpoint::from_shared(address.to_owned()).ok());
-        tasks.spawn(async move { peers::watch(&kept, &driving, &connect).await });
+        let (raised, judged) = (suspicions.clone(), driver.clone());
+        tasks.spawn(async move { peers::watch(&kept, &driving, &raised, &connect).await });
+        tasks.spawn(async move { suspicions.watch(&judged).await });
         Self {
             membership,
             driver,
@@ -90,10 +109,10 @@ impl Coordinator {
     }
 }
 
-fn identity(number: u128, address: SocketAddr) -> Identity {
+fn identity(number: u128, address: String) -> Identity {
     Identity {
         name: format!("c{number}"),
-        address: format!("http://{address}"),
+        address,
         incarnation: number << 64,
         version: "0".to_owned(),
         started_at: 0,
@@ -155,15 +174,42 @@ fn chunk(partition: PartitionId, epoch: Epoch, seq: Seq) -> Append {
     }
 }
 
+/// An operator's word: each of some members is to have its part, whoever is there first.
+async fn pin(etcd: &EtcdProcess, members: u16) {
+    let mut client = etcd_client::Client::connect(etcd.urls(), None)
+        .await
+        .unwrap();
+    for partition in 0..PARTITIONS {
+        let name = format!("c{}", partition % members + 1);
+        client
+            .put(format!("/t/pin/{partition:04x}"), name, None)
+            .await
+            .unwrap();
+    }
+}
+
+/// Waits until these own all partitions between them, each the part that it was given.
+async fn all_pinned(coordinators: &[&Coordinator]) {
+    let share = usize::from(PARTITIONS) / coordinators.len();
+    all_shared(coordinators, |part| (share..=share + 1).contains(&part)).await;
+}
+
 /// Waits until these own all partitions between them, each one once.
 async fn all_owned(coordinators: &[&Coordinator]) -> Vec<usize> {
+    all_shared(coordinators, |_| true).await
+}
+
+async fn all_shared(coordinators: &[&Coordinator], fits: impl Fn(usize) -> bool) -> Vec<usize> {
     let mut watches: Vec<_> = coordinators.iter().map(|one| one.owned.clone()).collect();
     loop {
         let shares: Vec<Vec<PartitionId>> = coordinators.iter().map(|one| one.owned()).collect();
         let mut all: Vec<PartitionId> = shares.iter().flatten().copied().collect();
         all.sort();
-        if all.into_iter().eq((0..PARTITIONS).map(PartitionId)) {
-            return shares.iter().map(Vec::len).collect();
+        let parts: Vec<usize> = shares.iter().map(Vec::len).collect();
+        if all.into_iter().eq((0..PARTITIONS).map(PartitionId))
+            && parts.iter().all(|part| fits(*part))
+        {
+            return parts;
         }
         let changed = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
         drop(futures::future::select_all(changed).await);
@@ -173,13 +219,15 @@ async fn all_owned(coordinators: &[&Coordinator]) -> Vec<usize> {
 #[tokio::test]
 async fn members_share_the_partitions_and_take_over_from_one_that_died() {
     let etcd = EtcdProcess::start(1, &[]).await;
+    pin(&etcd, 3).await;
     let (first, second) = (
         Coordinator::start(&etcd, 1).await,
         Coordinator::start(&etcd, 2).await,
     );
     let third = Coordinator::start(&etcd, 3).await;
-    all_owned(&[&first, &second, &third]).await;
+    all_pinned(&[&first, &second, &third]).await;
     let had = third.owned();
+    assert_eq!(had.len(), 5);
     let epochs = third.owned.borrow().clone();
     let late = third.dies().await;
     let shares = all_owned(&[&first, &second]).await;
@@ -203,11 +251,12 @@ async fn members_share_the_partitions_and_take_over_from_one_that_died() {
 #[tokio::test]
 async fn a_member_that_leaves_gives_everything_to_the_next_in_line() {
     let etcd = EtcdProcess::start(1, &[]).await;
+    pin(&etcd, 2).await;
     let (first, second) = (
         Coordinator::start(&etcd, 1).await,
         Coordinator::start(&etcd, 2).await,
     );
-    all_owned(&[&first, &second]).await;
+    all_pinned(&[&first, &second]).await;
     second.membership.drain(true).await.unwrap();
     assert_eq!(all_owned(&[&first]).await, [usize::from(PARTITIONS)]);
     second.driver.give_all(&second.changes).await;
@@ -218,14 +267,39 @@ async fn a_member_that_leaves_gives_everything_to_the_next_in_line() {
     assert_eq!(place.address, first.membership.identity().address);
 }
 
+/// Its lease is kept, and etcd answers it: only the others do not reach it.
 #[tokio::test]
-async fn revoked_leases_of_living_members_move_nothing() {
+async fn partitions_of_a_member_that_nobody_reaches_are_taken_until_it_is_reached() {
     let etcd = EtcdProcess::start(1, &[]).await;
+    pin(&etcd, 3).await;
     let (first, second) = (
         Coordinator::start(&etcd, 1).await,
         Coordinator::start(&etcd, 2).await,
     );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let wire = Wire::to(&listener.local_addr().unwrap().to_string()).await;
+    let third = Coordinator::start_at(&etcd, 3, listener, wire.url()).await;
+    all_pinned(&[&first, &second, &third]).await;
+    wire.pass(Passing::Nothing);
     all_owned(&[&first, &second]).await;
+    // It hears of it by its fenced owner's keys.
+    let mut owned = third.owned.clone();
+    owned.wait_for(BTreeMap::is_empty).await.unwrap();
+
+    // Whoever is reached again is a member again, and is given its part.
+    wire.pass(Passing::Everything);
+    all_pinned(&[&first, &second, &third]).await;
+}
+
+#[tokio::test]
+async fn revoked_leases_of_living_members_move_nothing() {
+    let etcd = EtcdProcess::start(1, &[]).await;
+    pin(&etcd, 2).await;
+    let (first, second) = (
+        Coordinator::start(&etcd, 1).await,
+        Coordinator::start(&etcd, 2).await,
+    );
+    all_pinned(&[&first, &second]).await;
     let before = (first.owned.borrow().clone(), second.owned.borrow().clone());
     let mut client = etcd_client::Client::connect(etcd.urls(), None)
         .await
@@ -250,7 +324,7 @@ async fn a_name_belongs_to_one_address() {
     let etcd = EtcdProcess::start(1, &[]).await;
     let first = Coordinator::start(&etcd, 1).await;
     let store = || Arc::new(Etcd::new(EtcdOptions::new(etcd.urls())));
-    let mut other = identity(1, "127.0.0.1:1".parse().unwrap());
+    let mut other = identity(1, "http://127.0.0.1:1".to_owned());
     other.incarnation += 1;
     let refused = Membership::join(store(), "/t", other).await.unwrap_err();
     assert!(

@@ -5,8 +5,10 @@ mod control;
 mod etcd;
 mod log;
 mod state;
+mod wire;
 
 pub use control::control_keeps_the_contract;
 pub use etcd::EtcdProcess;
 pub use log::log_keeps_the_contract;
 pub use state::store_keeps_the_contract;
+pub use wire::{Passing, Wire};

@@ -80,7 +80,9 @@ impl EtcdControl {
             .when([is_expected])
             .and_then([change])
             .or_else([TxnOp::get(full, None)]);
+        let attempts = AtomicU64::new(0);
         let answer = self.etcd.call(|client| {
+            attempts.fetch_add(1, Ordering::Relaxed);
             let (mut kv, txn) = (client.kv_client(), txn.clone());
             async move { kv.txn(txn).await }
         });
@@ -105,7 +107,10 @@ impl EtcdControl {
             .map_or(revision, |kv| kv.mod_revision().cast_unsigned());
         self.mirror.learn(&key, version, stored);
         // An answer was lost, and this is the second time: the write is there, or what was to go is gone.
-        let is_done = stored == record.as_deref() && (record.is_some() || expected.is_some());
+        // (One that another has changed since cannot be told from one that never was: a conflict, either way.)
+        let is_again = attempts.load(Ordering::Relaxed) > 1;
+        let is_done =
+            is_again && stored == record.as_deref() && (record.is_some() || expected.is_some());
         if is_done {
             Ok(())
         } else {

@@ -120,14 +120,19 @@ impl Etcd {
     {
         let said = Mutex::new(String::new());
         let attempts = async {
-            let mut time = self.options.attempt;
+            let (mut time, mut is_unknown) = (self.options.attempt, false);
             for failures in 1.. {
                 let at = self.pinned.load(Ordering::Acquire);
                 let error = match self.attempt(at, time, &request).await {
                     Ok(answer) => return Ok(answer),
+                    // It is no refusal of what an attempt before may have done.
+                    Err(error) if is_unknown && !error.may_answer_elsewhere() => {
+                        return Err(EtcdError::Unknown(format!("{error}, after no answer")));
+                    }
                     Err(error) if !error.may_answer_elsewhere() => return Err(error),
                     Err(error) => error,
                 };
+                is_unknown = true;
                 self.leave(at, &error);
                 *said.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
                 if failures % self.members.len() == 0 {
@@ -167,6 +172,12 @@ impl Etcd {
                 }
             }
         }
+    }
+
+    /// How many members are not known to have failed.
+    pub fn answering(&self) -> usize {
+        let answers = |member: &&Member| member.answers.load(Ordering::Relaxed);
+        self.members.iter().filter(answers).count()
     }
 
     /// URL of the member that is asked now.

@@ -20,6 +20,9 @@ pub enum EtcdError {
     /// The revision that was asked for is no longer there.
     #[error("etcd has compacted the revision: {0}")]
     Compacted(String),
+    /// The lease is not there, or no longer.
+    #[error("etcd does not know the lease: {0}")]
+    NoLease(String),
     /// Name, password or certificate do not open etcd, or not this key.
     #[error("etcd denies access: {0}")]
     Denied(String),
@@ -30,19 +33,26 @@ impl EtcdError {
     pub(super) fn may_answer_elsewhere(&self) -> bool {
         match self {
             Self::Unknown(_) => true,
-            Self::NoSpace(_) | Self::TooLarge(_) | Self::Compacted(_) | Self::Denied(_) => false,
+            Self::NoSpace(_)
+            | Self::TooLarge(_)
+            | Self::Compacted(_)
+            | Self::NoLease(_)
+            | Self::Denied(_) => false,
         }
     }
 }
 
 impl From<etcd_client::Error> for EtcdError {
     fn from(error: etcd_client::Error) -> Self {
-        // Everything else is about a connection that could not be made or was lost.
         if let etcd_client::Error::GRpcStatus(status) = &error {
-            refusal(status)
-        } else {
-            Self::Unknown(error.to_string())
+            return refusal(status);
         }
+        let text = error.to_string();
+        if matches!(error, etcd_client::Error::LeaseKeepAliveError(_)) {
+            return Self::NoLease(text);
+        }
+        // Everything else is about a connection that could not be made or was lost.
+        Self::Unknown(text)
     }
 }
 
@@ -50,9 +60,10 @@ impl From<EtcdError> for StoreError {
     fn from(error: EtcdError) -> Self {
         let text = error.to_string();
         match error {
-            EtcdError::Unknown(_) | EtcdError::Denied(_) | EtcdError::Compacted(_) => {
-                Self::Unavailable(text)
-            }
+            EtcdError::Unknown(_)
+            | EtcdError::Denied(_)
+            | EtcdError::NoLease(_)
+            | EtcdError::Compacted(_) => Self::Unavailable(text),
             EtcdError::NoSpace(_) => Self::Full(text),
             EtcdError::TooLarge(_) => Self::LimitExceeded(text),
         }
@@ -71,6 +82,7 @@ fn refusal(status: &Status) -> EtcdError {
         // The client's own bound on messages.
         Code::OutOfRange if says("message length too large") => EtcdError::TooLarge(text),
         Code::OutOfRange if says("compacted") => EtcdError::Compacted(text),
+        Code::NotFound if says("lease not found") => EtcdError::NoLease(text),
         Code::PermissionDenied | Code::Unauthenticated => EtcdError::Denied(text),
         Code::InvalidArgument if says("authentication failed") => EtcdError::Denied(text),
         Code::Ok

@@ -64,7 +64,7 @@ impl Mirror {
             state: RwLock::default(),
             changes: watch::Sender::new(0),
         };
-        mirror.list().await?;
+        mirror.list(None).await?;
         Ok(mirror)
     }
 
@@ -120,7 +120,7 @@ impl Mirror {
     }
 
     async fn follow_once(&self) -> Result<(), EtcdError> {
-        let mut since = self.list().await?;
+        let mut since = self.list(None).await?;
         let (mut stream, mut member) = self.watch(since).await?;
         let (mut lists, mut looks) = (ticks(LIST_EVERY), ticks(LOOK_EVERY));
         loop {
@@ -133,11 +133,13 @@ impl Mirror {
                         return Err(EtcdError::Unknown(message.cancel_reason().to_owned()));
                     }
                     message.events().iter().for_each(|event| self.told(event));
-                    since = message.header().map_or(since, |header| header.revision().max(since));
+                    // Not the header's: that is the member's, and may be ahead of what it has told.
+                    let told = message.events().iter().filter_map(|event| Some(event.kv()?.mod_revision()));
+                    since = told.fold(since, i64::max);
                 }
                 _ = lists.tick() => {
                     let before = *self.changes.borrow();
-                    self.list().await?;
+                    self.list(Some(since)).await?;
                     if *self.changes.borrow() != before {
                         tracing::debug!(prefix = %self.prefix, "the list told what the watch did not yet");
                         return Ok(());
@@ -168,16 +170,23 @@ impl Mirror {
         Ok((stream.await?, member))
     }
 
-    /// Reads everything again; answers the revision that was read.
-    async fn list(&self) -> Result<i64, EtcdError> {
+    /// Reads everything again; answers the revision that was read. `told` is how far a watch has come that goes on.
+    async fn list(&self, told: Option<i64>) -> Result<i64, EtcdError> {
         let end = end_of(&self.prefix);
         let (mut from, mut revision) = (self.prefix.clone().into_bytes(), 0);
+        let mut limit = PAGE_KEYS;
         let mut listed = BTreeMap::new();
         loop {
             let options = GetOptions::new().with_range(end.clone());
             // All pages show one moment.
-            let options = options.with_limit(PAGE_KEYS).with_revision(revision);
-            let page = self.page(from, options).await?;
+            let options = options.with_limit(limit).with_revision(revision);
+            let page = match self.page(from.clone(), options).await {
+                Err(EtcdError::TooLarge(_)) if limit > 1 => {
+                    limit /= 2;
+                    continue;
+                }
+                page => page?,
+            };
             if revision == 0 {
                 revision = page.revision;
             }
@@ -204,7 +213,9 @@ impl Mirror {
         for key in gone {
             changed |= state.apply(&key, seen, None);
         }
-        state.gone.retain(|_, version| *version > seen);
+        // What a watch that goes on has still to tell must not bring back what is gone.
+        let past = told.unwrap_or(revision).cast_unsigned();
+        state.gone.retain(|_, version| *version > past);
         for (key, kv) in &listed {
             changed |= state.apply(key, version_of(kv), Some(kv.value()));
         }

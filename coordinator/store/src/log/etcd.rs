@@ -2,6 +2,7 @@
 //! conditions, that the owner's key has not changed since it was acquired and that the chunk's key does not exist.
 //! That nothing is lost, doubled or forked follows from these alone; `protocol.rs` says how, and a test explores it.
 
+mod batches;
 mod chunk;
 mod keys;
 mod lanes;
@@ -16,6 +17,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use stepfleet_engine::PartitionId;
 
+use self::batches::Batches;
 use self::keys::Keys;
 use self::lanes::Lanes;
 use self::requests::Requests;
@@ -38,6 +40,7 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct EtcdLog {
     lanes: Arc<Lanes>,
+    batches: Arc<Batches>,
     requests: Requests,
 }
 
@@ -46,6 +49,7 @@ impl EtcdLog {
     pub fn new(etcd: Arc<Etcd>, prefix: &str, node: Node) -> Self {
         Self {
             lanes: Arc::new(Lanes::new(node.incarnation)),
+            batches: Arc::default(),
             requests: Requests::new(etcd, Keys::new(prefix), node),
         }
     }
@@ -178,7 +182,7 @@ impl EtcdLog {
             }
         }
         let wanted: Vec<&Append> = sent.iter().map(|at| &chunks[*at]).collect();
-        let answers = self.requests.append(&wanted).await;
+        let answers = self.batches.append(&self.requests, &wanted).await;
         for (at, answer) in sent.into_iter().zip(answers) {
             results[at] = Some(self.lanes.answered(&chunks[at], answer));
         }

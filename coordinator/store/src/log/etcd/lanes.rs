@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures::future::join_all;
 use stepfleet_engine::PartitionId;
 use tokio::sync::oneshot;
 
@@ -29,7 +28,7 @@ struct Lane {
     /// An append to here may have taken effect or not.
     unknown: Option<Seq>,
     /// Ends with the newest call that has a turn.
-    turn: Option<oneshot::Receiver<()>>,
+    turn: Option<Before>,
 }
 
 /// What is known of a partition.
@@ -41,25 +40,46 @@ pub(super) struct Known {
     pub(super) revision: i64,
 }
 
-/// A place in the lines of some partitions.
+/// A place in the lines of some partitions, one in each.
 #[derive(Debug)]
 pub(super) struct Turn {
-    before: Vec<oneshot::Receiver<()>>,
-    done: Vec<oneshot::Sender<()>>,
+    places: Vec<(Option<Before>, oneshot::Sender<Before>)>,
 }
+
+/// Over when whoever is before has left; who leaves before it was at the head tells who was before it.
+#[derive(Debug)]
+struct Before(oneshot::Receiver<Before>);
 
 /// A place at the head of the lines; leaves them when it is dropped.
 #[derive(Debug)]
 pub(super) struct Come {
-    _done: Vec<oneshot::Sender<()>>,
+    _done: Vec<oneshot::Sender<Before>>,
 }
 
 impl Turn {
-    /// Waits for those before. A place that is given up beforehand counts as over.
-    pub(super) async fn come(self) -> Come {
-        // An error means the same: whoever was before is gone.
-        drop(join_all(self.before).await);
-        Come { _done: self.done }
+    /// Waits for all before.
+    pub(super) async fn come(mut self) -> Come {
+        for (before, _) in &mut self.places {
+            // Held here until it is over: should this be dropped meanwhile, the next in line waits for it.
+            while let Some(Before(receiver)) = before {
+                *before = receiver.await.ok();
+            }
+        }
+        let places = std::mem::take(&mut self.places);
+        let done = places.into_iter().map(|(_, done)| done);
+        Come {
+            _done: done.collect(),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        for (before, done) in self.places.drain(..) {
+            if let Some(before) = before {
+                let _nobody_waits = done.send(before);
+            }
+        }
     }
 }
 
@@ -81,16 +101,12 @@ impl Lanes {
     /// A place in all these lines at once, so that calls never wait for each other in a circle.
     pub(super) fn turn(&self, partitions: impl Iterator<Item = PartitionId>) -> Turn {
         let mut lanes = self.lock();
-        let mut turn = Turn {
-            before: Vec::new(),
-            done: Vec::new(),
-        };
+        let mut turn = Turn { places: Vec::new() };
         let distinct: std::collections::BTreeSet<u16> = partitions.map(|id| id.0).collect();
         for partition in distinct {
             let (done, over) = oneshot::channel();
             let lane = lanes.entry(partition).or_default();
-            turn.before.extend(lane.turn.replace(over));
-            turn.done.push(done);
+            turn.places.push((lane.turn.replace(Before(over)), done));
         }
         turn
     }

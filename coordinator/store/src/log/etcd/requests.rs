@@ -21,10 +21,6 @@ use crate::error::StoreError;
 use crate::etcd::{Etcd, EtcdError};
 use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq, halves};
 
-/// Bytes of a request at most that holds more than one chunk; etcd takes 1.5 MiB unless it is told otherwise.
-const REQUEST_BYTES: usize = 768 * 1024;
-/// Chunks of a request at most: two conditions each, and etcd takes 128 unless it is told otherwise.
-const REQUEST_CHUNKS: usize = 48;
 /// Chunks that are read at once at most.
 const PAGE_CHUNKS: usize = 16;
 /// Bytes of an answer at most: a page of chunks with all their bodies.
@@ -158,40 +154,31 @@ impl Requests {
         self.txn(txn).await.map(drop)
     }
 
-    /// Appends chunks of different partitions, several in a request.
-    pub(super) async fn append(&self, appends: &[&Append]) -> Vec<Answer> {
-        let packed: Vec<Packed> = appends.iter().map(|append| chunk::pack(append)).collect();
-        let mut requests: Vec<(usize, Vec<usize>)> = Vec::new();
-        for (at, packed) in packed.iter().enumerate() {
-            let bytes = packed.value.len();
-            match requests.last_mut() {
-                Some((sum, chunks))
-                    if *sum + bytes <= REQUEST_BYTES && chunks.len() < REQUEST_CHUNKS =>
-                {
-                    *sum += bytes;
-                    chunks.push(at);
-                }
-                Some(_) | None => requests.push((bytes, vec![at])),
-            }
-        }
-        let answers = join_all(requests.iter().map(|(_, chunks)| {
-            let chunks = chunks.iter().map(|at| (appends[*at], &packed[*at]));
-            self.append_together(chunks.collect())
-        }));
-        answers.await.into_iter().flatten().collect()
-    }
-
     /// One transaction for all of them. It takes none when one of them is refused, mostly because it is there already;
     /// then each is asked for by itself.
     ///
     /// A transaction within a transaction for each would do without the second step, but etcd does not count what
     /// such ones write, and goes on writing when its quota is used up.
-    async fn append_together(&self, chunks: Vec<(&Append, &Packed)>) -> Vec<Answer> {
-        for (append, packed) in &chunks {
-            if let Err(error) = self.store_pieces(append, &packed.pieces).await {
-                return vec![Err(error); chunks.len()];
-            }
-        }
+    pub(super) async fn append_together(&self, chunks: Vec<(&Append, &Packed)>) -> Vec<Answer> {
+        let pieces = chunks
+            .iter()
+            .map(|(append, packed)| self.store_pieces(append, &packed.pieces));
+        let stored = join_all(pieces).await;
+        // Whose pieces were refused is refused alone.
+        let ready = chunks
+            .iter()
+            .zip(&stored)
+            .filter(|(_, stored)| stored.is_ok());
+        let ready: Vec<_> = ready.map(|(chunk, _)| *chunk).collect();
+        let mut answers = self.append_all_or_each(&ready).await.into_iter();
+        let answer = |stored: Result<(), StoreError>| match stored {
+            Ok(()) => answers.next().unwrap_or_else(|| Err(unexpected())),
+            Err(error) => Err(error),
+        };
+        stored.into_iter().map(answer).collect()
+    }
+
+    async fn append_all_or_each(&self, chunks: &[(&Append, &Packed)]) -> Vec<Answer> {
         if let [(append, packed)] = *chunks {
             return vec![self.append_alone(append, packed).await];
         }

@@ -2,7 +2,6 @@
 
 mod faults;
 mod model;
-mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -149,6 +148,32 @@ async fn chunks_of_many_partitions_share_requests() {
     assert_eq!(results, vec![Ok(()); 400]);
     let writes = revision(client.get("x", None).await.unwrap()) - before;
     assert_eq!(writes, 10, "five requests for 200 partitions, twice");
+}
+
+#[tokio::test]
+async fn chunks_of_different_callers_share_requests_while_others_are_under_way() {
+    let etcd = EtcdProcess::start(1, &[]).await;
+    let log = log_at(etcd.urls(), "/t", 1);
+    let mut epochs = Vec::new();
+    for partition in (0..40).map(PartitionId) {
+        epochs.push(log.acquire(partition).await.unwrap().epoch);
+    }
+    let revision = |answer: etcd_client::GetResponse| answer.header().unwrap().revision();
+    let mut client = client(&etcd).await;
+    let before = revision(client.get("x", None).await.unwrap());
+    let callers = (0..40)
+        .map(PartitionId)
+        .zip(epochs)
+        .map(|(partition, epoch)| {
+            log.append(vec![Append {
+                partition,
+                ..chunk(epoch, 1, b"one")
+            }])
+        });
+    let results = futures::future::join_all(callers).await;
+    assert!(results.iter().flatten().all(Result::is_ok), "{results:?}");
+    let writes = revision(client.get("x", None).await.unwrap()) - before;
+    assert!(writes <= 8, "{writes} requests for 40 callers");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Lost answers, requests that come late, members that hang or die.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 
 use tokio::task::JoinSet;
 
-use super::wire::{Passing, Wire};
 use super::*;
+use crate::conformance::{Passing, Wire};
 
 #[tokio::test]
 async fn an_append_whose_answer_was_lost_is_in_the_log_once() {
@@ -133,8 +135,28 @@ async fn a_member_that_was_left_is_asked_again_when_it_answers() {
     let mut probe = JoinSet::new();
     let probed = store.clone();
     probe.spawn(async move { probed.probe().await });
-    // Only when the first is known to answer does leaving the last one lead to it.
-    etcd.signal(1, Signal::SIGSTOP);
-    etcd.signal(1, Signal::SIGCONT);
-    get().await.expect("members answer");
+    let all_answer = async {
+        while store.answering() < 3 {
+            get().await.expect("members answer");
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(30), all_answer).await;
+    found.expect("the probe finds that it answers");
+}
+
+/// Its place in line is left; whoever is behind waits for those before it all the same.
+#[tokio::test]
+async fn an_append_that_is_dropped_lets_nobody_past_the_one_before() {
+    let etcd = EtcdProcess::start(1, &[]).await;
+    let log = log_at(etcd.urls(), "/t", 1);
+    let epoch = log.acquire(A).await.unwrap().epoch;
+    let first = log.append(vec![chunk(epoch, 1, b"one")]);
+    let dropped = log.append(vec![chunk(epoch, 2, b"dropped")]);
+    let mut last = log.append(vec![chunk(epoch, 2, b"two")]);
+    drop(dropped);
+    let waits = tokio::time::timeout(Duration::from_millis(1), &mut last).await;
+    waits.expect_err("the first has not begun");
+    assert_eq!(first.await, [Ok(())]);
+    assert_eq!(last.await, [Ok(())]);
+    assert_eq!(texts(&log).await, ["one", "two"]);
 }

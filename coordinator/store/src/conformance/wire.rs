@@ -1,4 +1,4 @@
-//! A connection to etcd that can lose answers, and hold requests until they are no longer welcome.
+//! A connection that can lose answers, and hold requests until they are no longer welcome.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 /// What goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passing {
+pub enum Passing {
+    /// Both ways.
     Everything,
     /// Requests arrive, answers wait.
     Requests,
@@ -18,22 +19,24 @@ pub(super) enum Passing {
     Nothing,
 }
 
-/// Stands between a client and one member.
+/// Stands between clients and a server.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub struct Wire {
     address: SocketAddr,
     passing: Arc<watch::Sender<Passing>>,
     _connections: JoinSet<()>,
 }
 
 impl Wire {
-    pub(super) async fn to(member: &str) -> Self {
-        let member = member.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Leads to a server, by its URL.
+    pub async fn to(server: &str) -> Self {
+        let server = server.strip_prefix("http://").unwrap_or(server).to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("there are free ports");
+        let address = listener.local_addr().expect("it is bound");
         let passing = Arc::new(watch::Sender::new(Passing::Everything));
         let mut connections = JoinSet::new();
-        connections.spawn(serve(listener, member, passing.clone()));
+        connections.spawn(serve(listener, server, passing.clone()));
         Self {
             address,
             passing,
@@ -41,19 +44,21 @@ impl Wire {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Its own URL.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(super) fn pass(&self, passing: Passing) {
+    /// What goes through from now on.
+    pub fn pass(&self, passing: Passing) {
         self.passing.send_replace(passing);
     }
 }
 
-async fn serve(listener: TcpListener, member: String, state: Arc<watch::Sender<Passing>>) {
+async fn serve(listener: TcpListener, address: String, state: Arc<watch::Sender<Passing>>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let Ok(server) = TcpStream::connect(&member).await else {
+        let Ok(server) = TcpStream::connect(&address).await else {
             continue;
         };
         let (client_reads, client_writes) = client.into_split();
