@@ -3,10 +3,10 @@
 //! That nothing is lost, doubled or forked follows from these alone; `protocol.rs` says how, and a test explores it.
 
 mod chunk;
-mod keys;
+pub(crate) mod keys;
 mod lanes;
-mod protocol;
-mod requests;
+pub(crate) mod protocol;
+pub(crate) mod requests;
 #[cfg(test)]
 mod tests;
 
