@@ -63,7 +63,7 @@ impl Cluster {
 
     fn snapshots_in(&self, objects: Arc<dyn ObjectStore>) -> Snapshots {
         let options = SnapshotOptions {
-            part_bytes: 8 * 1024,
+            part_bytes: 4 * 1024,
             ..SnapshotOptions::new("backups/cluster", &self.prefix)
         };
         Snapshots::new(objects, self.etcd.clone(), &options)
@@ -163,7 +163,8 @@ async fn rows_come_back_in_another_process() {
         "and what was there before is gone"
     );
     assert_eq!(target.last_checkpoint().unwrap(), [(A, Seq(5))]);
-    assert!(cluster.objects().await.len() > 5, "there are several parts");
+    let names = cluster.objects().await;
+    assert!(names.len() > 5, "several parts: {names:?}");
 
     let again = cluster.write(&rows, None).await;
     assert_eq!((again.rows, again.covered), (0, written.covered));

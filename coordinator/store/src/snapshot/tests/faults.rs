@@ -60,15 +60,19 @@ async fn errors_of_the_object_store_say_what_to_do() {
         (Fault::Hangs, "check that it is up and reachable"),
     ];
     for (fault, advice) in advice {
-        let faulty = Faulty::from(objects.clone(), 1, fault);
-        let mut snapshots = cluster.snapshots_in(faulty);
-        snapshots.objects.be_patient_for(Duration::from_millis(50));
-        let refused = snapshots.write(&rows, cluster.epoch, None).await;
+        let failing = || {
+            let faulty = Faulty::from(objects.clone(), 1, fault);
+            let mut snapshots = cluster.snapshots_in(faulty);
+            snapshots.objects.be_patient_for(Duration::from_millis(50));
+            snapshots
+        };
+        let refused = failing().write(&rows, cluster.epoch, None).await;
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         let target = filled(1);
-        let refused = snapshots.restore(&target).await.unwrap_err();
+        // The manifest can be read, a part cannot.
+        let refused = failing().restore(&target).await.unwrap_err();
         assert!(refused.to_string().contains(advice), "{refused}");
         assert_eq!(all(&target).len(), 0, "never half of a snapshot");
         assert_eq!(target.last_checkpoint().unwrap(), []);
