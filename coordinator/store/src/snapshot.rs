@@ -1,10 +1,8 @@
-//! Snapshots of a partition's rows in an object store, so that a process that never had the partition can take it over, and
-//! the log in etcd can be trimmed. A snapshot is a manifest and the parts that it names; a key in etcd points to the newest.
-//!
-//! Objects are named by what they hold and never change: `<folder>/snap/<pppp>/<epoch>-<seq>/<n>-<hash>` and
-//! `.../manifest-<hash>`. So an attempt that is made again, or one that died, cannot damage what is pointed to. The pointer
-//! moves on the condition that the writer owns the partition and that the covered sequence grows. Only what it covers may
-//! leave the log.
+//! Snapshots of a partition's rows in an object store, so that a process that never had them can take the partition over and
+//! the log in etcd can be trimmed: a manifest, the parts that it names, and a key in etcd that points to the newest. Objects
+//! are named by what they hold (`<folder>/snap/<pppp>/<epoch>-<seq>/<n>-<hash>` and `.../manifest-<hash>`) and never change, so
+//! an attempt that is made again, or one that died, damages nothing that is pointed to. The pointer moves on the condition
+//! that the writer owns the partition and the covered sequence grows. Nothing else may leave the log than what it covers.
 
 mod manifest;
 mod objects;
@@ -53,7 +51,7 @@ pub struct Snapshots {
 pub struct Changes {
     /// All changes are there that were made after the rows covered this sequence.
     pub since: Seq,
-    /// As the rows are now; one without a value was deleted.
+    /// As the rows are now, read in the order of a backup (executions before histories); one without a value was deleted.
     pub rows: Box<dyn Iterator<Item = Result<Row, StoreError>> + Send>,
 }
 

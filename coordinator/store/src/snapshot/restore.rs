@@ -21,7 +21,7 @@ struct Target {
 
 impl Snapshots {
     /// Replaces the rows of a partition by its newest snapshot; none, and nothing is touched, when there is no snapshot.
-    /// After an error after the rows were begun, there are none, and no checkpoint. Dropped in the middle, it leaves rows
+    /// After an error after the rows were begun, they are cleared and there is no checkpoint. Dropped in the middle, it leaves rows
     /// without a checkpoint, which the next restore clears.
     pub async fn restore(&self, rows: &PartitionRows) -> Result<Option<Restored>, StoreError> {
         let partition = rows.partition();
@@ -57,8 +57,11 @@ impl Snapshots {
         };
         target.call(PartitionRows::clear).await?;
         let outcome = self.fill(&target, manifest).await;
-        if outcome.is_err() {
-            target.call(PartitionRows::clear).await?;
+        if outcome.is_err()
+            && let Err(error) = target.call(PartitionRows::clear).await
+        {
+            let partition = manifest.partition.0;
+            tracing::error!(partition, %error, "rows of a failed restore stay, without a checkpoint");
         }
         outcome
     }
