@@ -139,6 +139,15 @@ fn change(rows: &PartitionRows, since: u64, seq: u64, changed: Vec<Row>) -> Chan
     }
 }
 
+/// Everything that a snapshot needs is there.
+async fn is_whole(snapshots: &Snapshots, pointer: &Pointer) {
+    let manifest = snapshots.manifest(A, pointer).await.unwrap();
+    for (path, part) in snapshots.parts(&manifest) {
+        let found = snapshots.objects.get(&path, &part.object).await;
+        assert!(found.unwrap().is_some(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn rows_come_back_in_another_process() {
     let etcd = EtcdProcess::start(1, &[]).await;
@@ -186,7 +195,10 @@ async fn changes_are_layers_until_they_are_folded_and_old_objects_leave() {
             ..put(Table::History, seq, 0)
         });
         let changes = change(&rows, seq - 1, seq, changed);
+        let snapshots = cluster.snapshots();
+        let before = snapshots.pointers.read(A).await.unwrap().pointer.unwrap();
         let written = cluster.write(&rows, Some(changes)).await;
+        is_whole(&snapshots, &before).await;
         if written.is_base {
             bases.push(seq);
         } else {
