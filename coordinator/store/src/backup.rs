@@ -4,13 +4,14 @@
 //! the last before the first row was read, and every chunk of the log after it, read when the rows were. Rows may be
 //! ahead of the checkpoint: replay is idempotent, as after a crash. The caller holds trimming back meanwhile.
 
-mod frame;
+pub(crate) mod frame;
 mod restore;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use restore::{RestoreError, RestoreOptions, restore};
+pub(crate) use write::ORDER;
 pub use write::{ChunkSource, LogSource, write_backup};
 
 /// What a backup holds.

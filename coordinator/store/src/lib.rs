@@ -17,6 +17,7 @@ pub mod etcd;
 pub mod folder;
 pub mod log;
 pub mod records;
+pub mod snapshot;
 pub mod state;
 
 pub use error::StoreError;

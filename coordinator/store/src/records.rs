@@ -10,7 +10,7 @@ mod convert;
 mod event;
 pub mod execution;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 pub mod history;
 mod keys;
 pub mod listing;

@@ -1,4 +1,4 @@
-//! Frames of a backup: kind 1, bytes unpacked 4, bytes packed 4, checksum 4, then the packed bytes. The checksum is
+//! Frames of a backup, and of a part of a snapshot: kind 1, bytes unpacked 4, bytes packed 4, checksum 4, then the packed bytes. The checksum is
 //! salted with the frame's number, so that none can be missing or exchanged. Numbers are little endian.
 
 use std::io::{self, Read, Write};
@@ -11,20 +11,41 @@ use crate::folder::{FORMAT_VERSION, Format};
 use crate::log::{BatchId, Chunk, Epoch, Seq};
 use crate::state::{Row, TABLES, Table};
 
-const MAGIC: [u8; 8] = *b"SFBACKUP";
-/// Version of the file's own layout.
-const VERSION: u32 = 1;
+/// What frames stand in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Container {
+    magic: [u8; 8],
+    /// Version of its own layout.
+    version: u32,
+    name: &'static str,
+}
+
+pub(super) const BACKUP: Container = Container {
+    magic: *b"SFBACKUP",
+    version: 1,
+    name: "backup",
+};
+
+/// One object of a snapshot's rows.
+pub(crate) const PART: Container = Container {
+    magic: *b"SFROWPRT",
+    version: 1,
+    name: "part",
+};
+
 /// Bytes of a frame at most, unpacked: one row and its key, with room to spare.
 const FRAME_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// What a frame holds. Numbers are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Format = 1,
     Rows = 2,
     Checkpoint = 3,
     Chunks = 4,
     End = 5,
+    /// Rows that were set or deleted; in parts of snapshots.
+    Changes = 6,
 }
 
 impl Kind {
@@ -35,6 +56,7 @@ impl Kind {
             Self::Checkpoint,
             Self::Chunks,
             Self::End,
+            Self::Changes,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == number)
@@ -43,19 +65,19 @@ impl Kind {
 
 /// Writes frames.
 #[derive(Debug)]
-pub(super) struct FrameWriter<W> {
+pub(crate) struct FrameWriter<W> {
     out: W,
     number: u64,
 }
 
 impl<W: Write> FrameWriter<W> {
-    pub(super) fn begin(mut out: W) -> io::Result<Self> {
-        out.write_all(&MAGIC)?;
-        out.write_all(&VERSION.to_le_bytes())?;
+    pub(crate) fn begin(mut out: W, container: Container) -> io::Result<Self> {
+        out.write_all(&container.magic)?;
+        out.write_all(&container.version.to_le_bytes())?;
         Ok(Self { out, number: 0 })
     }
 
-    pub(super) fn write(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let packed = lz4_flex::block::compress(bytes);
         let length = |length| u32::try_from(length).map_err(io::Error::other);
         let mut header = vec![kind as u8];
@@ -68,6 +90,14 @@ impl<W: Write> FrameWriter<W> {
         self.out.write_all(&packed)
     }
 
+    pub(crate) fn out(&self) -> &W {
+        &self.out
+    }
+
+    pub(crate) fn into_out(self) -> W {
+        self.out
+    }
+
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.out.flush()
     }
@@ -75,37 +105,45 @@ impl<W: Write> FrameWriter<W> {
 
 /// Reads frames, checking each.
 #[derive(Debug)]
-pub(super) struct FrameReader<R> {
+pub(crate) struct FrameReader<R> {
     input: R,
     number: u64,
+    container: Container,
 }
 
 impl<R: Read> FrameReader<R> {
-    pub(super) fn begin(mut input: R) -> Result<Self, StoreError> {
+    pub(crate) fn begin(mut input: R, container: Container) -> Result<Self, StoreError> {
+        let name = container.name;
         let mut head = [0; 12];
         input
             .read_exact(&mut head)
-            .map_err(|error| broken(0, &error))?;
-        if head[..8] != MAGIC {
-            return Err(StoreError::Corrupt(
-                "this is not a Stepfleet backup".to_owned(),
-            ));
-        }
-        let version = u32::from_le_bytes(head[8..].try_into().expect("four bytes"));
-        if version != VERSION {
+            .map_err(|error| broken(container, 0, &error))?;
+        if head[..8] != container.magic {
             return Err(StoreError::Corrupt(format!(
-                "the backup has layout {version}, this binary reads {VERSION}"
+                "this is not a Stepfleet {name}"
             )));
         }
-        Ok(Self { input, number: 0 })
+        let version = u32::from_le_bytes(head[8..].try_into().expect("four bytes"));
+        if version != container.version {
+            return Err(StoreError::Corrupt(format!(
+                "the {name} has layout {version}, this binary reads {}",
+                container.version
+            )));
+        }
+        Ok(Self {
+            input,
+            number: 0,
+            container,
+        })
     }
 
-    pub(super) fn read(&mut self) -> Result<(Kind, Vec<u8>), StoreError> {
-        let number = self.number;
+    pub(crate) fn read(&mut self) -> Result<(Kind, Vec<u8>), StoreError> {
+        let (number, container) = (self.number, self.container);
+        let broken = |why: &dyn std::fmt::Display| broken(container, number, why);
         let mut head = [0; 13];
         self.input
             .read_exact(&mut head)
-            .map_err(|error| broken(number, &error))?;
+            .map_err(|error| broken(&error))?;
         let length = |at: usize| {
             let bytes = u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
             usize::try_from(bytes)
@@ -113,7 +151,7 @@ impl<R: Read> FrameReader<R> {
                 .filter(|bytes| *bytes <= FRAME_BYTES_MAX)
         };
         let (Some(bytes), Some(packed_bytes)) = (length(1), length(5)) else {
-            return Err(broken(number, &"it claims to be too large"));
+            return Err(broken(&"it claims to be too large"));
         };
         let mut packed = Vec::new();
         let limit = packed_bytes as u64;
@@ -121,20 +159,20 @@ impl<R: Read> FrameReader<R> {
             .by_ref()
             .take(limit)
             .read_to_end(&mut packed)
-            .map_err(|error| broken(number, &error))?;
+            .map_err(|error| broken(&error))?;
         let expected = u32::from_le_bytes(head[9..].try_into().expect("four bytes"));
         if packed.len() != packed_bytes || checksum(number, &head[..9], &packed) != expected {
-            return Err(broken(number, &"its checksum does not match"));
+            return Err(broken(&"its checksum does not match"));
         }
-        let kind = Kind::of(head[0]).ok_or_else(|| broken(number, &"its kind is unknown"))?;
+        let kind = Kind::of(head[0]).ok_or_else(|| broken(&"its kind is unknown"))?;
         let unpacked =
-            lz4_flex::block::decompress(&packed, bytes).map_err(|error| broken(number, &error))?;
+            lz4_flex::block::decompress(&packed, bytes).map_err(|error| broken(&error))?;
         self.number += 1;
         Ok((kind, unpacked))
     }
 
     /// Whether nothing follows.
-    pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
+    pub(crate) fn is_at_end(&mut self) -> io::Result<bool> {
         Ok(self.input.read(&mut [0])? == 0)
     }
 }
@@ -147,15 +185,16 @@ fn checksum(number: u64, header: &[u8], packed: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn broken(number: u64, why: &dyn std::fmt::Display) -> StoreError {
+fn broken(container: Container, number: u64, why: &dyn std::fmt::Display) -> StoreError {
+    let name = container.name;
     StoreError::Corrupt(format!(
-        "frame {number} of the backup cannot be used: {why}"
+        "frame {number} of the {name} cannot be used: {why}"
     ))
 }
 
 /// Reads numbers and texts off the front of a frame.
 #[derive(Debug)]
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
@@ -164,21 +203,21 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn text(&mut self) -> Option<&'a [u8]> {
         let length = self.array().map(u32::from_le_bytes)?;
         self.take(usize::try_from(length).ok()?)
     }
 }
 
-fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     let length = u32::try_from(text.len()).expect("keys, values and chunks are bounded");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text);

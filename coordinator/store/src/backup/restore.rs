@@ -9,7 +9,9 @@ use stepfleet_engine::PartitionId;
 use tokio::runtime::Runtime;
 
 use super::Totals;
-use super::frame::{FrameReader, Kind, decode_chunks, decode_format, decode_rows, decode_totals};
+use super::frame::{
+    BACKUP, FrameReader, Kind, decode_chunks, decode_format, decode_rows, decode_totals,
+};
 use super::write::runtime;
 use crate::error::StoreError;
 use crate::folder::{DataFolder, FolderError, Format};
@@ -90,7 +92,7 @@ pub fn restore(
                 .map_or(Epoch(1), |seen| seen.epoch);
             append(&runtime, &log, (partition, epoch), chunks)
         }
-        Kind::Format | Kind::Checkpoint | Kind::End => Ok(()),
+        Kind::Format | Kind::Checkpoint | Kind::Changes | Kind::End => Ok(()),
     })?;
     store.checkpoint(&contents.covered)?;
     drop((store, log));
@@ -107,7 +109,8 @@ fn read_all(
         path: path.to_owned(),
         source,
     };
-    let mut frames = FrameReader::begin(BufReader::new(File::open(path).map_err(unreadable)?))?;
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut frames = FrameReader::begin(file, BACKUP)?;
     loop {
         let (kind, bytes) = frames.read()?;
         each(kind, bytes)?;
@@ -154,6 +157,11 @@ impl Contents {
                         last: chunk.seq,
                     };
                 }
+            }
+            Kind::Changes => {
+                return Err(StoreError::Corrupt(
+                    "the backup holds part of a snapshot".to_owned(),
+                ));
             }
             Kind::End => {
                 let totals = decode_totals(bytes)?;

@@ -225,16 +225,21 @@ fn a_damaged_backup_is_refused_before_anything_is_written() {
 
 #[test]
 fn frames_cannot_be_exchanged() {
-    use super::frame::{FrameReader, FrameWriter, Kind};
+    use super::frame::{BACKUP, FrameReader, FrameWriter, Kind};
     let mut bytes = Vec::new();
-    let mut frames = FrameWriter::begin(&mut bytes).unwrap();
+    let mut frames = FrameWriter::begin(&mut bytes, BACKUP).unwrap();
     frames.write(Kind::Rows, b"same length 1").unwrap();
     frames.write(Kind::Rows, b"same length 2").unwrap();
     frames.finish().unwrap();
     let (head, frames) = bytes.split_at(12);
     let (first, second) = frames.split_at(frames.len() / 2);
     let exchanged = [head, second, first].concat();
-    assert!(FrameReader::begin(&exchanged[..]).unwrap().read().is_err());
+    assert!(
+        FrameReader::begin(&exchanged[..], BACKUP)
+            .unwrap()
+            .read()
+            .is_err()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use stepfleet_engine::PartitionId;
 use tokio::runtime::Runtime;
 
 use super::Totals;
-use super::frame::{FrameWriter, Kind, encode_format, encode_totals, put_chunk, put_row};
+use super::frame::{BACKUP, FrameWriter, Kind, encode_format, encode_totals, put_chunk, put_row};
 use crate::error::StoreError;
 use crate::folder::Format;
 use crate::log::{Chunk, PartitionLog, Seq};
@@ -24,7 +24,7 @@ const PAGE_BYTES: usize = 1024 * 1024;
 /// Snapshots first: what is read after them is as new or newer, and replay makes it agree. The other way round a
 /// snapshot could be ahead of its history, and replay would skip the records that fill the gap. Retention must rest
 /// meanwhile, as trimming must.
-const ORDER: [Table; 6] = [
+pub(crate) const ORDER: [Table; 6] = [
     Table::Execution,
     Table::Live,
     Table::History,
@@ -97,7 +97,7 @@ pub fn write_backup(
     log: &mut dyn ChunkSource,
 ) -> Result<Totals, StoreError> {
     let covered = store.last_checkpoint()?;
-    let mut frames = FrameWriter::begin(out).map_err(unwritten)?;
+    let mut frames = FrameWriter::begin(out, BACKUP).map_err(unwritten)?;
     frames
         .write(Kind::Format, &encode_format(format))
         .map_err(unwritten)?;

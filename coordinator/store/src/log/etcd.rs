@@ -4,10 +4,10 @@
 
 mod batches;
 mod chunk;
-mod keys;
+pub(crate) mod keys;
 mod lanes;
-mod protocol;
-mod requests;
+pub(crate) mod protocol;
+pub(crate) mod requests;
 #[cfg(test)]
 mod tests;
 

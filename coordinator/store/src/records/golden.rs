@@ -65,7 +65,7 @@ fn with_connectors() -> Parts {
 }
 
 /// Compares today's bytes with the file's, 32 bytes a line in hexadecimal.
-fn check(name: &str, bytes: &[u8]) {
+pub(crate) fn check(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("testdata/golden/v1")
         .join(format!("{name}.hex"));

@@ -25,6 +25,11 @@ impl PartitionRows {
         Self { inner, partition }
     }
 
+    /// The partition whose rows these are.
+    pub fn partition(&self) -> PartitionId {
+        self.partition
+    }
+
     /// Deletes everything of the partition; what a crash in the middle leaves, another call deletes. First goes what a checkpoint
     /// covers, so that nobody takes the rest for the whole.
     pub fn clear(&self) -> Result<(), StoreError> {
@@ -52,7 +57,7 @@ impl PartitionRows {
 }
 
 /// Behind all keys: the first byte of none is this high.
-const END: [u8; 20] = [0xff; 20];
+pub(crate) const END: [u8; 20] = [0xff; 20];
 
 impl StateStore for PartitionRows {
     fn write(&self, rows: Vec<Row>) -> Result<(), StoreError> {

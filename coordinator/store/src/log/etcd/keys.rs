@@ -1,25 +1,31 @@
 //! Keys of a log, below the prefix of its cluster: `owner/<pppp>`, whose revision is the epoch; `log/<pppp>/<seq>`, the
 //! chunks, of which at least the newest stays when they are trimmed; `piece/<pppp>/<seq>/<batch>/<i>`, the body of a chunk
-//! that is too long for one request. Numbers have fixed widths in hexadecimal, so that keys order as numbers do.
+//! that is too long for one request; `snap/<pppp>`, where the newest snapshot is. Numbers have fixed widths in hexadecimal, so
+//! that keys order as numbers do.
 
 use stepfleet_engine::PartitionId;
 
 use crate::log::{BatchId, Seq};
 
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     prefix: String,
 }
 
 impl Keys {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
         }
     }
 
-    pub(super) fn owner(&self, partition: PartitionId) -> Vec<u8> {
+    pub(crate) fn owner(&self, partition: PartitionId) -> Vec<u8> {
         self.of("owner", partition, "")
+    }
+
+    /// Of the pointer to the newest snapshot.
+    pub(crate) fn snapshot(&self, partition: PartitionId) -> Vec<u8> {
+        self.of("snap", partition, "")
     }
 
     pub(super) fn chunk(&self, partition: PartitionId, seq: Seq) -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::log::{Append, BatchId, Epoch, Seq};
 
 /// What must be true in etcd for a request to take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     /// The owner's key was last changed at this revision; 0: it does not exist.
     OwnerAt(Epoch),
     /// No chunk stands at the sequence.
@@ -45,8 +45,8 @@ pub(super) fn append(epoch: Epoch, seq: Seq) -> [Condition; 2] {
     [Condition::OwnerAt(epoch), Condition::Absent(seq)]
 }
 
-/// What the owner may do to its partition apart from appending: trim it, give it up, store pieces.
-pub(super) fn owned(epoch: Epoch) -> [Condition; 1] {
+/// What the owner may do to its partition apart from appending: trim it, give it up, store pieces, point to a snapshot.
+pub(crate) fn owned(epoch: Epoch) -> [Condition; 1] {
     [Condition::OwnerAt(epoch)]
 }
 

@@ -360,17 +360,7 @@ impl Requests {
     }
 
     fn compares(&self, partition: PartitionId, conditions: &[Condition]) -> Vec<Compare> {
-        let compare = |condition: &Condition| match condition {
-            Condition::OwnerAt(epoch) => {
-                let revision = epoch.0.cast_signed();
-                Compare::mod_revision(self.keys.owner(partition), CompareOp::Equal, revision)
-            }
-            Condition::Absent(seq) => {
-                let key = self.keys.chunk(partition, *seq);
-                Compare::create_revision(key, CompareOp::Equal, 0)
-            }
-        };
-        conditions.iter().map(compare).collect()
+        compares(&self.keys, partition, conditions)
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnResponse, StoreError> {
@@ -389,6 +379,25 @@ impl Requests {
         });
         answer.await
     }
+}
+
+/// Conditions in etcd's words.
+pub(crate) fn compares(
+    keys: &Keys,
+    partition: PartitionId,
+    conditions: &[Condition],
+) -> Vec<Compare> {
+    let compare = |condition: &Condition| match condition {
+        Condition::OwnerAt(epoch) => {
+            let revision = epoch.0.cast_signed();
+            Compare::mod_revision(keys.owner(partition), CompareOp::Equal, revision)
+        }
+        Condition::Absent(seq) => {
+            let key = keys.chunk(partition, *seq);
+            Compare::create_revision(key, CompareOp::Equal, 0)
+        }
+    };
+    conditions.iter().map(compare).collect()
 }
 
 fn receiving(kv: KvClient) -> KvClient {
