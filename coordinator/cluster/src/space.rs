@@ -72,7 +72,11 @@ impl Space {
         let mut work = pin!(Fuse::terminated());
         loop {
             tokio::select! {
-                () = &mut work => continue,
+                failed = &mut work => {
+                    let failed: Vec<Action> = failed;
+                    failed.into_iter().for_each(|action| guard.failed(action));
+                    continue;
+                }
                 _ = ticks.tick() => {}
             }
             let look = match self.look(began).await {
@@ -212,13 +216,19 @@ impl Space {
         Ok(answer.await?.succeeded())
     }
 
-    async fn carry_out(&self, actions: Vec<Action>) {
+    /// Answers what did not work.
+    async fn carry_out(&self, actions: Vec<Action>) -> Vec<Action> {
+        let mut failed = Vec::new();
         for action in actions {
             match self.act(action).await {
                 Ok(()) => tracing::debug!(?action, "etcd maintained"),
-                Err(error) => tracing::warn!(?action, %error, "etcd was not maintained"),
+                Err(error) => {
+                    tracing::warn!(?action, %error, "etcd was not maintained");
+                    failed.push(action);
+                }
             }
         }
+        failed
     }
 
     async fn act(&self, action: Action) -> Result<(), EtcdError> {

@@ -34,6 +34,9 @@ const GAIN: u64 = 25;
 /// The same when it is pressing.
 const GAIN_PRESSED: u64 = 5;
 
+/// How long a compaction goes on in a member after it was asked for.
+const COMPACTION: Duration = Duration::from_secs(30);
+
 /// How much room etcd has for what the cluster writes. Each state includes what the ones before it ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -208,6 +211,14 @@ impl Guard {
         }
     }
 
+    /// One that did not work is not put off: when etcd is full its revision stays, and with it what is to be compacted.
+    pub(super) fn failed(&mut self, action: Action) {
+        match action {
+            Action::Compact(_) => self.compacted = None,
+            Action::Touch | Action::Disarm(_) | Action::Defragment { .. } => {}
+        }
+    }
+
     fn next(&self, look: &Look) -> State {
         if !look.alarmed.is_empty() {
             return State::Full;
@@ -263,9 +274,9 @@ impl Guard {
             let last = self.defragmented.get(&size.id);
             // Nothing is written when it is full, so what a compaction frees is not seen.
             let may_gain = self.state == State::Full
-                && self
-                    .compacted
-                    .is_some_and(|(at, _)| last.is_none_or(|last| *last < at));
+                && self.compacted.is_some_and(|(at, _)| {
+                    look.now < at + COMPACTION || last.is_none_or(|last| *last <= at)
+                });
             self.percent(size, size.file) >= FILE_LARGE
                 && (may_gain || self.percent(size, free) >= gain)
                 && last.is_none_or(|last| *last + every <= look.now)

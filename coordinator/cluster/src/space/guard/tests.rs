@@ -149,7 +149,23 @@ fn what_was_compacted_when_it_is_full_is_worth_a_defragmentation() {
     guard.began(Action::Compact(1), Duration::from_secs(5));
     assert_eq!(guard.actions(&full(6)), [defragment(0)]);
     guard.began(defragment(0), Duration::from_secs(6));
+    let again = guard.actions(&full(16));
+    assert_eq!(again, [defragment(0)], "the compaction may have gone on");
     assert_eq!(guard.actions(&full(60)), [], "it gained nothing");
+}
+
+#[test]
+fn a_compaction_that_did_not_work_is_asked_for_again() {
+    let mut guard = guard();
+    guard.see(&look(0, &[(97, 97)]));
+    let later = look(5, &[(97, 97)]);
+    guard.see(&later);
+    let expected = [Action::Compact(1), Action::Touch];
+    assert_eq!(guard.actions(&later), expected);
+    guard.began(Action::Compact(1), later.now);
+    assert_eq!(guard.actions(&later), [Action::Touch]);
+    guard.failed(Action::Compact(1));
+    assert_eq!(guard.actions(&later), expected);
 }
 
 /// An etcd of one member that does what it is told at once. Per mille of its quota.
