@@ -13,6 +13,7 @@ pub mod driver;
 pub mod member;
 pub mod peers;
 pub mod placement;
+pub mod space;
 
 #[cfg(test)]
 mod tests;

@@ -153,6 +153,25 @@ impl Etcd {
         })
     }
 
+    /// How many members there are, as far as the configuration says.
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Makes a request of one member, once: for what each member is asked for itself. Nothing is said by it about which one
+    /// serves the others.
+    pub async fn call_at<T, F>(
+        &self,
+        member: usize,
+        time: Duration,
+        request: impl Fn(Client) -> F,
+    ) -> Result<T, EtcdError>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        self.attempt(member, time, &request).await
+    }
+
     /// Asks those that failed whether they answer again. Runs until it is dropped.
     pub async fn probe(&self) {
         let mut ticks = interval(PROBE_EVERY);

@@ -139,11 +139,13 @@ impl Mirror {
                 }
                 _ = lists.tick() => {
                     let before = *self.changes.borrow();
-                    self.list(Some(since)).await?;
+                    let listed = self.list(Some(since)).await?;
                     if *self.changes.borrow() != before {
                         tracing::debug!(prefix = %self.prefix, "the list told what the watch did not yet");
                         return Ok(());
                     }
+                    // What is older is not asked for again, so that it may be compacted.
+                    since = listed.max(since);
                 }
                 _ = looks.tick() => {
                     // The member of this watch may hang, and the watch with it.
