@@ -172,11 +172,6 @@ impl Membership {
         Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease != 0)
     }
 
-    /// The lease of the record, for what is to go with it; none while it has none.
-    pub(crate) fn lease(&self) -> Option<i64> {
-        Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease != 0)
-    }
-
     fn is_announced(&self) -> bool {
         let kept = self.mirror.get(&self.identity.name);
         kept.is_some_and(|kept| *kept.value == self.record().encode_to_vec())

@@ -37,7 +37,12 @@ pub const SYNONYMS: &[Synonym] = &[
         word: "lease",
         instead: "attempt of a task, or epoch of a partition",
         // etcd's own word for what keeps a member's record.
-        allowed: &["coordinator/cluster/", "lease of etcd", "leases of etcd"],
+        allowed: &[
+            "coordinator/cluster/",
+            "coordinator/store/src/etcd/",
+            "lease of etcd",
+            "leases of etcd",
+        ],
     },
 ];
 

@@ -21,7 +21,7 @@ pub enum EtcdError {
     #[error("etcd has compacted the revision: {0}")]
     Compacted(String),
     /// The lease is not there, or no longer.
-    #[error("etcd does not know the lease: {0}")]
+    #[error("etcd does not know its lease: {0}")]
     NoLease(String),
     /// Name, password or certificate do not open etcd, or not this key.
     #[error("etcd denies access: {0}")]
