@@ -135,6 +135,18 @@ test("what begins for nobody is stopped", async (t) => {
   assert.deepEqual(training.stopped, [work("client-early"), work("client-late")]);
 });
 
+test("what begins after the worker has ended is stopped", async (t) => {
+  const { stream, training, shutdown, running } = await stage(t);
+  training.gate = new Gate();
+  begin(stream, 1, "late", api.TaskPattern.SYNC);
+  await until("it begins", () => training.calls.length > 0);
+  shutdown.abort();
+  await assert.rejects(running, sdk.Abandoned);
+  training.gate.open();
+  await until("it is stopped", () => training.stopped.length > 0);
+  assert.deepEqual(training.stopped, [work("client-late")]);
+});
+
 test("a begin that does not count asks whether it is waited for", async (t) => {
   const { fake, stream, training } = await stage(t);
   begin(stream, 1, "t", api.TaskPattern.SYNC);

@@ -177,7 +177,7 @@ export class Works {
   }
 
   async #tryToStop(connector: Connector, work: Work): Promise<void> {
-    for (let tried = 0; tried < STOPS && !this.#end.signal.aborted; tried += 1) {
+    for (let tried = 0; tried < STOPS; tried += 1) {
       try {
         await connector.stop(work);
         return;
@@ -185,6 +185,8 @@ export class Works {
         this.#log.warn(`work that nobody waits for was not stopped: ${TaskError.of(error).message}`);
       }
       await sleep(STOP_PAUSE_MS, undefined, { signal: this.#end.signal }).catch(() => {});
+      // What begins after the end is tried once, too.
+      if (this.#end.signal.aborted) return;
     }
   }
 }
