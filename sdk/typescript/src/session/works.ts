@@ -17,6 +17,9 @@ const ASK_SECONDS = 300;
 const STOPS = 10;
 const STOP_PAUSE_MS = 1000;
 
+/** A timer that is set to more fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 const PATTERNS: readonly Pattern[] = ["requestResponse", "sync", "waitForTaskToken"];
 
 /** Called when a result is settled: durable, or given up for this reason. */
@@ -158,7 +161,7 @@ export class Works {
 
   #begin(token: string, connector: Connector, work: Work, heartbeatSeconds: number): void {
     this.#forget(token);
-    const timer = setInterval(() => this.#outbox.beat(open), ((heartbeatSeconds || ASK_SECONDS) * 1000) / 3);
+    const timer = setInterval(() => this.#outbox.beat(open), beatEveryMs(heartbeatSeconds || ASK_SECONDS));
     // Work has no progress of its own.
     const open: Open = { token, connector, work, timer, takeDetails: () => "" };
     this.#open.set(token, open);
@@ -189,6 +192,11 @@ export class Works {
       if (this.#end.signal.aborted) return;
     }
   }
+}
+
+/** How often a heartbeat goes out: three in the time that the state allows. */
+export function beatEveryMs(heartbeatSeconds: number): number {
+  return Math.min((heartbeatSeconds * 1000) / 3, TIMER_MS_MAX);
 }
 
 /** Lets a connector begin the work of a task; never rejects. */
