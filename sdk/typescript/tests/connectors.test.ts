@@ -101,9 +101,10 @@ test("questions are answered each for itself", async (t) => {
     return { ...query, number: BigInt(number) };
   };
   stream.send({ queries: [1, 2, 3, 4].map((number) => ask(number, DESCRIBE)) });
-  stream.send({ queries: [ask(5, STOP), ask(6, DESCRIBE, 0)] });
+  // The last is a question of a later coordinator.
+  stream.send({ queries: [ask(5, STOP), ask(6, DESCRIBE, 0), ask(7, 99 as api.ConnectorQuery_Kind)] });
   const answers = () => stream.received.flatMap((message) => message.answers);
-  await until("six answers", () => answers().length === 6);
+  await until("seven answers", () => answers().length === 7);
   const by = new Map(answers().map(({ number, answer }) => [Number(number), answer]));
   assert.deepEqual(by.get(1), { case: "going", value: create(api.GoingSchema, { againAfterMs: 50n }) });
   assert.deepEqual(by.get(2), { case: "output", value: "2" });
@@ -111,6 +112,7 @@ test("questions are answered each for itself", async (t) => {
   assert.match(by.get(4)?.value as string, /AssertionError/);
   assert.equal(by.get(5)?.case, "stopped");
   assert.equal(by.get(6)?.case, "unknown");
+  assert.equal(by.get(7)?.case, "unknown");
   assert.deepEqual(
     training.stopped.map(({ clientId }) => clientId),
     ["c5"],

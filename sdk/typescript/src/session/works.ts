@@ -239,11 +239,12 @@ async function ask(
   connector: Connector | undefined,
 ): Promise<api.ConnectorAnswer["answer"]> {
   const { clientId, executionArn, kind } = query;
-  if (connector === undefined || kind === api.ConnectorQuery_Kind.UNSPECIFIED) {
+  const { DESCRIBE, STOP } = api.ConnectorQuery_Kind;
+  if (connector === undefined || (kind !== DESCRIBE && kind !== STOP)) {
     return { case: "unknown", value: "this worker does not know what is asked" };
   }
   const work: Work = { clientId, handle: decode(query.handle), executionArn };
-  if (kind === api.ConnectorQuery_Kind.STOP) {
+  if (kind === STOP) {
     await connector.stop(work);
     return { case: "stopped", value: create(api.StoppedSchema) };
   }
