@@ -11,7 +11,7 @@ import { type Task, TaskError } from "../task.js";
 import type { Activity, Ending } from "./handlers.js";
 import type { Alive, Outbox } from "./outbox.js";
 
-/** In what time the worker asks at least whether work without HeartbeatSeconds is still waited for. */
+/** In what time the worker asks at least whether work is still waited for. */
 const ASK_SECONDS = 300;
 /** How often a stop is tried here; the coordinator asks for it, too. */
 const STOPS = 10;
@@ -161,7 +161,8 @@ export class Works {
 
   #begin(token: string, connector: Connector, work: Work, heartbeatSeconds: number): void {
     this.#forget(token);
-    const timer = setInterval(() => this.#outbox.beat(open), beatEveryMs(heartbeatSeconds || ASK_SECONDS));
+    const seconds = Math.min(heartbeatSeconds || ASK_SECONDS, ASK_SECONDS);
+    const timer = setInterval(() => this.#outbox.beat(open), beatEveryMs(seconds));
     // Work has no progress of its own.
     const open: Open = { token, connector, work, timer, takeDetails: () => "" };
     this.#open.set(token, open);
