@@ -119,6 +119,25 @@ test("questions are answered each for itself", async (t) => {
   );
 });
 
+test("an answer that fits no message fails its task", async (t) => {
+  const { stream, training } = await stage(t);
+  const mebibytes = (count: number) => ({ succeeded: "x".repeat(count * 1024 * 1024) });
+  training.ended.set("c1", mebibytes(3.5)).set("c2", mebibytes(2)).set("c3", mebibytes(2)).set("c4", mebibytes(0.9));
+  const { DESCRIBE } = api.ConnectorQuery_Kind;
+  const queries = [1, 2, 3, 4].map((number) => {
+    const clientId = `c${number}`;
+    const handle = JSON.stringify({ id: clientId });
+    return { number: BigInt(number), connector: 1, kind: DESCRIBE, clientId, handle };
+  });
+  stream.send({ queries });
+  const answers = () => stream.received.flatMap((message) => message.answers);
+  await until("four answers", () => answers().length === 4);
+  const [large] = answers().filter(({ number }) => number === 1n);
+  assert.ok(large?.answer.case === "failure");
+  assert.equal(large.answer.value.error, "States.DataLimitExceeded");
+  assert.equal(answers().filter(({ answer }) => answer.case === "output").length, 3);
+});
+
 test("what begins for nobody is stopped", async (t) => {
   const { stream, training } = await stage(t);
   training.gate = new Gate();
