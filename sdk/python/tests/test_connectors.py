@@ -148,6 +148,27 @@ class Protocol(test_session.Case):
             self.assertEqual(by_number[6].WhichOneof("answer"), "unknown")
             self.assertEqual([work.client_id for work in training.stopped], ["c5"])
 
+    async def test_an_answer_that_fits_no_message_fails_its_task(self) -> None:
+        async with self.training() as (training, stream):
+            sizes = {"c1": 3.5, "c2": 2.0, "c3": 2.0, "c4": 0.9}
+            training.ended = {name: Succeeded("x" * int(size * 2**20)) for name, size in sizes.items()}
+            kind = pb.ConnectorQuery.KIND_DESCRIBE
+            queries = [
+                pb.ConnectorQuery(
+                    number=number, connector=1, kind=kind, client_id=name, handle=json.dumps({"id": name})
+                )
+                for number, name in enumerate(sizes)
+            ]
+            await stream.send(queries=queries)
+
+            def answers() -> list[pb.ConnectorAnswer]:
+                return [answer for message in stream.received for answer in message.answers]
+
+            await until("four answers", lambda: len(answers()) == 4)
+            by_number = {answer.number: answer for answer in answers()}
+            self.assertEqual(by_number[0].failure.error, "States.DataLimitExceeded")
+            self.assertEqual([len(by_number[n].output) > 2**19 for n in (1, 2, 3)], [True] * 3)
+
     async def test_what_begins_for_nobody_is_stopped(self) -> None:
         async with self.training() as (training, stream):
             training.gate.clear()

@@ -101,9 +101,10 @@ test("questions are answered each for itself", async (t) => {
     return { ...query, number: BigInt(number) };
   };
   stream.send({ queries: [1, 2, 3, 4].map((number) => ask(number, DESCRIBE)) });
-  stream.send({ queries: [ask(5, STOP), ask(6, DESCRIBE, 0)] });
+  // The last is a question of a later coordinator.
+  stream.send({ queries: [ask(5, STOP), ask(6, DESCRIBE, 0), ask(7, 99 as api.ConnectorQuery_Kind)] });
   const answers = () => stream.received.flatMap((message) => message.answers);
-  await until("six answers", () => answers().length === 6);
+  await until("seven answers", () => answers().length === 7);
   const by = new Map(answers().map(({ number, answer }) => [Number(number), answer]));
   assert.deepEqual(by.get(1), { case: "going", value: create(api.GoingSchema, { againAfterMs: 50n }) });
   assert.deepEqual(by.get(2), { case: "output", value: "2" });
@@ -111,10 +112,30 @@ test("questions are answered each for itself", async (t) => {
   assert.match(by.get(4)?.value as string, /AssertionError/);
   assert.equal(by.get(5)?.case, "stopped");
   assert.equal(by.get(6)?.case, "unknown");
+  assert.equal(by.get(7)?.case, "unknown");
   assert.deepEqual(
     training.stopped.map(({ clientId }) => clientId),
     ["c5"],
   );
+});
+
+test("an answer that fits no message fails its task", async (t) => {
+  const { stream, training } = await stage(t);
+  const mebibytes = (count: number) => ({ succeeded: "x".repeat(count * 1024 * 1024) });
+  training.ended.set("c1", mebibytes(3.5)).set("c2", mebibytes(2)).set("c3", mebibytes(2)).set("c4", mebibytes(0.9));
+  const { DESCRIBE } = api.ConnectorQuery_Kind;
+  const queries = [1, 2, 3, 4].map((number) => {
+    const clientId = `c${number}`;
+    const handle = JSON.stringify({ id: clientId });
+    return { number: BigInt(number), connector: 1, kind: DESCRIBE, clientId, handle };
+  });
+  stream.send({ queries });
+  const answers = () => stream.received.flatMap((message) => message.answers);
+  await until("four answers", () => answers().length === 4);
+  const [large] = answers().filter(({ number }) => number === 1n);
+  assert.ok(large?.answer.case === "failure");
+  assert.equal(large.answer.value.error, "States.DataLimitExceeded");
+  assert.equal(answers().filter(({ answer }) => answer.case === "output").length, 3);
 });
 
 test("what begins for nobody is stopped", async (t) => {
@@ -133,6 +154,18 @@ test("what begins for nobody is stopped", async (t) => {
   stream.send({ cancelled: ["late"] });
   await until("the second is stopped", () => training.stopped.length === 2);
   assert.deepEqual(training.stopped, [work("client-early"), work("client-late")]);
+});
+
+test("what begins after the worker has ended is stopped", async (t) => {
+  const { stream, training, shutdown, running } = await stage(t);
+  training.gate = new Gate();
+  begin(stream, 1, "late", api.TaskPattern.SYNC);
+  await until("it begins", () => training.calls.length > 0);
+  shutdown.abort();
+  await assert.rejects(running, sdk.Abandoned);
+  training.gate.open();
+  await until("it is stopped", () => training.stopped.length > 0);
+  assert.deepEqual(training.stopped, [work("client-late")]);
 });
 
 test("a begin that does not count asks whether it is waited for", async (t) => {

@@ -105,6 +105,15 @@ test("slots change while the worker runs", async (t) => {
   second.send({ welcome: { resumed: true } });
 });
 
+test("a long time between heartbeats is no short one", async (t) => {
+  const never = new Gate();
+  const { stream } = await serving(t, () => never.opened);
+  stream.push(1, "seldom", { heartbeatSeconds: 99_999_999 });
+  stream.push(2, "often", { heartbeatSeconds: 1 });
+  await until("two heartbeats", () => stream.beats().length >= 2);
+  assert.deepEqual(new Set(stream.beats().map(([token]) => token)), new Set(["often"]));
+});
+
 test("an attempt goes on from the one before", async (t) => {
   const { stream, lines } = await serving(t, async (task) => {
     const { row } = (task.lastProgress ?? { row: 0 }) as { row: number };

@@ -32,12 +32,13 @@ impl Away {
     /// never received goes to others. The session ends after its own time; tasks that wait longer are then kept by
     /// their hosts, as after a restart, so that the worker may still come back to them.
     pub(crate) async fn wait(self) {
+        let silent_ms = i64::try_from(self.silent_for.as_millis()).unwrap_or(i64::MAX);
+        let since = Timestamp(self.shared.clock.now().0.saturating_sub(silent_ms));
+        // First: whoever finds it away counts from when it was heard.
+        self.session.seen(since);
         if !self.session.disconnect(self.connection) {
             return;
         }
-        let silent_ms = i64::try_from(self.silent_for.as_millis()).unwrap_or(i64::MAX);
-        let since = Timestamp(self.shared.clock.now().0.saturating_sub(silent_ms));
-        self.session.seen(since);
         self.shared.fleet.departed();
         self.session.wake();
         let leaving = self.session.is_leaving();

@@ -36,7 +36,10 @@ impl Shared {
         if !session.heeds(order) {
             return Ok(None);
         }
-        self.forget_old_orders().await?;
+        // Two who tell workers something at once may both forget the same.
+        if let Err(error) = self.forget_old_orders().await {
+            tracing::debug!(%error, "what workers were told long ago is kept until the next is told something");
+        }
         let record = OrderRecord {
             drains: order == Order::Drain,
             told_at: self.clock.now().0,

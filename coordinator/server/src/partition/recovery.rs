@@ -257,8 +257,10 @@ async fn replay(
             }
         }
     }
-    passed.find_stops(shared);
-    Ok(())
+    let shared = shared.clone();
+    crate::task::blocking("stops of histories", move || passed.find_stops(&shared))
+        .await
+        .context("the histories were not gone through")
 }
 
 fn replay_record(
@@ -285,7 +287,7 @@ fn replay_record(
     let resident =
         resident(shared, host, header.execution)?.context("the execution was just brought in")?;
     if resident.execution.last_seq.0 >= last_seq {
-        passed.note(&header);
+        passed.note(shared, record)?;
         if shared.observer.wants_replay() {
             let unread = Payload::trusted("null");
             let events = record.events(&mut |id| {

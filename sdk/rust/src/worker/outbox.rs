@@ -6,20 +6,21 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use prost::Message as _;
 use tokio::sync::Notify;
 use tokio_stream::Stream;
 
 use super::frame::{Alive, Finished, Frame};
 use super::task::Shared;
-use crate::api::{ConnectorAnswer, Hello, SlotsChange, WorkerMessage};
+use crate::api::connector_answer::Answer;
+use crate::api::{ConnectorAnswer, Hello, SlotsChange, TaskFailure, WorkerMessage};
 
-/// Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
+/// Answers and results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Tokens of a kind per message, for the same reason.
 const FRAME_TOKENS_MAX: usize = 2048;
-
-/// Answers of connectors per message: an output may have 256 KiB.
-const FRAME_ANSWERS_MAX: usize = 8;
+/// Bytes of one output in an answer: it still fits a message by itself.
+const ANSWER_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Filled by the session, emptied by the stream of the current connection.
 #[derive(Debug, Default)]
@@ -182,18 +183,21 @@ impl State {
         self.acknowledge = false;
         self.received_sent = self.news.received;
         self.draining = self.draining.map(|_| Draining::Told);
+        let answers = fitting(&self.news.answers, 0, ConnectorAnswer::encoded_len);
+        let answers = take_some(&mut self.news.answers, answers);
+        let answered = answers.iter().map(ConnectorAnswer::encoded_len).sum();
         let head = WorkerMessage {
             received: self.news.received,
             draining: self.draining.is_some(),
             returned: take_some(&mut self.news.returned, FRAME_TOKENS_MAX),
             slots: mem::take(&mut self.news.slots),
-            answers: take_some(&mut self.news.answers, FRAME_ANSWERS_MAX),
+            answers,
             ..WorkerMessage::default()
         };
         let heartbeats = take_some(&mut self.news.heartbeats, FRAME_TOKENS_MAX);
         let heartbeats = heartbeats.into_iter().map(Alive::new).collect();
-        let fitting = fitting(&self.news.results);
-        let results = take_some(&mut self.news.results, fitting);
+        let results = fitting(&self.news.results, answered, |result| result.size());
+        let results = take_some(&mut self.news.results, results);
         Some(Frame {
             head,
             results,
@@ -244,18 +248,32 @@ fn wake(mut state: MutexGuard<'_, State>) {
     }
 }
 
-/// How many results fit one message; at least one if there is any.
-fn fitting(results: &[Arc<Finished>]) -> usize {
-    let mut bytes = 0;
-    let fits = |result: &&Arc<Finished>| {
-        bytes += result.size();
-        bytes <= FRAME_BYTES_MAX
+/// How many fit a message beside these bytes. In an empty one, any fits by itself.
+fn fitting<T>(items: &[T], beside: usize, size: impl Fn(&T) -> usize) -> usize {
+    let mut bytes = beside;
+    let fits = |item: &&T| {
+        let is_first = bytes == 0;
+        bytes += size(item);
+        is_first || bytes <= FRAME_BYTES_MAX
     };
-    results
-        .iter()
-        .take_while(fits)
-        .count()
-        .max(results.len().min(1))
+    items.iter().take_while(fits).count()
+}
+
+/// An answer as it may go out: an output that fits no message would end connection after connection, and fails its task.
+pub(crate) fn bounded(mut answer: ConnectorAnswer) -> ConnectorAnswer {
+    if let Some(Answer::Output(output)) = &answer.answer
+        && output.len() > ANSWER_BYTES_MAX
+    {
+        let size = output.len();
+        let cause = format!(
+            "the connector's output has {size} bytes, of at most {ANSWER_BYTES_MAX} in an answer"
+        );
+        answer.answer = Some(Answer::Failure(TaskFailure {
+            error: Some("States.DataLimitExceeded".to_owned()),
+            cause: Some(cause),
+        }));
+    }
+    answer
 }
 
 fn take_some<T>(items: &mut Vec<T>, count_max: usize) -> Vec<T> {
@@ -263,4 +281,40 @@ fn take_some<T>(items: &mut Vec<T>, count_max: usize) -> Vec<T> {
         return mem::take(items);
     }
     items.drain(..count_max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(bytes: usize) -> ConnectorAnswer {
+        ConnectorAnswer {
+            number: 1,
+            answer: Some(Answer::Output("7".repeat(bytes))),
+        }
+    }
+
+    #[test]
+    fn answers_share_messages_as_far_as_they_fit() {
+        let outbox = Arc::new(Outbox::default());
+        let _connection = outbox.begin(Hello::default());
+        let mut state = outbox.lock();
+        assert!(state.next_frame().is_some_and(|it| it.head.hello.is_some()));
+        state.welcomed = true;
+        state.news.answers = vec![output(600_000), output(400_000), output(300_000)];
+        state.news.answers.push(bounded(output(ANSWER_BYTES_MAX)));
+        let counts: Vec<usize> = std::iter::from_fn(|| state.next_frame())
+            .map(|frame| frame.head.answers.len())
+            .collect();
+        assert_eq!(counts, [2, 1, 1]);
+    }
+
+    #[test]
+    fn an_output_that_fits_no_message_fails_its_task() {
+        let answer = bounded(output(ANSWER_BYTES_MAX + 1)).answer;
+        let Some(Answer::Failure(failure)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(failure.error(), "States.DataLimitExceeded");
+    }
 }

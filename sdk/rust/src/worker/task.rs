@@ -277,7 +277,7 @@ impl Shared {
             attempt: self.attempt,
             heartbeat_seconds: match self.heartbeat_seconds {
                 0 => seconds,
-                own => own,
+                own => own.min(seconds),
             },
             start: self.start.clone(),
             ..crate::api::Push::default()
@@ -390,6 +390,22 @@ mod tests {
             ("Error", "Error"),
         ] {
             assert_eq!(error_name(path), name);
+        }
+    }
+
+    #[test]
+    fn work_is_reported_at_least_in_its_time() {
+        for (own, expected) in [(0, 300), (60, 60), (86_400, 300)] {
+            let push = crate::api::Push {
+                heartbeat_seconds: own,
+                ..crate::api::Push::default()
+            };
+            let origin = Origin {
+                activity: "a".to_owned(),
+                progress: mpsc::channel(1).0,
+            };
+            let (task, _) = Shared::new(push, Arc::new(origin));
+            assert_eq!(task.to_work(300).heartbeat_seconds, expected);
         }
     }
 

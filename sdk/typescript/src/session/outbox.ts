@@ -1,14 +1,22 @@
 // What is ready to go out. The connection takes everything there is whenever it can write, so batches grow by themselves when
 // it is busy. Nothing but `hello` goes out before the coordinator's `welcome`.
 import { create } from "@bufbuild/protobuf";
-import { type ConnectorAnswer, type TaskResult, type WorkerMessage, WorkerMessageSchema } from "../api.js";
+import {
+  type ConnectorAnswer,
+  TaskFailureSchema,
+  type TaskResult,
+  type WorkerMessage,
+  WorkerMessageSchema,
+} from "../api.js";
 
-/** Results of a message stop here, characters: well below the 4 MiB that gRPC servers accept by default. */
-const FRAME_CHARS_MAX = 1024 * 1024;
+/** Answers and results of a message stop here: well below the 4 MiB that gRPC servers accept by default. */
+const FRAME_BYTES_MAX = 1024 * 1024;
 /** Tokens of a kind per message, for the same reason. */
 const FRAME_TOKENS_MAX = 2048;
-/** Answers of connectors per message: an output may have 256 KiB. */
-const FRAME_ANSWERS_MAX = 8;
+/** Of one output in an answer: it still fits a message by itself. */
+const ANSWER_BYTES_MAX = 3 * 1024 * 1024;
+/** Numbers and lengths beside a text, at most. */
+const HEAD_BYTES = 32;
 
 /** What heartbeats are about. */
 export interface Alive {
@@ -83,8 +91,17 @@ export class Outbox {
     this.wake();
   }
 
-  /** What a connector says to a question of this connection. */
+  /**
+   * What a connector says to a question of this connection. An output that fits no message fails its task: it would end
+   * connection after connection.
+   */
   answer(answer: ConnectorAnswer): void {
+    const size = bytesOf(answer.answer);
+    if (answer.answer.case === "output" && size > ANSWER_BYTES_MAX) {
+      const cause = `the connector's output has ${size} bytes, of at most ${ANSWER_BYTES_MAX} in an answer`;
+      const failure = create(TaskFailureSchema, { error: "States.DataLimitExceeded", cause });
+      answer.answer = { case: "failure", value: failure };
+    }
     this.#answers.push(answer);
     this.wake();
   }
@@ -126,26 +143,48 @@ export class Outbox {
     this.slots.clear();
     const beating = [...this.#beats.values()].slice(0, FRAME_TOKENS_MAX);
     for (const held of beating) this.#beats.delete(held.token);
+    const answers = fitting(this.#answers, 0, ({ answer }) => bytesOf(answer));
+    const results = fitting(
+      this.results,
+      answers.size,
+      ({ taskToken, outcome }) => taskToken.length + bytesOf(outcome),
+    );
     return create(WorkerMessageSchema, {
       received: this.received,
       draining: this.draining,
       returned: this.returned.splice(0, FRAME_TOKENS_MAX),
       slots,
       heartbeats: beating.map((held) => ({ taskToken: held.token, details: held.takeDetails() })),
-      answers: this.#answers.splice(0, FRAME_ANSWERS_MAX),
-      results: this.results.splice(0, this.#fitting()),
+      answers: this.#answers.splice(0, answers.count),
+      results: this.results.splice(0, results.count),
     });
   }
+}
 
-  /** How many results fit one message; at least one if there is any. */
-  #fitting(): number {
-    let size = 0;
-    for (const [count, { taskToken, outcome }] of this.results.entries()) {
-      size += taskToken.length;
-      if (outcome.case === "output") size += outcome.value.length;
-      if (outcome.case === "failure") size += outcome.value.cause?.length ?? 0;
-      if (size > FRAME_CHARS_MAX && count > 0) return count;
-    }
-    return this.results.length;
+/** Bytes of what is long in an answer or a result. */
+function bytesOf(said: ConnectorAnswer["answer"] | TaskResult["outcome"]): number {
+  switch (said.case) {
+    case "output":
+    case "unknown":
+      return Buffer.byteLength(said.value);
+    case "failure":
+      return Buffer.byteLength(said.value.error ?? "") + Buffer.byteLength(said.value.cause ?? "");
+    case "begun":
+      return Buffer.byteLength(said.value.handle) + Buffer.byteLength(said.value.output);
+    case "going":
+    case "stopped":
+    case undefined:
+      return 0;
   }
+}
+
+/** How many fit a message beside these bytes, and the bytes of all. In an empty one, any fits by itself. */
+function fitting<T>(items: readonly T[], beside: number, bytes: (item: T) => number): { count: number; size: number } {
+  let size = beside;
+  for (const [count, item] of items.entries()) {
+    const more = size + HEAD_BYTES + bytes(item);
+    if (more > FRAME_BYTES_MAX && size > 0) return { count, size };
+    size = more;
+  }
+  return { count: items.length, size };
 }

@@ -9,7 +9,7 @@ import { Task, TaskCancelled, TaskError } from "../task.js";
 import { type Activity, call, type Ending } from "./handlers.js";
 import type { Outbox } from "./outbox.js";
 import { inSpan } from "./spans.js";
-import { type Settled, start, Works } from "./works.js";
+import { beatEveryMs, type Settled, start, Works } from "./works.js";
 
 /** An activity at work. */
 class Served {
@@ -149,8 +149,7 @@ export class Tasks {
     const held = new Held(push, served, (held) => this.#beat(held));
     this.#held.set(held.token, held);
     if (push.heartbeatSeconds > 0) {
-      // Three in the time that the state allows.
-      held.timer = setInterval(() => this.#beat(held), (push.heartbeatSeconds * 1000) / 3);
+      held.timer = setInterval(() => this.#beat(held), beatEveryMs(push.heartbeatSeconds));
     }
     if (served.running >= served.slots) served.waiting.push(held);
     else this.#begin(held);

@@ -11,11 +11,14 @@ import { type Task, TaskError } from "../task.js";
 import type { Activity, Ending } from "./handlers.js";
 import type { Alive, Outbox } from "./outbox.js";
 
-/** In what time the worker asks at least whether work without HeartbeatSeconds is still waited for. */
+/** In what time the worker asks at least whether work is still waited for. */
 const ASK_SECONDS = 300;
 /** How often a stop is tried here; the coordinator asks for it, too. */
 const STOPS = 10;
 const STOP_PAUSE_MS = 1000;
+
+/** A timer that is set to more fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const PATTERNS: readonly Pattern[] = ["requestResponse", "sync", "waitForTaskToken"];
 
@@ -158,7 +161,8 @@ export class Works {
 
   #begin(token: string, connector: Connector, work: Work, heartbeatSeconds: number): void {
     this.#forget(token);
-    const timer = setInterval(() => this.#outbox.beat(open), ((heartbeatSeconds || ASK_SECONDS) * 1000) / 3);
+    const seconds = Math.min(heartbeatSeconds || ASK_SECONDS, ASK_SECONDS);
+    const timer = setInterval(() => this.#outbox.beat(open), beatEveryMs(seconds));
     // Work has no progress of its own.
     const open: Open = { token, connector, work, timer, takeDetails: () => "" };
     this.#open.set(token, open);
@@ -177,7 +181,7 @@ export class Works {
   }
 
   async #tryToStop(connector: Connector, work: Work): Promise<void> {
-    for (let tried = 0; tried < STOPS && !this.#end.signal.aborted; tried += 1) {
+    for (let tried = 0; tried < STOPS; tried += 1) {
       try {
         await connector.stop(work);
         return;
@@ -185,8 +189,15 @@ export class Works {
         this.#log.warn(`work that nobody waits for was not stopped: ${TaskError.of(error).message}`);
       }
       await sleep(STOP_PAUSE_MS, undefined, { signal: this.#end.signal }).catch(() => {});
+      // What begins after the end is tried once, too.
+      if (this.#end.signal.aborted) return;
     }
   }
+}
+
+/** How often a heartbeat goes out: three in the time that the state allows. */
+export function beatEveryMs(heartbeatSeconds: number): number {
+  return Math.min((heartbeatSeconds * 1000) / 3, TIMER_MS_MAX);
 }
 
 /** Lets a connector begin the work of a task; never rejects. */
@@ -229,11 +240,12 @@ async function ask(
   connector: Connector | undefined,
 ): Promise<api.ConnectorAnswer["answer"]> {
   const { clientId, executionArn, kind } = query;
-  if (connector === undefined || kind === api.ConnectorQuery_Kind.UNSPECIFIED) {
+  const { DESCRIBE, STOP } = api.ConnectorQuery_Kind;
+  if (connector === undefined || (kind !== DESCRIBE && kind !== STOP)) {
     return { case: "unknown", value: "this worker does not know what is asked" };
   }
   const work: Work = { clientId, handle: decode(query.handle), executionArn };
-  if (kind === api.ConnectorQuery_Kind.STOP) {
+  if (kind === STOP) {
     await connector.stop(work);
     return { case: "stopped", value: create(api.StoppedSchema) };
   }

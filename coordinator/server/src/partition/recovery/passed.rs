@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use stepfleet_asl::Payload;
 use stepfleet_engine::execution::Execution;
-use stepfleet_engine::{Event, EventSeq, ExecutionId, apply};
+use stepfleet_engine::{Data, Event, EventBody, EventSeq, ExecutionId, apply};
 use stepfleet_store::Table;
 use stepfleet_store::records::history;
-use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordHeader, RecordReader};
+use stepfleet_store::records::record::{ChunkRecord, RawRecord, RecordReader};
 use stepfleet_store::state::Order;
 
 use crate::integrations::stops::begun_at;
@@ -18,20 +19,29 @@ use crate::shared::Shared;
 /// Blocks that are read at once.
 const BLOCKS: usize = 8;
 
-/// Executions with such records, and the first event of the first of them.
+/// Executions with such records that may have ended work, and the first event of the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Passed(BTreeMap<ExecutionId, EventSeq>);
 
 impl Passed {
-    pub(super) fn note(&mut self, header: &RecordHeader) {
-        self.0.entry(header.execution).or_insert(header.first_seq);
+    pub(super) fn note(&mut self, shared: &Shared, record: &RawRecord) -> anyhow::Result<()> {
+        let header = record.header;
+        if !shared.catalog.has_connectors() || self.0.contains_key(&header.execution) {
+            return Ok(());
+        }
+        let unread = Payload::trusted("");
+        let events = record.events(&mut |id| {
+            let payload = unread.clone();
+            Some(Data { id, payload })
+        })?;
+        if events.iter().any(|event| may_end_work(&event.body)) {
+            self.0.insert(header.execution, header.first_seq);
+        }
+        Ok(())
     }
 
-    /// Notes the stops that are owed since then.
+    /// Notes the stops that are owed since then. It reads whole histories.
     pub(super) fn find_stops(self, shared: &Arc<Shared>) {
-        if !shared.catalog.has_connectors() {
-            return;
-        }
         for (id, from) in self.0 {
             // A history with a hole is told when it is read; here, it costs a stop.
             if let Err(error) = go_through(shared, id, from) {
@@ -39,6 +49,40 @@ impl Passed {
             }
         }
     }
+}
+
+/// Whether work of a connector may end with it and yet not by itself. Whole histories need not be read for what happens
+/// most.
+fn may_end_work(body: &EventBody) -> bool {
+    use EventBody as E;
+    !matches!(
+        body,
+        E::ExecutionStarted { .. }
+            | E::ExecutionSucceeded { .. }
+            | E::StateEntered { .. }
+            | E::StateExited { .. }
+            | E::ActivityScheduled { .. }
+            | E::ActivityStarted { .. }
+            | E::ActivityReoffered { .. }
+            | E::ActivityRestarted { .. }
+            | E::ActivitySucceeded { .. }
+            | E::TaskScheduled { .. }
+            | E::StartOffered { .. }
+            | E::TaskStarted { .. }
+            | E::HandleGiven { .. }
+            | E::TaskSubmitted { .. }
+            | E::TaskSucceeded { .. }
+            | E::ParallelStateStarted { .. }
+            | E::ParallelStateSucceeded { .. }
+            | E::MapStateStarted { .. }
+            | E::MapStateSucceeded { .. }
+            | E::MapIterationStarted { .. }
+            | E::MapIterationSucceeded { .. }
+            | E::BranchStarted { .. }
+            | E::BranchSucceeded { .. }
+            | E::WaitScheduled { .. }
+            | E::ProgressRecorded { .. }
+    )
 }
 
 fn go_through(shared: &Arc<Shared>, id: ExecutionId, from: EventSeq) -> anyhow::Result<()> {
@@ -96,4 +140,19 @@ fn pass(
         shared.stops_of_replay(begun, &events, after, header.at);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use stepfleet_engine::FrameId;
+
+    use super::*;
+
+    #[test]
+    fn what_succeeds_ends_no_work_of_others() {
+        let (frame, child) = (FrameId(1), FrameId(2));
+        assert!(!may_end_work(&EventBody::MapStateSucceeded { frame }));
+        assert!(may_end_work(&EventBody::MapStateFailed { frame }));
+        assert!(may_end_work(&EventBody::BranchFailed { frame, child }));
+    }
 }

@@ -5,16 +5,17 @@ when it is busy. Nothing but `hello` goes out before the coordinator's `welcome`
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from .._proto import fleet_pb2 as pb
 
-#: Results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
+#: Answers and results of a message stop here, bytes: well below the 4 MiB that gRPC servers accept by default.
 FRAME_BYTES_MAX = 1024 * 1024
 #: Tokens of a kind per message, for the same reason.
 FRAME_TOKENS_MAX = 2048
-#: Answers of connectors per message: an output may have 256 KiB.
-FRAME_ANSWERS_MAX = 8
+#: Bytes of one output in an answer: it still fits a message by itself.
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
 
 class Alive(Protocol):
@@ -87,7 +88,15 @@ class Outbox:
         self.wake()
 
     def answer(self, answer: pb.ConnectorAnswer) -> None:
-        """What a connector says to a question of this connection."""
+        """What a connector says to a question of this connection. An output that fits no message fails its task: it would
+        end connection after connection.
+        """
+        size = len(answer.output.encode())
+        if size > ANSWER_BYTES_MAX:
+            answer.failure.error = "States.DataLimitExceeded"
+            answer.failure.cause = (
+                f"the connector's output has {size} bytes, of at most {ANSWER_BYTES_MAX} in an answer"
+            )
         self._answers.append(answer)
         self.wake()
 
@@ -143,18 +152,21 @@ class Outbox:
         for token in list(self._beats)[:FRAME_TOKENS_MAX]:
             details = self._beats.pop(token).take_details()
             message.heartbeats.add(task_token=token, details=details)
-        message.answers.extend(self._answers[:FRAME_ANSWERS_MAX])
-        del self._answers[:FRAME_ANSWERS_MAX]
-        count = self._fitting()
+        count, size = _fitting(self._answers, 0)
+        message.answers.extend(self._answers[:count])
+        del self._answers[:count]
+        count, _ = _fitting(self.results, size)
         message.results.extend(self.results[:count])
         del self.results[:count]
         return message
 
-    def _fitting(self) -> int:
-        """How many results fit one message; at least one if there is any."""
-        size = 0
-        for count, result in enumerate(self.results):
-            size += result.ByteSize()
-            if size > FRAME_BYTES_MAX and count > 0:
-                return count
-        return len(self.results)
+
+def _fitting(items: Sequence[pb.ConnectorAnswer | pb.TaskResult], beside: int) -> tuple[int, int]:
+    """How many fit a message beside these bytes, and the bytes of all. In an empty one, any fits by itself."""
+    size = beside
+    for count, item in enumerate(items):
+        more = size + item.ByteSize()
+        if more > FRAME_BYTES_MAX and size > 0:
+            return count, size
+        size = more
+    return len(items), size

@@ -119,6 +119,8 @@ class Session:
             # Lets what is still to be said go out; over another connection when this one breaks.
             if self._outbox.is_open:
                 await asyncio.wait((link,), timeout=_LEAVE_TIMEOUT)
+            # A start may have ended meanwhile; what is still to be stopped then is given up.
+            await self._tasks.works.stopped(_LEAVE_TIMEOUT)
             if unfinished or unconfirmed:
                 raise Abandoned(unfinished, unconfirmed)
             _log.info("left")

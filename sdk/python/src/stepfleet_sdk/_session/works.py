@@ -19,7 +19,7 @@ from .outbox import Outbox
 
 _log = logging.getLogger("stepfleet_sdk.worker")
 
-#: In how many seconds the worker asks at least whether work without HeartbeatSeconds is still waited for.
+#: In how many seconds the worker asks at least whether work is still waited for.
 _ASK_SECONDS = 300
 #: How often a stop is tried here; the coordinator asks for it, too.
 _STOPS = 10
@@ -36,7 +36,7 @@ class Open:
         self.token = token
         self.connector = connector
         self.work = work
-        self.period = (heartbeat_seconds or _ASK_SECONDS) / 3
+        self.period = min(heartbeat_seconds or _ASK_SECONDS, _ASK_SECONDS) / 3
         self.timer: asyncio.TimerHandle | None = None
 
     def take_details(self) -> str:

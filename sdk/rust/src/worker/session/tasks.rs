@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use super::super::connector::Serving;
 use super::super::frame::Finished;
 use super::super::heartbeats::{Beat, Heartbeats};
-use super::super::outbox::News;
+use super::super::outbox::{News, bounded};
 use super::super::registry::{self, Activity, Ending, Handler, Work};
 use super::super::task::{Origin, Shared, TaskContext, TaskError, short_hash};
 use super::works::Works;
@@ -191,7 +191,7 @@ impl Tasks {
             Made::Done(done) => self.on_done(done),
             // The answer is for the connection that asked.
             Made::Answer(connection, answer) if connection == self.connection => {
-                self.news.answers.push(answer);
+                self.news.answers.push(bounded(answer));
             }
             Made::Answer(..) => {}
         }

@@ -17,7 +17,7 @@ use crate::api::connector_answer::Answer;
 use crate::api::connector_query::Kind;
 use crate::api::{ConnectorAnswer, ConnectorQuery};
 
-/// In what time the worker asks at least whether work without HeartbeatSeconds is still waited for.
+/// In what time the worker asks at least whether work is still waited for.
 const ASK_SECONDS: u32 = 300;
 /// How often a stop is tried here; the coordinator asks for it, too.
 const STOPS: u32 = 10;
