@@ -4,6 +4,7 @@
 
 mod page;
 pub(crate) mod revoked;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -33,6 +34,7 @@ use crate::service::Service;
 use crate::service::error::{ApiError, ErrorCode};
 use crate::token::{Grant, TokenKeys};
 
+use strangers::Strangers;
 use visit::Visit;
 
 /// Below here no caller is asked for.
@@ -87,6 +89,7 @@ impl Callbacks {
 struct Desk {
     service: Service,
     turns: Semaphore,
+    strangers: Arc<Strangers>,
 }
 
 /// Why a request did nothing.
@@ -103,6 +106,7 @@ pub(crate) fn router(service: Service) -> Router {
     let desk = Desk {
         service,
         turns: Semaphore::new(REQUESTS_MAX),
+        strangers: Arc::default(),
     };
     Router::new()
         .route("/callbacks/{grant}", get(show))
@@ -294,7 +298,26 @@ impl Desk {
 
     /// Lets the audit log know of what opened nothing; what did stands in it from where its task is known.
     fn told<T>(&self, visit: &Visit, answer: Result<T, Refusal>) -> Result<T, Refusal> {
-        answer.inspect_err(|refusal| visit.refused(&self.service.shared.access, refusal))
+        answer.inspect_err(|refusal| match refusal.status {
+            StatusCode::NOT_FOUND => self.tell_of_stranger(visit, refusal),
+            StatusCode::GONE => visit.refused(&self.service.shared.access, refusal),
+            _ => {}
+        })
+    }
+
+    fn tell_of_stranger(&self, visit: &Visit, refusal: &Refusal) {
+        let shared = self.service.shared.clone();
+        if !shared.access.audit.is_on() || !self.strangers.come() {
+            return;
+        }
+        visit.refused(&shared.access, refusal);
+        let strangers = self.strangers.clone();
+        crate::task::spawn("callbacks that are none", async move {
+            let count = strangers.followed(&shared).await;
+            if count > 0 {
+                visit::followed(&shared.access, count);
+            }
+        });
     }
 }
 

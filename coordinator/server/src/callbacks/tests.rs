@@ -137,6 +137,32 @@ async fn a_url_completes_its_task_once_without_credentials() {
 }
 
 #[tokio::test]
+async fn strangers_are_counted_and_do_not_fill_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let mut config = config(URL);
+    config.audit.file = Some(file.clone());
+    let world = world_by(config).await;
+    for number in 0..100 {
+        let request = Request::get(format!("/callbacks/forged{number}"));
+        let (status, _, _) = world.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, 404);
+    }
+    world.service.shared.stop.cancel();
+    // The count is written by a task of its own.
+    tokio::task::yield_now().await;
+    world.service.shared.access.audit.flush().await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let reasons: Vec<_> = lines
+        .filter(|line: &Value| line["principal"] == "callback-url")
+        .map(|line| line["reason"].as_str().unwrap().to_owned())
+        .collect();
+    let followed = "There are no such callbacks: 99 more within a minute.";
+    assert_eq!(reasons, [UNKNOWN.text, followed], "{text}");
+}
+
+#[tokio::test]
 async fn every_use_of_a_url_is_in_the_audit_log_and_the_url_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");
@@ -419,6 +445,7 @@ async fn more_than_so_many_at_once_are_told_to_try_again() {
     let desk = Desk {
         service: world.service.clone(),
         turns: Semaphore::new(0),
+        strangers: Arc::default(),
     };
     let text = path.strip_prefix(PATH).unwrap();
     assert_eq!(desk.beat(&Visit::of(text)).await, Err(BUSY));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
 use http::request::Parts;
+use stepfleet_engine::Timestamp;
 
 use super::{Refusal, revoked};
 use crate::auth::audit::Record;
@@ -62,24 +62,35 @@ impl Visit {
 
     /// Writes down that a URL opened nothing.
     pub(super) fn refused(&self, access: &Access, refusal: &Refusal) {
-        if !matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return;
-        }
         access.audit.write(|at| Record {
-            at,
-            principal: PRINCIPAL.into(),
-            namespace: "".into(),
             credential: Some(self.known_as()),
             from: self.from,
-            action: None,
-            resource: None,
-            execution: None,
-            decision: "refused",
-            reason: Some(refusal.text.to_owned()),
+            ..refusal_at(at, refusal.text.to_owned())
         });
     }
 
     fn known_as(&self) -> Arc<str> {
         revoked::known_as(&self.text)
+    }
+}
+
+/// Writes down how many came with what is no URL, after one that has a line of its own.
+pub(super) fn followed(access: &Access, count: u64) {
+    let reason = format!("There are no such callbacks: {count} more within a minute.");
+    access.audit.write(|at| refusal_at(at, reason));
+}
+
+fn refusal_at(at: Timestamp, reason: String) -> Record {
+    Record {
+        at,
+        principal: PRINCIPAL.into(),
+        namespace: "".into(),
+        credential: None,
+        from: None,
+        action: None,
+        resource: None,
+        execution: None,
+        decision: "refused",
+        reason: Some(reason),
     }
 }
