@@ -10,7 +10,7 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use prost::Message as _;
 use stepfleet_engine::PartitionId;
-use stepfleet_proto::record::v1::{Member as Record, Owner as OwnerRecord};
+use stepfleet_proto::record::v1::Owner as OwnerRecord;
 use stepfleet_store::etcd::{Etcd, EtcdError, Mirror};
 use stepfleet_store::log::Acquired;
 use stepfleet_store::log::etcd::EtcdLog;
@@ -18,7 +18,7 @@ use stepfleet_store::{Epoch, StoreError, halves};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::member::Membership;
+use crate::member::{Membership, process_of};
 use crate::placement::{self, Member, Owner, View};
 
 /// Pause after etcd did not do what was asked.
@@ -261,7 +261,7 @@ impl Driver {
         let mut dead = lock(&self.dead).clone();
         dead.extend(lock(&self.silent).iter());
         let mut records = self.membership.members();
-        records.retain(|record| !dead.contains(&incarnation(record)));
+        records.retain(|record| !dead.contains(&process_of(record)));
         // Whatever became of its record: this process is there.
         let own = self.membership.record();
         if !records.iter().any(|record| record.name == own.name) {
@@ -269,7 +269,7 @@ impl Driver {
         }
         let named = records
             .iter()
-            .map(|record| (record.name.clone(), incarnation(record)));
+            .map(|record| (record.name.clone(), process_of(record)));
         let ids: BTreeMap<String, [u64; 2]> = named.collect();
         let changed_at = {
             let mut seen = lock(&self.seen);
@@ -368,10 +368,6 @@ fn owner(epoch: Epoch, record: OwnerRecord, lost_at: Option<i64>) -> Owner {
         heir,
         lost_at,
     }
-}
-
-fn incarnation(record: &Record) -> [u64; 2] {
-    [record.incarnation_high, record.incarnation_low]
 }
 
 fn key(partition: PartitionId) -> String {

@@ -32,6 +32,11 @@ pub struct Identity {
     pub started_at: i64,
 }
 
+/// The process of a member: one that is restarted is another.
+pub(crate) fn process_of(record: &Record) -> [u64; 2] {
+    [record.incarnation_high, record.incarnation_low]
+}
+
 /// Why a process cannot be, or is no longer, a member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
@@ -225,11 +230,7 @@ impl Membership {
                     revision,
                 )])
                 .and_then([TxnOp::put(key, value.clone(), Some(options))]);
-            let answer = self.etcd.call(|mut client| {
-                let txn = txn.clone();
-                async move { client.txn(txn).await }
-            });
-            let answer = answer.await?;
+            let answer = self.etcd.txn(&txn).await?;
             if let Some(TxnOpResponse::Put(_)) = answer.op_responses().first() {
                 let revision = answer.header().map_or(0, |header| header.revision());
                 self.mirror
@@ -244,7 +245,7 @@ impl Membership {
     fn is_other(&self, value: &[u8]) -> Option<Record> {
         let record = Record::decode(value).ok()?;
         let own = halves(self.identity.incarnation);
-        let is_own = [record.incarnation_high, record.incarnation_low] == own;
+        let is_own = process_of(&record) == own;
         (!is_own && record.address != self.identity.address).then_some(record)
     }
 

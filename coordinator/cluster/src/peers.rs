@@ -21,7 +21,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 pub use self::suspicion::Suspicions;
 
 use crate::driver::Driver;
-use crate::member::Membership;
+use crate::member::{Membership, process_of};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -137,8 +137,4 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
         next = error.source();
     }
     false
-}
-
-fn process_of(record: &Record) -> [u64; 2] {
-    [record.incarnation_high, record.incarnation_low]
 }

@@ -194,7 +194,7 @@ impl Space {
         let txn = Txn::new()
             .when([Compare::create_revision(key, CompareOp::Equal, 0)])
             .and_then([TxnOp::put(key, name, Some(options))]);
-        self.txn(txn).await
+        Ok(self.etcd.txn(&txn).await?.succeeded())
     }
 
     /// Writes the key once more, while this coordinator has it.
@@ -205,15 +205,7 @@ impl Space {
         let txn = Txn::new()
             .when([Compare::value(key, CompareOp::Equal, name)])
             .and_then([TxnOp::put(key, name, Some(options))]);
-        self.txn(txn).await.map(drop)
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<bool, EtcdError> {
-        let answer = self.etcd.call(|mut client| {
-            let txn = txn.clone();
-            async move { client.txn(txn).await }
-        });
-        Ok(answer.await?.succeeded())
+        self.etcd.txn(&txn).await.map(drop)
     }
 
     /// Answers what did not work.

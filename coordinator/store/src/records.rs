@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod arbitrary;
 pub mod control;
-mod convert;
+pub(crate) mod convert;
 mod event;
 pub mod execution;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use stepfleet_store::etcd::{Etcd, EtcdError, Mirror};
 use stepfleet_store::halves;
 
 use crate::driver::Driver;
-use crate::member::Membership;
+use crate::member::{Membership, process_of};
 
 /// The suspicions of all members.
 #[derive(Debug)]
@@ -101,10 +101,8 @@ impl Suspicions {
     /// Processes that most of the others do not reach, and two at least: one alone may be the one that is cut off.
     fn silent(&self) -> BTreeSet<[u64; 2]> {
         let records = self.membership.members();
-        let ids: BTreeSet<String> = records
-            .iter()
-            .map(|record| hex([record.incarnation_high, record.incarnation_low]))
-            .collect();
+        let processes = records.iter().map(process_of);
+        let ids: BTreeSet<String> = processes.map(hex).collect();
         let mut observers: BTreeMap<String, usize> = BTreeMap::new();
         for (key, _) in self.mirror.scan("") {
             if let Some((process, observer)) = key.split_once('/')

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, TlsOptions};
+use etcd_client::{Client, ConnectOptions, TlsOptions, Txn, TxnResponse};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tonic::transport::{Certificate, Identity};
 
@@ -170,6 +170,15 @@ impl Etcd {
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
         self.attempt(member, time, &request).await
+    }
+
+    /// Makes a transaction. It may be made more than once: its conditions must see to that.
+    pub async fn txn(&self, txn: &Txn) -> Result<TxnResponse, EtcdError> {
+        self.call(|mut client| {
+            let txn = txn.clone();
+            async move { client.txn(txn).await }
+        })
+        .await
     }
 
     /// Asks those that failed whether they answer again. Runs until it is dropped.

@@ -71,11 +71,7 @@ impl Pointers {
                 TxnOp::get(owner, Some(GetOptions::new().with_keys_only())),
                 TxnOp::get(key, None),
             ]);
-        let answer = self.etcd.call(|client| {
-            let (mut kv, txn) = (client.kv_client(), txn.clone());
-            async move { kv.txn(txn).await }
-        });
-        let answer = answer.await.map_err(StoreError::from)?;
+        let answer = self.etcd.txn(&txn).await?;
         if answer.succeeded() {
             return Ok(());
         }

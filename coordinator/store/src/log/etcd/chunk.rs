@@ -6,6 +6,7 @@ use stepfleet_proto::record::v1::{ChunkPacking, LogChunk};
 
 use crate::error::StoreError;
 use crate::log::{Append, BatchId, CHUNK_BYTES_MAX, Chunk, Epoch, Seq, halves};
+use crate::records::convert::wide;
 
 /// Bytes of a body within its chunk, and of a piece. A request of etcd has 1.5 MiB at most, unless it is told otherwise.
 pub(super) const PIECE_BYTES_MAX: usize = 512 * 1024;
@@ -67,7 +68,7 @@ pub(super) fn read(seq: Seq, value: &[u8]) -> Result<LogChunk, StoreError> {
 }
 
 pub(super) fn batch_of(chunk: &LogChunk) -> BatchId {
-    BatchId(u128::from(chunk.batch_high) << 64 | u128::from(chunk.batch_low))
+    BatchId(wide(chunk.batch_high, chunk.batch_low))
 }
 
 /// The chunk as it was appended. `body` is what the pieces hold, where there are some.

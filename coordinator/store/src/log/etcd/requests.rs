@@ -20,6 +20,7 @@ use super::protocol::{self, Condition, Found};
 use crate::error::StoreError;
 use crate::etcd::{Etcd, EtcdError};
 use crate::log::{Acquired, Append, BatchId, Chunk, Epoch, Seq, halves};
+use crate::records::convert::wide;
 
 /// Chunks that are read at once at most.
 const PAGE_CHUNKS: usize = 16;
@@ -432,7 +433,7 @@ fn epoch_of(kv: &KeyValue) -> Epoch {
 
 fn acquired_by(kv: &KeyValue) -> Option<u128> {
     let owner = Owner::decode(kv.value()).ok()?;
-    Some(u128::from(owner.acquisition_high) << 64 | u128::from(owner.acquisition_low))
+    Some(wide(owner.acquisition_high, owner.acquisition_low))
 }
 
 fn seq_in(found: Option<&TxnOpResponse>) -> Option<Seq> {
